@@ -1,0 +1,1 @@
+"""The schema of the config and the loader of YAML files."""

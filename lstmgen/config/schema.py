@@ -1,0 +1,218 @@
+"""Every key of a config: its type, range, unit and default, each stated once.
+
+One frozen model per YAML section. Nothing here builds an object or imports
+torch; the sections are handed on as flat keywords by ``run/``.
+"""
+
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
+
+Sources = str | list[str]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+def key(default: Any, description: str, *, unit: str = "", **limits: Any) -> Any:
+    """One key of a section: its default, what it does, its unit, its range."""
+    return Field(default, description=description, json_schema_extra={"unit": unit}, **limits)
+
+
+class Section(BaseModel):
+    """What all sections share: frozen, no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+class DataConfig(Section):
+    """Which text, and how it becomes words."""
+
+    train: Sources | None = key(
+        None, "the text to learn: a file, a folder (its *.txt), a glob, a list of these, or -"
+    )
+    valid: Sources | None = key(None, "a text for validation; none: the end of `train` is held out")
+    test: Sources | None = key(None, "a text that only `lstmgen evaluate --split test` reads")
+    valid_fraction: float = key(
+        0.1, "share of the tokens held out at the end, moved back to a line end", ge=0, le=0.5
+    )
+    tokenizer: Literal["word", "whitespace", "character"] = key(
+        "word", "word: lossless words and punctuation; whitespace: a text tokenised before"
+    )
+    lowercase: bool = key(False, "read the text in lower case")
+    vocabulary_size: int | None = key(
+        None, "at most so many entries, special ones included; none: all", ge=3, unit="entries"
+    )
+    min_count: int = key(1, "words seen less often become <unk>", ge=1, unit="times")
+    vocabulary: str | None = key(None, "a file with one entry a line, instead of the text's words")
+
+
+class DropoutConfig(Section):
+    """Shares of units that a training window does without (one mask per sequence and window)."""
+
+    input: Fraction = key(0.2, "dropout on the word vectors", unit="share")
+    hidden: Fraction = key(0.2, "dropout between two layers", unit="share")
+    output: Fraction = key(0.3, "dropout before the output layer", unit="share")
+
+
+class ModelConfig(Section):
+    """The network."""
+
+    hidden_sizes: list[Annotated[int, Field(ge=1, le=65536)]] = key(
+        [256], "one LSTM layer for each number, from the input up", min_length=1, unit="units"
+    )
+    input: Literal["embedding", "one_hot"] = key("embedding", "how a word enters the first layer")
+    embedding_dim: int = key(
+        128, "length of a word vector; not used by one_hot", ge=1, le=65536, unit="units"
+    )
+    tie_weights: bool = key(
+        True, "use the word vectors as the output matrix too; not with one_hot"
+    )
+    dropout: DropoutConfig = key(DropoutConfig(), "see below")
+
+
+class TrainConfig(Section):
+    """How the network learns."""
+
+    order: Literal["streams", "random"] = key(
+        "streams", "streams: read on, the state carried; random: each window from a zero state"
+    )
+    window: int = key(
+        32, "read in one go, so how far the gradient flows back", ge=1, le=100_000, unit="words"
+    )
+    stride: int | None = key(
+        None, "moved on and scored per window; 1: many-to-one; none: the window", ge=1, unit="words"
+    )
+    batch_size: int = key(32, "sequences in one micro-batch", ge=1, le=1_000_000, unit="sequences")
+    accumulate: int = key(1, "micro-batches in one step", ge=1, le=1_000_000, unit="micro-batches")
+    epochs: int | None = key(
+        None, "passes over the text; none: as many as make some 2,000 steps, 5 to 200", ge=1
+    )
+    max_steps: int | None = key(None, "stop after so many steps", ge=1, unit="steps")
+    max_minutes: float | None = key(None, "stop after so long", gt=0, unit="minutes")
+    optimizer: Literal["adamw", "sgd"] = key("adamw", "how gradients become steps")
+    learning_rate: float = key(0.003, "the highest rate, after the warm-up", gt=0, le=1000)
+    schedule: Literal["constant", "cosine", "plateau"] = key(
+        "cosine", "cosine: down to 0 at the last step; plateau: halved when validation stalls"
+    )
+    warmup_steps: int = key(50, "the rate grows from 0 over so many steps", ge=0, unit="steps")
+    weight_decay: float = key(0.01, "pulls matrices, not biases, to zero", ge=0, le=100)
+    clip_norm: float | None = key(1.0, "longest gradient of a step; none: not clipped", gt=0)
+    patience: int | None = key(
+        None, "stop after so many evaluations without a new best", ge=1, unit="evaluations"
+    )
+    device: Literal["auto", "cpu", "cuda"] = key("auto", "auto: CUDA where there is a GPU")
+    seed: int = key(0, "of the initial weights, the dropout and the order", ge=0, lt=2**63)
+    eval_every: int | None = key(
+        None, "evaluate so often; none: once per epoch", ge=1, unit="steps"
+    )
+    save_every: int | None = key(
+        None, "save so often; none: at each evaluation", ge=1, unit="steps"
+    )
+    sample_every: int | None = key(
+        None, "continue the cues so often; none: ten times a run", ge=1, unit="steps"
+    )
+    keep: int = key(2, "newest checkpoints kept, beside the best", ge=1, unit="checkpoints")
+
+    @property
+    def scored(self) -> int:
+        """Words that one window scores and moves on by: the stride, in full."""
+        return self.window if self.stride is None else self.stride
+
+
+class SampleConfig(Section):
+    """How `generate`, and the samples during training, choose words."""
+
+    cues: list[str] = key([], "continued now and then while training", unit="")
+    words: int = key(100, "at most so many new words", ge=0, le=10_000_000, unit="words")
+    temperature: float = key(
+        0.8, "below 1: safer words; above 1: bolder; 0: the likeliest one", ge=0, le=1e6
+    )
+    top_k: int | None = key(None, "choose among the k likeliest; none: all", ge=1, unit="words")
+    top_p: float = key(
+        0.95, "choose among the likeliest that have this probability together", gt=0, le=1
+    )
+    stop: Literal["story", "sentence", "words"] = key(
+        "story", "a continuation ends where the story or the sentence does, or after `words` only"
+    )
+
+
+class Config(Section):
+    """A whole config file."""
+
+    data: DataConfig = key(DataConfig(), "which text, and how it becomes words")
+    model: ModelConfig = key(ModelConfig(), "the network")
+    train: TrainConfig = key(TrainConfig(), "how the network learns")
+    sample: SampleConfig = key(SampleConfig(), "how words are chosen")
+
+    @model_validator(mode="after")
+    def _check_conflicts(self) -> "Config":
+        conflicts = find_conflicts(self)
+        if conflicts:
+            raise ConflictError(conflicts)
+        return self
+
+
+class Conflict(NamedTuple):
+    """Keys that are fine alone and cannot stand together."""
+
+    keys: tuple[str, ...]  # the one to blame first
+    value: object
+    message: str
+
+
+class ConflictError(ValueError):
+    """Raised while validating; the loader turns it into problems with lines."""
+
+    def __init__(self, conflicts: list[Conflict]) -> None:
+        self.conflicts = conflicts
+        super().__init__("; ".join(f"{c.keys[0]} = {c.value}: {c.message}" for c in conflicts))
+
+
+def find_conflicts(config: "Config") -> list[Conflict]:
+    """Every pair of settings that cannot stand together."""
+    conflicts = []
+    train, model = config.train, config.model
+    if train.stride is not None and train.stride > train.window:
+        conflicts.append(
+            Conflict(
+                ("train.stride", "train.window"),
+                train.stride,
+                f"must lie in 1..train.window ({train.window}). "
+                "Lower train.stride or raise train.window",
+            )
+        )
+    if model.tie_weights and model.input == "one_hot":
+        conflicts.append(
+            Conflict(
+                ("model.input", "model.tie_weights"),
+                "one_hot",
+                "one-hot input has no word vectors that the output could share. "
+                "Set model.tie_weights: false",
+            )
+        )
+    return conflicts
+
+
+def section_fields(section: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The keys of a section with their default, description and unit."""
+    return section.model_fields
+
+
+def subsection(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of a key that is itself a section, else None."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def all_keys(section: type[BaseModel] = Config, prefix: str = "") -> dict[str, FieldInfo]:
+    """Every dotted key that holds a value, in the order of the schema."""
+    keys: dict[str, FieldInfo] = {}
+    for name, field in section_fields(section).items():
+        inner = subsection(field)
+        if inner is None:
+            keys[prefix + name] = field
+        else:
+            keys |= all_keys(inner, f"{prefix}{name}.")
+    return keys

@@ -1,0 +1,159 @@
+"""YAML as people mean it, with the line of every key.
+
+PyYAML's own loader reads ``1e-3`` as a string, ``no`` as a boolean, ``012`` as
+ten and ``1:30`` as ninety, and keeps the last of two equal keys in silence. So
+only its parser is used here: the tree of nodes is turned into values by the
+rules of YAML 1.2, and what a config has no use for (anchors, tags, a second
+document, deep nesting) is refused.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+import yaml
+
+from lstmgen.errors import ConfigError, Problem
+
+Path = tuple[str, ...]
+Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
+
+DEEPEST = 20  # sections within sections; a config needs three
+
+_INT = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.nan")
+_WORDS: dict[str, Value] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None, "none": None, "None": None,
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+
+
+@dataclass
+class Tree:
+    """A parsed document: its values, the line of every key, and what was wrong."""
+
+    values: dict[str, Value] = field(default_factory=dict)
+    lines: dict[Path, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's parser, stopped before it follows an anchor or goes too deep."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise yaml.MarkedYAMLError(
+                problem="anchors (&) and aliases (*) are not used in a config. Write the value out",
+                problem_mark=event.start_mark,
+            )
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise yaml.MarkedYAMLError(
+                problem="nested too deep for a config", problem_mark=event.start_mark
+            )
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def parse_scalar(text: str) -> Value:
+    """What a plain (unquoted) scalar means: null, true, a number, or itself."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        return int(text) if len(text) < 400 else text
+    if _FLOAT.fullmatch(text):
+        return float(text.replace(".inf", "inf").replace(".Inf", "inf").replace(".INF", "inf")
+                     .replace(".nan", "nan"))  # fmt: skip
+    return text
+
+
+def parse(text: str, *, source: str) -> Tree:
+    """Read one YAML document whose top is a mapping.
+
+    Args:
+        text: the document.
+        source: what to call it in messages, as a file name.
+
+    Returns:
+        The tree; duplicate keys and odd keys are among its problems.
+
+    Raises:
+        ConfigError: where the text is no YAML, or not one mapping.
+    """
+    tree = Tree()
+    root = _compose(text, source=source)
+    if root is None:
+        return tree
+    if not isinstance(root, yaml.MappingNode):
+        raise ConfigError(
+            [Problem(source, "", "", "the file must hold sections such as data: and train:")]
+        )
+    tree.values = _mapping(root, (), tree=tree, source=source)
+    return tree
+
+
+def parse_value(text: str, *, source: str) -> Value:
+    """Read one value as YAML would, for ``key=value`` on a command line."""
+    root = _compose(text, source=source)
+    return None if root is None else _value(root, (), tree=Tree(), source=source)
+
+
+def _compose(text: str, *, source: str) -> yaml.Node | None:
+    try:
+        node: yaml.Node | None = _Loader(text).get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{source}:{mark.line + 1}" if mark else source
+        problem = error.problem or "not YAML"
+        if "expected a single document" in (error.context or ""):
+            problem = "a second document begins here (---). Keep one"
+        if "\\t" in problem:
+            problem = "a tab indents this line. YAML wants spaces"
+        raise ConfigError([Problem(place, "", "", problem)]) from None
+    except yaml.YAMLError as error:
+        text = str(error).splitlines()[0]
+        raise ConfigError([Problem(source, "", "", f"not YAML: {text}")]) from None
+    except RecursionError:
+        raise ConfigError([Problem(source, "", "", "nested too deep for a config")]) from None
+    return node
+
+
+def _value(node: yaml.Node, path: Path, *, tree: Tree, source: str) -> Value:
+    if node.tag.startswith("!") or "python/" in node.tag:
+        place = f"{source}:{node.start_mark.line + 1}"
+        raise ConfigError([Problem(place, ".".join(path), "", f"tags are not used: {node.tag}")])
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(node, path, tree=tree, source=source)
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item, path, tree=tree, source=source) for item in node.value]
+    text = str(node.value)
+    quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
+    return text if quoted else parse_scalar(text)
+
+
+def _mapping(node: yaml.MappingNode, path: Path, *, tree: Tree, source: str) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            tree.problems.append(
+                Problem(f"{source}:{line}", ".".join(path), "", "a key must be a plain word")
+            )
+            continue
+        inner = (*path, str(key_node.value))
+        if inner[-1] in values:
+            tree.problems.append(
+                Problem(
+                    f"{source}:{line}",
+                    ".".join(inner),
+                    "",
+                    f"stands twice (first in line {tree.lines[inner]}). Keep one",
+                )
+            )
+            continue
+        tree.lines[inner] = line
+        values[inner[-1]] = _value(value_node, inner, tree=tree, source=source)
+    return values

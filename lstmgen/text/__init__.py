@@ -1,0 +1,1 @@
+"""From files to ids: reading, tokenising, the vocabulary, prepared ids on disk."""

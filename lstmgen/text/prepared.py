@@ -1,0 +1,406 @@
+"""A text as ids on disk, made once and found again by its content.
+
+One pass cuts the text into provisional numbers, which go to a temporary file
+as they come; then the split is chosen, the training part counted, and the
+numbers become ids. So memory holds one block and one entry per different
+word, however long the text is. The folder's name is a hash of the files'
+bytes and of every setting that shapes the ids, never of a path or a time.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmgen.errors import DataError, StorageError, printable
+from lstmgen.text.reading import count_control, find_files, normalise, read_blocks
+from lstmgen.text.tokenizer import Kind, Tokenizer
+from lstmgen.text.vocabulary import (
+    STORY,
+    Vocabulary,
+    build_vocabulary,
+    from_json,
+    listed_vocabulary,
+    read_list,
+)
+
+Ids = NDArray[np.uint32]
+Progress = Callable[[int, int], None]  # bytes done, bytes in all
+
+FORMAT = 1  # of the folder; part of its name
+SMALLEST_VALIDATION = 20  # tokens; a shorter held-out part says nothing
+PIECE = 1 << 20  # ids turned at a time
+_MARK = np.iinfo(np.uint32).max  # stands for <story> among provisional numbers
+
+
+@dataclass(frozen=True)
+class TextSettings:
+    """Everything but the text itself that shapes the ids."""
+
+    train: str | list[str]
+    valid: str | list[str] | None = None
+    valid_fraction: float = 0.1
+    tokenizer: Kind = "word"
+    lowercase: bool = False
+    vocabulary_size: int | None = None
+    min_count: int = 1
+    vocabulary: str | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the text: its ids, ``<story>`` first, and its size.
+
+    Attributes:
+        ids: memory-mapped, 1-D.
+        tokens: all tokens, ``<story>`` not counted.
+        unknown: tokens without an entry of their own.
+        characters: of the text, all tokens.
+        unknown_characters: of the tokens that are unknown.
+    """
+
+    ids: Ids
+    tokens: int
+    unknown: int
+    characters: int
+    unknown_characters: int
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A prepared text."""
+
+    train: Part
+    valid: Part | None
+    vocabulary: Vocabulary
+    fingerprint: str
+    files: int
+    notices: tuple[str, ...] = field(default=())
+
+
+def prepare(
+    settings: TextSettings, *, folder: Path, progress: Progress | None = None
+) -> Corpus:
+    """The ids of a text, made now or found under ``folder``.
+
+    Args:
+        settings: where the text is and how it is read.
+        folder: where prepared texts are kept (``<runs-dir>/.prepared``).
+        progress: called now and then with bytes done and bytes in all.
+
+    Raises:
+        DataError: where a text cannot be read or is too short.
+        StorageError: where the ids cannot be written.
+    """
+    train, spooled = _open_sources(settings.train, key="data.train")
+    valid: list[Path] = []
+    try:
+        if settings.valid is not None:
+            valid, more = _open_sources(settings.valid, key="data.valid")
+            spooled += more
+        listed = None if settings.vocabulary is None else read_list(Path(settings.vocabulary))
+        fingerprint = _fingerprint(settings, train, valid, listed)
+        home = folder / fingerprint[:32]
+        if not (home / "meta.json").is_file():
+            _make(settings, train, valid, listed, home=home, progress=progress)
+        return _load(home, fingerprint=fingerprint, files=len(train))
+    except OSError as error:
+        raise StorageError(
+            f"{printable(folder)}: the prepared text cannot be written ({error.strerror})"
+        ) from error
+    finally:
+        for path in spooled:
+            path.unlink(missing_ok=True)
+
+
+def encode_files(
+    sources: str | list[str], vocabulary: Vocabulary, *, kind: Kind, lowercase: bool, key: str
+) -> Part:
+    """A text by a vocabulary that exists already, in memory (for ``evaluate --text``)."""
+    paths, spooled = _open_sources(sources, key=key)
+    try:
+        tokenizer = Tokenizer(kind)
+        with tempfile.TemporaryFile() as file:
+            tokens, _ = _number_files(paths, tokenizer, lowercase=lowercase, file=file)
+            if not tokens:
+                raise DataError(f"{key}: the text holds no word")
+            file.seek(0)
+            numbers = np.frombuffer(file.read(), dtype=np.uint32)
+        part, ids = _turn([numbers], _table(tokenizer, vocabulary), tokenizer, vocabulary)
+        return Part(ids=np.concatenate(list(ids)), **part())
+    finally:
+        for path in spooled:
+            path.unlink(missing_ok=True)
+
+
+def _open_sources(sources: str | list[str], *, key: str) -> tuple[list[Path], list[Path]]:
+    """The files of a source, and those of them that are copies of standard input."""
+    if sources != "-":
+        return find_files(sources, key=key), []
+    handle, name = tempfile.mkstemp(prefix="lstmgen-", suffix=".txt")
+    with os.fdopen(handle, "wb") as file, open(0, "rb", closefd=False) as stdin:
+        shutil.copyfileobj(stdin, file)
+    return [Path(name)], [Path(name)]
+
+
+def _fingerprint(
+    settings: TextSettings, train: list[Path], valid: list[Path], listed: list[str] | None
+) -> str:
+    shaping = asdict(settings) | {"train": None, "valid": None, "vocabulary": listed}
+    whole = hashlib.sha256(json.dumps([FORMAT, shaping]).encode())
+    for paths in (train, valid):
+        whole.update(b"part")
+        for path in paths:
+            with path.open("rb") as file:
+                whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()
+
+
+def _make(
+    settings: TextSettings,
+    train: list[Path],
+    valid: list[Path],
+    listed: list[str] | None,
+    *,
+    home: Path,
+    progress: Progress | None,
+) -> None:
+    """Write the folder beside its place, then move it there in one step."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=home.parent))
+    try:
+        meta = _write_parts(settings, train, valid, listed, folder=temporary, progress=progress)
+        (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        try:
+            temporary.rename(home)
+        except OSError:
+            if not (home / "meta.json").is_file():  # else somebody else was first: the same ids
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_parts(
+    settings: TextSettings,
+    train: list[Path],
+    valid: list[Path],
+    listed: list[str] | None,
+    *,
+    folder: Path,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    tokenizer = Tokenizer(settings.tokenizer)
+    numbers_path = folder / "numbers"
+    removed = 0
+    with numbers_path.open("wb") as file:
+        size = sum(path.stat().st_size for path in train + valid)
+        counted = _Counted(progress, size)
+        total, ends, gone = _number(train, tokenizer, settings.lowercase, file, counted)
+        removed += gone
+        held, _, gone = _number(valid, tokenizer, settings.lowercase, file, counted)
+        removed += gone
+    if total - len(train) < 2:
+        raise DataError(_too_short(settings, total - len(train)))
+    numbers = np.memmap(numbers_path, dtype=np.uint32, mode="c")
+    split = total if valid else _choose_split(total, ends, settings.valid_fraction)
+    vocabulary = _vocabulary(settings, tokenizer, numbers[:split], listed)
+    table = _table(tokenizer, vocabulary)
+    sides = {"train": numbers[:split], "valid": numbers[split : total + held]}
+    parts = {}
+    for name, side in sides.items():
+        if len(side):
+            describe, ids = _turn(_pieces(side), table, tokenizer, vocabulary)
+            with (folder / f"{name}.ids").open("wb") as file:
+                for chunk in ids:
+                    file.write(chunk.tobytes())
+            parts[name] = describe()
+    del numbers, sides
+    numbers_path.unlink()
+    notices = []
+    if removed:
+        notices.append(f"{removed:,} control characters were taken out of the text")
+    if "valid" not in parts:
+        notices.append(_no_validation(settings, total - len(train)))
+    return {"parts": parts, "vocabulary": vocabulary.as_json(), "notices": notices}
+
+
+class _Counted:
+    """Progress in bytes over several files."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self.progress, self.total, self.done = progress, total, 0
+
+    def add(self, size: int) -> None:
+        self.done += size
+        if self.progress is not None:
+            self.progress(min(self.done, self.total), self.total)
+
+
+def _number_files(
+    paths: list[Path], tokenizer: Tokenizer, *, lowercase: bool, file: IO[bytes]
+) -> tuple[int, int]:
+    total, _, removed = _number(paths, tokenizer, lowercase, file, _Counted(None, 0))
+    return total - len(paths), removed
+
+
+def _number(
+    paths: Iterable[Path], tokenizer: Tokenizer, lowercase: bool, file: IO[bytes], counted: _Counted
+) -> tuple[int, NDArray[np.int64], int]:
+    """Write the provisional numbers of files, ``<story>`` before each.
+
+    Returns:
+        How many were written, the places after each line end, and how many
+        control characters were left out.
+    """
+    total, removed = 0, 0
+    ends: list[NDArray[np.int64]] = []
+    for path in paths:
+        np.array([_MARK], dtype=np.uint32).tofile(file)
+        ends.append(np.array([total], dtype=np.int64))
+        total += 1
+        tokenizer.restart()
+        for block in read_blocks(path):
+            removed += count_control(block)
+            text = normalise(block, lowercase=lowercase)
+            numbers, line_ends = _encode_lines(tokenizer, text)
+            numbers.astype(np.uint32).tofile(file)
+            ends.append(line_ends + total)
+            total += len(numbers)
+            counted.add(len(block.encode()))
+    return total, np.concatenate(ends) if ends else np.empty(0, dtype=np.int64), removed
+
+
+def _encode_lines(
+    tokenizer: Tokenizer, text: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """A block's numbers, and the places after each of its line ends."""
+    if tokenizer.kind != "whitespace":
+        numbers = tokenizer.encode(text)
+        return numbers, tokenizer.line_ends(numbers)
+    lines = text.split("\n")
+    lengths = np.cumsum([len(line.split()) for line in lines])
+    return tokenizer.encode(text), lengths[:-1]
+
+
+def _choose_split(total: int, ends: NDArray[np.int64], fraction: float) -> int:
+    """Where validation begins: the last ``fraction``, moved back to a line end.
+
+    A line so long that this would more than double the held-out part is cut
+    at the token instead.
+    """
+    wanted = round(total * fraction)
+    if wanted < SMALLEST_VALIDATION:
+        return total
+    exact = total - wanted
+    before = ends[ends <= exact]
+    start = int(before[-1]) if len(before) else exact
+    return start if total - start <= 2 * wanted and start > 2 else exact
+
+
+def _vocabulary(
+    settings: TextSettings,
+    tokenizer: Tokenizer,
+    numbers: NDArray[np.uint32],
+    listed: list[str] | None,
+) -> Vocabulary:
+    """Count the training part, and it alone."""
+    forms = tokenizer.forms()
+    sums = np.zeros(len(forms), dtype=np.int64)
+    stories = 0
+    for piece in _pieces(numbers):
+        known = piece[piece != _MARK]
+        stories += len(piece) - len(known)
+        sums += np.bincount(known, minlength=len(forms))
+    counts: Counter[str] = Counter()
+    for number in np.flatnonzero(sums):
+        counts[forms[number]] += int(sums[number])
+    counts[STORY] += stories
+    if listed is not None:
+        if settings.lowercase:
+            listed = [normalise(form, lowercase=True) for form in listed]
+        return listed_vocabulary(listed, counts)
+    return build_vocabulary(
+        counts, min_count=settings.min_count, vocabulary_size=settings.vocabulary_size
+    )
+
+
+def _table(tokenizer: Tokenizer, vocabulary: Vocabulary) -> NDArray[np.uint32]:
+    """The id of every provisional number."""
+    return np.array([vocabulary.lookup(form) for form in tokenizer.forms()], dtype=np.uint32)
+
+
+def _turn(
+    pieces: Iterable[NDArray[np.uint32]],
+    table: NDArray[np.uint32],
+    tokenizer: Tokenizer,
+    vocabulary: Vocabulary,
+) -> tuple[Callable[[], dict[str, int]], Iterator[Ids]]:
+    """Numbers to ids, piece by piece; the sizes are known once all is read."""
+    lengths = tokenizer.lengths()
+    sizes = {"tokens": 0, "unknown": 0, "characters": 0, "unknown_characters": 0}
+
+    def ids() -> Iterator[Ids]:
+        first = True
+        for piece in pieces:
+            if first and (not len(piece) or piece[0] != _MARK):
+                yield np.zeros(1, dtype=np.uint32)  # a part begun inside a file opens as one
+            first = False
+            is_story = piece == _MARK
+            numbers = np.where(is_story, 0, piece)
+            turned = np.where(is_story, 0, table[numbers])
+            unknown = ~is_story & (turned == vocabulary.unknown_id)
+            sizes["tokens"] += int(len(piece) - is_story.sum())
+            sizes["unknown"] += int(unknown.sum())
+            sizes["characters"] += int(lengths[numbers[~is_story]].sum())
+            sizes["unknown_characters"] += int(lengths[numbers[unknown]].sum())
+            yield turned.astype(np.uint32)
+
+    return lambda: sizes, ids()
+
+
+def _pieces(numbers: NDArray[np.uint32]) -> Iterator[NDArray[np.uint32]]:
+    for start in range(0, len(numbers), PIECE):
+        yield numbers[start : start + PIECE]
+
+
+def _load(home: Path, *, fingerprint: str, files: int) -> Corpus:
+    meta = json.loads((home / "meta.json").read_text(encoding="utf-8"))
+    parts = {
+        name: Part(ids=np.memmap(home / f"{name}.ids", dtype=np.uint32, mode="c"), **sizes)
+        for name, sizes in meta["parts"].items()
+    }
+    return Corpus(
+        train=parts["train"],
+        valid=parts.get("valid"),
+        vocabulary=from_json(meta["vocabulary"], source=str(home)),
+        fingerprint=fingerprint,
+        files=files,
+        notices=tuple(meta["notices"]),
+    )
+
+
+def _too_short(settings: TextSettings, tokens: int) -> str:
+    source = settings.train if isinstance(settings.train, str) else ", ".join(settings.train)
+    found = "is empty" if tokens == 0 else "holds one token only"
+    return (
+        f"data.train = {printable(source)}: the text {found}. "
+        "Training needs at least 2 tokens, one to read and one to predict"
+    )
+
+
+def _no_validation(settings: TextSettings, tokens: int) -> str:
+    if settings.valid_fraction == 0:
+        return "no words are held out (data.valid_fraction: 0): the last checkpoint is the best"
+    return (
+        f"{tokens:,} tokens are too few to hold {settings.valid_fraction:.0%} of them out: "
+        "no validation, the last checkpoint is the best"
+    )

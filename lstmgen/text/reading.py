@@ -1,0 +1,156 @@
+"""Finding text files and reading them strictly, in blocks of bounded size.
+
+A text is UTF-8 (or UTF-16 with a byte order mark) or it is refused: a guess at
+another encoding would put wrong words into the model without a word. What is
+read is normalised: line ends become ``\\n``, control characters other than
+newline and tab go, and the rest is NFC.
+"""
+
+import glob
+import os
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lstmgen.errors import DataError, printable
+
+BLOCK = 1 << 20  # characters read at a time
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Places where neither a token nor a composed character can straddle the cut.
+_AFTER_LINE = re.compile(r"\n(?=[!-~])")
+_BEFORE_SPACE = re.compile(r"(?<=[!-~])(?= [!-~])")
+
+
+def normalise(text: str, *, lowercase: bool = False) -> str:
+    """Bring a text to the form in which it is tokenised (see the module)."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _CONTROL.sub("", text)
+    if text.isascii():
+        return text.lower() if lowercase else text
+    if lowercase:
+        text = text.lower()
+    return unicodedata.normalize("NFC", text)
+
+
+def count_control(text: str) -> int:
+    """How many control characters ``normalise`` takes out of a text."""
+    return len(_CONTROL.findall(text.replace("\r", "")))
+
+
+def find_files(sources: str | Sequence[str], *, key: str) -> list[Path]:
+    """The files that a source names: a file, a folder, a glob, or a list of these.
+
+    Args:
+        sources: as in ``data.train``; the order is kept, a folder's files go by name.
+        key: the config key, for messages.
+
+    Raises:
+        DataError: where nothing is found, or something is not a readable file.
+    """
+    listed = [sources] if isinstance(sources, str) else list(sources)
+    if not listed or not all(listed):
+        raise DataError(f"{key}: no text is named. Write a path: {key}=story.txt")
+    files: list[Path] = []
+    for source in listed:
+        path = Path(source)
+        if path.is_dir():
+            found = sorted(p for p in path.glob("*.txt") if p.is_file())
+            if not found:
+                raise DataError(f"{key} = {printable(source)}: the folder holds no *.txt file")
+        elif path.exists() or not glob.has_magic(source):
+            found = [path]
+        else:
+            found = sorted(Path(p) for p in glob.glob(source, recursive=True) if os.path.isfile(p))
+            if not found:
+                raise DataError(f"{key} = {printable(source)}: no file matches the pattern")
+        files += found
+    for path in files:
+        _check_readable(path, key=key)
+    return files
+
+
+def _check_readable(path: Path, *, key: str) -> None:
+    name = f"{key} = {printable(path)}"
+    try:
+        with path.open("rb"):
+            pass
+    except FileNotFoundError:
+        raise DataError(f"{name}: no such file or folder") from None
+    except OSError as error:
+        raise DataError(f"{name}: cannot be read ({error.strerror})") from None
+    if not path.is_file():
+        raise DataError(f"{name}: is not a plain file")
+
+
+def read_blocks(path: Path, *, block: int = BLOCK) -> Iterator[str]:
+    """Read a file in raw blocks that end where no token and no character is cut.
+
+    The pieces joined are the file's text, with line ends already ``\\n``; each
+    may be normalised and tokenised by itself.
+
+    Raises:
+        DataError: naming the file, line and byte that is not UTF-8.
+    """
+    encoding = _encoding(path)
+    held = ""
+    try:
+        with path.open(encoding=encoding, errors="strict", newline=None) as file:
+            while True:
+                read = file.read(block)
+                if "\0" in read:
+                    raise DataError(f"{printable(path)}: holds NUL bytes, so it is not a text")
+                held += read
+                if not read:
+                    break
+                cut = _last_cut(held)
+                if cut:
+                    yield held[:cut]
+                    held = held[cut:]
+    except UnicodeDecodeError:
+        raise DataError(_describe_undecodable(path, encoding)) from None
+    except UnicodeError:
+        raise DataError(f"{printable(path)}: is not whole UTF-16 text") from None
+    if held:
+        yield held
+
+
+def _last_cut(text: str) -> int:
+    """The last place to cut a text safely, 0 where there is none."""
+    for pattern in (_AFTER_LINE, _BEFORE_SPACE):
+        window = 4096
+        while True:
+            start = max(0, len(text) - window)
+            ends = [match.end() for match in pattern.finditer(text, start)]
+            if ends and ends[-1] < len(text):
+                return ends[-1]
+            if start == 0:
+                break
+            window *= 16
+    return 0
+
+
+def _encoding(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(2)
+    return "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
+def _describe_undecodable(path: Path, encoding: str) -> str:
+    """Find the first bad byte again, now with its line (errors are rare)."""
+    if encoding == "utf-16":
+        return f"{printable(path)}: is not whole UTF-16 text"
+    offset = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                byte = line[error.start]
+                return (
+                    f"{printable(path)}: line {number}: byte 0x{byte:02x} at offset "
+                    f"{offset + error.start} is not UTF-8. Save the file as UTF-8"
+                )
+            offset += len(line)
+    return f"{printable(path)}: is not UTF-8"

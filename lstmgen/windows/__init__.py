@@ -1,0 +1,1 @@
+"""From ids to windows: parallel streams, random windows, evaluation lanes."""

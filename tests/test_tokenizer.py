@@ -1,0 +1,93 @@
+"""The tokenizer loses nothing, and cuts as the rule says."""
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from lstmgen.text.reading import normalise
+from lstmgen.text.tokenizer import Tokenizer, detokenize, tokenize
+
+PROSE = st.text(alphabet="ab Z9.,!?'’\"“”„-—_¬()\n\t\u3000é\u0301中ก\u0e33🙂\u200d👩🏽", max_size=60)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.one_of(st.text(), PROSE))
+@example("¬")
+@example("¬¬ ¬a¬")
+@example("\u200d¬x")
+@example(" lead and trail ")
+@example("👩\u200d¬")
+@example("a\u0301\u0301'b 1.2.3.4")
+def test_detokenize_gives_back_the_normalised_text(text):
+    text = normalise(text)
+    assert detokenize(tokenize(text)) == text
+    assert detokenize(tokenize(text, kind="character"), kind="character") == text
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text())
+def test_normalising_twice_changes_nothing(text):
+    assert normalise(normalise(text)) == normalise(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("I don't know.", ["I", "don", "'t", "know", "."]),
+        ("The miller’s cat", ["The", "miller", "’s", "cat"]),
+        ("It cost 1,000.50 at 12:30.", ["It", "cost", "1,000.50", "at", "12:30", "."]),
+        ("a well-known man", ["a", "well", "-", "known", "man"]),
+        ('"Yes," she said. "No."', ['"', "Yes", ",", '"', "she", "said", ".", '"', "No", ".", '"']),
+        ("“Yes,” she said.", ["“", "Yes", ",", "”", "she", "said", "."]),
+        ("„Ja“, sagte er", ["„", "Ja", "“", ",", "sagte", "er"]),
+        ("wait... what", ["wait", "...", "what"]),
+        ("wait… what", ["wait", "…", "what"]),
+        ("a—b", ["a", "—", "b"]),
+        ("a — b", ["a", "—¬", "b¬"]),
+        ("a -- b", ["a", "--¬", "b¬"]),
+        ("so 🙂 good", ["so", "🙂", "good"]),
+        ("नमस्ते दुनिया", ["नमस्ते", "दुनिया"]),
+        ("我喜欢猫。", ["我", "喜", "欢", "猫", "。"]),
+        ("ภาษาไทย", ["ภ", "า", "ษ", "า", "ไ", "ท", "ย"]),
+        ("a\tb", ["a", "\t", "b"]),
+        ("a  b", ["a", "  ", "b"]),
+        ("one.\n\nTwo.\nThree", ["one", ".", "\n\n", "Two", ".", "\n", "Three"]),
+        ("(see it)", ["(", "see", "it", ")"]),
+        ("$5 and 5 %", ["$", "5", "and", "5", "%¬"]),
+        ("caf\u00e9", ["caf\u00e9"]),
+    ],
+)
+def test_known_texts_are_cut_as_documented(text, tokens):
+    assert tokenize(text) == tokens
+    assert detokenize(tokens) == text
+
+
+def test_a_line_end_resets_the_quotes():
+    text = '"Open\n"Again," he said'
+    assert tokenize(text) == ['"', "Open", "\n", '"', "Again", ",", '"', "he", "said"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(['He said, "I', "'ll", "go.", '"', "a—b", "x\n", "'so'", "中文"])))
+def test_blocks_cut_at_spaces_number_the_same_tokens(words):
+    """The memory of the rule is carried from block to block."""
+    text = normalise(" ".join(words)).strip()
+    whole = Tokenizer("word")
+    expected = [whole.forms()[n] for n in whole.encode(text)]
+    parts = Tokenizer("word")
+    cut = text.replace(" ", "\0 ").split("\0")  # each block begins with its space
+    safe = all(part[:2].strip() and not part[-1:].isspace() for part in cut)
+    if not safe:
+        return
+    numbers = [n for part in cut for n in parts.encode(part)]
+    assert [parts.forms()[n] for n in numbers] == expected
+
+
+def test_whitespace_tokens_are_joined_with_one_space():
+    tokens = tokenize("the  cat\nsat <unk> .", kind="whitespace")
+    assert tokens == ["the", "cat", "sat", "<unk>", "."]
+    assert detokenize(tokens, kind="whitespace") == "the cat sat <unk> ."
+
+
+def test_no_token_grows_without_bound():
+    assert max(map(len, tokenize("a" * 10_000 + " " * 5_000 + "." * 3_000))) <= 201
