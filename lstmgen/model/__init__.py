@@ -1,0 +1,1 @@
+"""The network in torch: layers, dropout, output, initialisation."""

@@ -1,0 +1,154 @@
+"""The stacked LSTM language model."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lstmgen.model.dropout import MaskSource
+from lstmgen.model.initialise import initialise
+from lstmgen.model.layers import LSTMState, run_layer, state_after, zero_state
+from lstmgen.model.output import summed_nats
+
+States = list[LSTMState]  # one a layer, from the input up
+
+
+class DropoutShares(NamedTuple):
+    """Shares of units dropped in training."""
+
+    input: float = 0.0
+    hidden: float = 0.0
+    output: float = 0.0
+
+
+class LanguageModel(nn.Module):
+    """Words in, nats per next word out: embedding, LSTM layers, exact softmax.
+
+    Each layer is an ``nn.LSTM`` of its own, so sizes may differ and dropout
+    between layers is ours to draw.
+
+    Args:
+        vocab_size: ids 0..vocab_size-1 are words; ``vocab_size`` itself may be
+            read (an unknown word: the mean of ``seen_once``) and never predicted.
+        embedding_dim: length of a word vector (not used by one-hot input).
+        hidden_sizes: one layer each.
+        one_hot: read words as one-hot vectors instead of learnt ones.
+        tie_weights: the output matrix is the embedding, through a bias-free
+            projection where the last layer has another size (Inan et al. 2016).
+        dropout: in training, and where masks are given.
+        seen_once: ids whose mean an unknown word is read as.
+        seed: of the initial weights.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        *,
+        embedding_dim: int,
+        hidden_sizes: Sequence[int],
+        one_hot: bool = False,
+        tie_weights: bool = True,
+        dropout: DropoutShares = DropoutShares(),  # noqa: B008 (a frozen tuple)
+        seen_once: Sequence[int] = (0,),
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.vocab_size = vocab_size
+        self.dropout = dropout
+        with torch.random.fork_rng(devices=[]):  # constructing draws; leave the caller's alone
+            self.embedding = None if one_hot else nn.Embedding(vocab_size, embedding_dim)
+            width = vocab_size if one_hot else embedding_dim
+            self.layers = nn.ModuleList(
+                nn.LSTM(inner, outer, batch_first=True)
+                for inner, outer in zip([width, *hidden_sizes], hidden_sizes, strict=False)
+            )
+            top = hidden_sizes[-1]
+            projected = tie_weights and top != embedding_dim
+            self.projection = nn.Linear(top, embedding_dim, bias=False) if projected else None
+            self.output_weight: nn.Parameter | None = None
+            if not tie_weights:
+                self.output_weight = nn.Parameter(torch.empty(vocab_size, top))
+            self.output_bias = nn.Parameter(torch.empty(vocab_size))
+        self.register_buffer("seen_once", torch.tensor(seen_once), persistent=False)
+        initialise(self, seed=seed)
+
+    def zero_states(self, batch: int) -> States:
+        """The states before a text begins."""
+        return [zero_state(layer, batch) for layer in self._lstms()]
+
+    def read(
+        self, inputs: Tensor, states: States, *, carry: Tensor, masks: MaskSource | None = None
+    ) -> tuple[Tensor, States]:
+        """Read a window.
+
+        Args:
+            inputs: (batch, time) ids.
+            states: before the window.
+            carry: (batch,) words after which the state is handed on.
+            masks: draws the dropout masks; None reads without dropout.
+
+        Returns:
+            What the output layer sees, (batch, time, size), and the states after
+            ``carry`` words, cut off from the graph.
+        """
+        features = self._masked(self._embed(inputs), masks, 0, self.dropout.input)
+        everything = bool((carry == inputs.shape[1]).all())
+        handed_on: States = []
+        for place, (layer, state) in enumerate(zip(self._lstms(), states, strict=True), start=1):
+            outputs, last = run_layer(layer, features, state)
+            handed_on.append(
+                LSTMState(last.hidden.detach(), last.cell.detach())
+                if everything
+                else state_after(layer, features, outputs, state, carry)
+            )
+            top = place == len(self.layers)
+            share = self.dropout.output if top else self.dropout.hidden
+            features = self._masked(outputs, masks, place, share)
+        return features, handed_on
+
+    def summed_nats(self, features: Tensor, targets: Tensor) -> Tensor:
+        """Nats of target words, summed.
+
+        Args:
+            features: (rows, size) from ``read``. targets: (rows,) ids.
+        """
+        weight = self._output_matrix()
+        return summed_nats(self._project(features), weight, self.output_bias, targets)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """(..., vocabulary) unnormalised log-probabilities of the next word."""
+        return self._project(features) @ self._output_matrix().T + self.output_bias
+
+    def _lstms(self) -> list[nn.LSTM]:
+        return [layer for layer in self.layers if isinstance(layer, nn.LSTM)]
+
+    def _embed(self, ids: Tensor) -> Tensor:
+        if self.training:  # training text has no word that the vocabulary lacks
+            return self._vectors(ids)
+        rare = self._vectors(self.get_buffer("seen_once")).mean(dim=0)
+        unknown = (ids >= self.vocab_size)[..., None]
+        return torch.where(unknown, rare, self._vectors(ids.clamp(max=self.vocab_size - 1)))
+
+    def _vectors(self, ids: Tensor) -> Tensor:
+        if self.embedding is not None:
+            return functional.embedding(ids, self.embedding.weight)
+        return functional.one_hot(ids, self.vocab_size).to(self.output_bias.dtype)
+
+    def _project(self, features: Tensor) -> Tensor:
+        return features if self.projection is None else features @ self.projection.weight.T
+
+    def _output_matrix(self) -> Tensor:
+        if self.output_weight is not None:
+            return self.output_weight
+        if self.embedding is None:
+            raise ValueError("tied output needs an embedding; one-hot input has none")
+        return self.embedding.weight
+
+    def _masked(
+        self, features: Tensor, masks: MaskSource | None, place: int, share: float
+    ) -> Tensor:
+        if masks is None or share == 0:
+            return features
+        return features * masks(place, features.shape[-1], share)

@@ -1,0 +1,200 @@
+"""Properties of the model: states, chunks, outputs, masks, initial weights."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from lstmgen.model import output
+from lstmgen.model.dropout import Masks
+from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.model.layers import LSTMState
+
+VOCAB, EMBED, SIZES, BATCH, TIME = 11, 4, [6, 5], 3, 9
+
+
+def make(seed=0, **kwargs):
+    options = {"embedding_dim": EMBED, "hidden_sizes": SIZES, "seed": seed} | kwargs
+    return LanguageModel(VOCAB, **options).double()
+
+
+def ids(*shape, seed=1):
+    return torch.randint(0, VOCAB, shape, generator=torch.Generator().manual_seed(seed))
+
+
+def close(a, b, atol=1e-12):
+    torch.testing.assert_close(a, b, rtol=0, atol=atol)
+
+
+def full(inputs):
+    return torch.full((len(inputs),), inputs.shape[1])
+
+
+def test_layers_of_different_sizes_equal_torch_stacked_by_hand():
+    model, inputs = make(), ids(BATCH, TIME)
+    features, states = model.read(inputs, model.zero_states(BATCH), carry=full(inputs))
+    expected = functional.embedding(inputs, model.embedding.weight)
+    for layer, state in zip(model.layers, states, strict=True):
+        expected, (hidden, cell) = layer(expected)
+        close(state.hidden, hidden[0])
+        close(state.cell, cell[0])
+    close(features, expected)
+    assert features.shape == (BATCH, TIME, 5)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4, 9])
+def test_state_after_some_words_is_that_of_a_pass_that_ends_there(stride):
+    model, inputs = make(), ids(BATCH, TIME)
+    begun = model.read(ids(BATCH, 5, seed=7), model.zero_states(BATCH), carry=torch.full((3,), 5))
+    _, carried = model.read(inputs, begun[1], carry=torch.full((BATCH,), stride))
+    _, ended = model.read(inputs[:, :stride], begun[1], carry=torch.full((BATCH,), stride))
+    for a, b in zip(carried, ended, strict=True):
+        close(a.hidden, b.hidden)
+        close(a.cell, b.cell)
+
+
+def test_rows_may_hand_on_their_states_after_different_words():
+    model, inputs = make(), ids(BATCH, TIME)
+    carry = torch.tensor([0, 3, 9])
+    _, mixed = model.read(inputs, model.zero_states(BATCH), carry=carry)
+    for row, words in enumerate(carry.tolist()):
+        if words == 0:
+            assert all((s.hidden[row] == 0).all() and (s.cell[row] == 0).all() for s in mixed)
+            continue
+        alone = inputs[row : row + 1, :words]
+        _, state = model.read(alone, model.zero_states(1), carry=torch.tensor([words]))
+        for a, b in zip(mixed, state, strict=True):
+            close(a.hidden[row], b.hidden[0])
+            close(a.cell[row], b.cell[0])
+
+
+def test_gradient_does_not_cross_the_window_but_the_value_does():
+    model = make()
+    _, before = model.read(ids(1, 4), model.zero_states(1), carry=torch.tensor([2]))
+    assert not any(s.hidden.requires_grad or s.cell.requires_grad for s in before)
+    other = [LSTMState(s.hidden + 0.1, s.cell) for s in before]
+    window, carry = ids(1, 4, seed=3), torch.tensor([4])
+    a, b = (model.read(window, states, carry=carry)[0] for states in (before, other))
+    assert (a - b).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("rows", [1, 4, 7, 1000])
+def test_nats_in_chunks_equal_cross_entropy_with_all_gradients(rows, monkeypatch):
+    monkeypatch.setattr(output, "CHUNK_NUMBERS", rows * VOCAB)
+    generator = torch.Generator().manual_seed(0)
+    tensors = [
+        torch.randn(size, generator=generator, dtype=torch.float64, requires_grad=True)
+        for size in ((13, 6), (VOCAB, 6), (VOCAB,))
+    ]
+    hidden, weight, bias = tensors
+    targets = ids(13)
+    nats = output.summed_nats(hidden, weight, bias, targets)
+    expected = functional.cross_entropy(hidden @ weight.T + bias, targets, reduction="sum")
+    close(nats, expected, atol=1e-11)
+    ours = torch.autograd.grad(nats * 0.3, tensors)
+    theirs = torch.autograd.grad(expected * 0.3, tensors)
+    for a, b in zip(ours, theirs, strict=True):
+        close(a, b)
+
+
+def test_known_losses():
+    eye = torch.eye(4, dtype=torch.float64)
+    zero = torch.zeros(4, dtype=torch.float64)
+    for logits, target, nats in (([1, 3, 5, 7], 3, 0.14507794), ([1, -9, 4, 8], 1, 17.01904505)):
+        row = torch.tensor([logits], dtype=torch.float64)
+        close(
+            output.summed_nats(row, eye, zero, torch.tensor([target])),
+            torch.tensor(nats, dtype=torch.float64),
+            atol=5e-9,
+        )
+    row = torch.tensor([[1.0, 3, 5, 7]], dtype=torch.float64, requires_grad=True)
+    output.summed_nats(row, eye, zero, torch.tensor([3])).backward()
+    expected = torch.tensor([[0.00214401, 0.01584220, 0.11705891, -0.13504512]]).double()
+    close(row.grad, expected, atol=5e-9)
+    flat = torch.zeros(1, 4, dtype=torch.float64)
+    close(
+        output.summed_nats(flat, eye, zero, torch.tensor([2])),
+        torch.tensor(math.log(4), dtype=torch.float64),
+    )
+
+
+def test_one_hot_input_equals_an_embedding_with_the_weights_shared():
+    one_hot = make(one_hot=True, tie_weights=False)
+    embedded = make(tie_weights=False, embedding_dim=VOCAB)
+    with torch.no_grad():
+        embedded.embedding.weight.copy_(torch.eye(VOCAB))
+        for target, source in zip(embedded.layers, one_hot.layers, strict=True):
+            target.load_state_dict(source.state_dict())
+        embedded.output_weight.copy_(one_hot.output_weight)
+    inputs = ids(BATCH, TIME)
+    a, b = (
+        m.logits(m.read(inputs, m.zero_states(BATCH), carry=full(inputs))[0])
+        for m in (one_hot, embedded)
+    )
+    close(a, b)
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_an_unknown_word_is_read_as_the_mean_of_the_words_seen_once(one_hot):
+    model = make(one_hot=one_hot, tie_weights=not one_hot, seen_once=(2, 5, 7)).eval()
+    vectors = model._embed(torch.tensor([[2, 5, 7, VOCAB]]))[0]
+    close(vectors[3], vectors[:3].mean(dim=0))
+
+
+def test_tied_output_is_one_tensor_and_a_projection_bridges_sizes():
+    tied = make()
+    names = dict(tied.named_parameters())
+    assert "output_weight" not in names
+    assert names["projection.weight"].shape == (EMBED, 5)
+    assert tied._output_matrix() is tied.embedding.weight
+    assert make(hidden_sizes=[6, EMBED]).projection is None
+
+
+def test_masks_do_not_depend_on_how_rows_are_grouped():
+    whole = Masks(3, 17, range(0, 6))(1, 10, 0.4)
+    parts = [Masks(3, 17, range(s, s + 2))(1, 10, 0.4) for s in (0, 2, 4)]
+    assert torch.equal(whole, torch.cat(parts))
+    assert set(whole.unique().tolist()) <= {0.0, torch.tensor(1 / 0.6).item()}
+    for other in (Masks(4, 17, range(0, 6)), Masks(3, 18, range(0, 6))):
+        assert not torch.equal(whole, other(1, 10, 0.4))
+    assert not torch.equal(whole, Masks(3, 17, range(0, 6))(2, 10, 0.4))
+    many = Masks(0, 0, range(0, 200))(0, 200, 0.25)
+    assert abs((many == 0).double().mean().item() - 0.25) < 0.01
+    assert abs(many.double().mean().item() - 1) < 0.01
+
+
+def test_dropout_holds_one_mask_for_a_sequence():
+    model = make(dropout=DropoutShares(input=0.5, hidden=0.5, output=0.5)).train()
+    masks = Masks(0, 1, range(BATCH), dtype=torch.float64)
+    inputs = ids(BATCH, TIME)
+    features, _ = model.read(inputs, model.zero_states(BATCH), carry=full(inputs), masks=masks)
+    dropped = features == 0
+    assert dropped.any()
+    assert (dropped == dropped[:, :1]).all()
+
+
+def test_a_layer_more_leaves_the_other_weights_and_the_global_generator():
+    state = torch.random.get_rng_state()
+    small, large = make(hidden_sizes=[6]), make(hidden_sizes=[6, 5])
+    assert torch.equal(torch.random.get_rng_state(), state)
+    shared = dict(small.named_parameters())
+    for name, parameter in large.named_parameters():
+        if name in shared and shared[name].shape == parameter.shape:
+            assert torch.equal(parameter, shared[name]), name
+    assert not torch.equal(make(seed=1).embedding.weight, small.embedding.weight)
+
+
+def test_one_of_the_two_forget_biases_is_one():
+    layer = make().layers[0]
+    bias = layer.bias_ih_l0 + layer.bias_hh_l0
+    assert bias.tolist() == [0.0] * 6 + [1.0] * 6 + [0.0] * 12
+
+
+@pytest.mark.parametrize(
+    ("sizes", "parameters"), [([4, 5], 412 + 11 * 6 + 11 * 5 + 11), ([4], 192 + 66 + 44 + 11)]
+)
+def test_parameter_counts(sizes, parameters):
+    """Six numbers a word into layers of 4 and 5: torch's two biases make 192 and 220."""
+    model = make(embedding_dim=6, hidden_sizes=sizes, tie_weights=False)
+    assert sum(p.numel() for p in model.parameters()) == parameters
