@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from lstmgen.config import schema, yaml_lines
-from lstmgen.config.schema import Config
+from lstmgen.config.schema import Config, SampleConfig
 from lstmgen.config.yaml_lines import Tree
 from lstmgen.errors import ConfigError, Problem
 
@@ -96,6 +96,28 @@ def from_portable(text: str, *, source: str) -> Config:
     """Read back what ``dump`` wrote; the text is not trusted."""
     tree = yaml_lines.parse(text, source=source)
     return _validate(tree, {keys: f"{source}:{line}" for keys, line in tree.lines.items()})
+
+
+def override_sample(sample: SampleConfig, values: Mapping[str, object]) -> SampleConfig:
+    """The section ``sample`` with what a command line's options say.
+
+    Raises:
+        ConfigError: naming the options, ``--top-k`` for ``top_k``.
+    """
+    try:
+        return SampleConfig.model_validate(sample.model_dump() | dict(values))
+    except ValidationError as error:
+        raise ConfigError(
+            [
+                Problem(
+                    "",
+                    "--" + str(e["loc"][0]).replace("_", "-"),
+                    _shown(e["input"]),
+                    f"must be {_wrong_value(e)}",
+                )
+                for e in error.errors()
+            ]
+        ) from None
 
 
 def _read(path: Path) -> str:

@@ -1,0 +1,283 @@
+"""One checkpoint is one folder, written whole or not at all, read with suspicion.
+
+    checkpoints/index.json            which step is best, which is last
+    checkpoints/step-N/manifest.json  format, and size and SHA-256 of every file below
+                       model.safetensors state.safetensors state.json
+                       config.yaml vocabulary.json tokenizer.json
+
+A folder is made as ``.step-N.tmp``, every file and the folder itself flushed to
+the disk, and renamed; then the index is replaced in the same way; only then are
+old folders deleted. So at any instant the index names complete checkpoints.
+Nothing in them is a pickle, a path, a time or a host name: equal runs make equal
+bytes, and a checkpoint from a stranger can at worst be refused. Reading for
+generation needs no torch.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstmgen.errors import CheckpointError, StorageError, printable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Arrays = Mapping[str, NDArray[np.generic]]
+
+FORMAT = 1
+MODEL, STATE, PROGRESS = "model.safetensors", "state.safetensors", "state.json"
+CONFIG, VOCABULARY, TOKENIZER = "config.yaml", "vocabulary.json", "tokenizer.json"
+FILES = (MODEL, STATE, PROGRESS, CONFIG, VOCABULARY, TOKENIZER)
+LARGEST_JSON = 512 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Index:
+    """Which steps of a run to look at."""
+
+    best: int
+    last: int
+
+
+def step_folder(checkpoints: Path, step: int) -> Path:
+    """Where a step's checkpoint is."""
+    return checkpoints / f"step-{step}"
+
+
+def write_checkpoint(
+    checkpoints: Path,
+    step: int,
+    *,
+    model: "Arrays",
+    state: "Arrays",
+    progress: Mapping[str, Any],
+    config: str,
+    vocabulary: Mapping[str, Any],
+    tokenizer: Mapping[str, Any],
+) -> Path:
+    """Write a complete checkpoint and return its folder.
+
+    Args:
+        checkpoints: the run's folder of checkpoints.
+        model: what generation needs. state: what a resumption needs beside it.
+        progress: counters and positions, as JSON.
+
+    Raises:
+        StorageError: where the disk does not take it; older checkpoints are untouched.
+    """
+    from safetensors.numpy import save
+
+    contents = {
+        MODEL: save(dict(model)),
+        STATE: save(dict(state)),
+        PROGRESS: _json(progress),
+        CONFIG: config.encode(),
+        VOCABULARY: _json(vocabulary),
+        TOKENIZER: _json(tokenizer),
+    }
+    files = {
+        name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for name, data in contents.items()
+    }
+    manifest = _json({"format": FORMAT, "step": step, "files": files})
+    final, temporary = step_folder(checkpoints, step), checkpoints / f".step-{step}.tmp"
+    try:
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        for name, data in {**contents, "manifest.json": manifest}.items():
+            _write_durably(temporary / name, data)
+        _flush_folder(temporary)
+        if final.exists():  # a run that went back to an older step writes it anew
+            shutil.rmtree(final)
+        temporary.rename(final)
+        _flush_folder(checkpoints)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        size = sum(map(len, contents.values()))
+        raise _storage_error(final, size, error) from error
+    return final
+
+
+def write_index(checkpoints: Path, index: Index) -> None:
+    """Replace the index in one step."""
+    temporary = checkpoints / ".index.json.tmp"
+    try:
+        _write_durably(temporary, _json({"best": index.best, "last": index.last}))
+        temporary.replace(checkpoints / "index.json")
+        _flush_folder(checkpoints)
+    except OSError as error:
+        raise _storage_error(checkpoints / "index.json", 64, error) from error
+
+
+def delete_old(checkpoints: Path, *, index: Index, keep: int) -> list[str]:
+    """Delete all but the best and the newest ``keep`` checkpoints.
+
+    Returns:
+        What could not be deleted, as sentences.
+    """
+    steps = sorted(saved_steps(checkpoints))
+    spared = {index.best, index.last, *steps[-keep:]}
+    failed = []
+    for step in steps:
+        if step not in spared:
+            try:
+                shutil.rmtree(step_folder(checkpoints, step))
+            except OSError as error:
+                failed.append(f"step-{step} could not be deleted ({error.strerror})")
+    return failed
+
+
+def saved_steps(checkpoints: Path) -> list[int]:
+    """The steps that have a folder."""
+    names = [path.name for path in checkpoints.glob("step-*")]
+    return [int(name[5:]) for name in names if name[5:].isdigit()]
+
+
+def read_index(checkpoints: Path) -> Index | None:
+    """The run's index, None where no checkpoint is complete yet.
+
+    Raises:
+        CheckpointError: where it is not an index.
+    """
+    path = checkpoints / "index.json"
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{printable(path)} is damaged ({error})") from None
+    if not isinstance(data, dict) or not all(_is_step(data.get(k)) for k in ("best", "last")):
+        raise CheckpointError(f"{printable(path)} is damaged (it must hold best and last)")
+    return Index(best=data["best"], last=data["last"])
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint folder whose manifest has been read; files are verified as they are read."""
+
+    path: Path
+    step: int
+    files: dict[str, tuple[int, str]]  # size and SHA-256 by name
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes, as they were written.
+
+        Raises:
+            CheckpointError: where the file is missing or is not what was written.
+        """
+        if name not in self.files:
+            raise damaged(self.path, f"{name} is not in its manifest")
+        size, digest = self.files[name]
+        data = _read_limited(self.path, name, limit=size)
+        if len(data) != size:
+            raise damaged(self.path, f"{name} has {len(data):,} bytes of {size:,}")
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise damaged(self.path, f"{name} has been changed")
+        return data
+
+    def read_json(self, name: str) -> Any:
+        """A JSON file's value."""
+        if self.files.get(name, (0, ""))[0] > LARGEST_JSON:
+            raise damaged(self.path, f"{name} is larger than any that lstmgen writes")
+        try:
+            return json.loads(self.read(name))
+        except (ValueError, RecursionError) as error:
+            raise damaged(self.path, f"{name} is not JSON ({error})") from None
+
+    def read_tensors(self, name: str) -> "dict[str, NDArray[np.generic]]":
+        """A safetensors file's arrays."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        try:
+            return dict(load(self.read(name)))
+        except (SafetensorError, ValueError, KeyError) as error:
+            raise damaged(self.path, f"{name} holds no tensors ({error})") from None
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint's manifest.
+
+    Raises:
+        CheckpointError: where there is none, or it was made by a newer lstmgen.
+    """
+    if not path.is_dir():
+        raise CheckpointError(f"{printable(path)}: no such checkpoint folder")
+    try:
+        manifest = json.loads(_read_limited(path, "manifest.json", limit=1 << 20))
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, f"manifest.json is not JSON ({error})") from None
+    made = manifest.get("format") if isinstance(manifest, dict) else None
+    if not _is_step(made):
+        raise damaged(path, "manifest.json has no format")
+    if made > FORMAT:
+        raise CheckpointError(
+            f"{printable(path)} was made by a newer lstmgen (format {made}, this one reads "
+            f"{FORMAT}). Install a newer lstmgen"
+        )
+    step, files = manifest.get("step"), manifest.get("files")
+    if not _is_step(step) or not isinstance(files, dict):
+        raise damaged(path, "manifest.json lacks the step or the files")
+    known = {}
+    for name, entry in files.items():
+        fits = isinstance(entry, dict) and _is_step(entry.get("size"))
+        if name not in FILES or not fits or not isinstance(entry.get("sha256"), str):
+            raise damaged(path, f"manifest.json has an odd entry {name!r}")
+        known[name] = (entry["size"], entry["sha256"])
+    return Checkpoint(path, step, known)
+
+
+def damaged(path: Path, reason: str) -> CheckpointError:
+    """The error of a checkpoint that cannot be used."""
+    return CheckpointError(f"checkpoint {printable(path)} is damaged ({printable(reason)})")
+
+
+def _is_step(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _read_limited(path: Path, name: str, *, limit: int) -> bytes:
+    """Read a file, and one byte more than it may have at the most."""
+    try:
+        with (path / name).open("rb") as file:
+            # By what the file has: a manifest's claim must not allocate memory.
+            return file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)
+    except OSError as error:
+        raise damaged(path, f"{name}: {error.strerror}") from None
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _storage_error(path: Path, size: int, error: OSError) -> StorageError:
+    try:
+        free = f"{shutil.disk_usage(path.parent).free:,}"
+    except OSError:
+        free = "unknown"
+    return StorageError(
+        f"{printable(path)} cannot be written ({error.strerror}): needs {size:,} bytes, "
+        f"{free} are free. Checkpoints saved before are intact"
+    )

@@ -1,0 +1,43 @@
+"""The program ``lstmgen``."""
+
+from typing import Annotated
+
+import typer
+
+from lstmgen import __version__
+from lstmgen.cli.evaluate import evaluate
+from lstmgen.cli.generate import generate
+from lstmgen.cli.train import train
+
+app = typer.Typer(
+    help="Train a word-level LSTM on your own stories and let it continue a cue.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # rich would double the time of --help
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(train)
+app.command()(generate)
+app.command()(evaluate)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lstmgen {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="lstmgen")

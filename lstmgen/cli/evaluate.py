@@ -1,0 +1,83 @@
+"""``lstmgen evaluate``."""
+
+import json
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from lstmgen.cli.options import Run, RunsDir
+from lstmgen.cli.outcome import reported
+
+if TYPE_CHECKING:
+    from lstmgen.run.evaluating import Scored
+
+
+@reported
+def evaluate(
+    run: Run = None,
+    text: Annotated[
+        str | None, typer.Option("--text", help="A file to score, or - for standard input.")
+    ] = None,
+    split: Annotated[
+        Literal["train", "valid", "test"],
+        typer.Option("--split", help="Without --text: which part of the run's own text."),
+    ] = "valid",
+    exact: Annotated[
+        bool, typer.Option("--exact", help="One pass over the text instead of parallel lanes.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Score a text by a model: perplexity with the state carried, every word once.
+
+    Example: lstmgen evaluate --text new-story.txt
+    """
+    from lstmgen.run.folders import find_step, runs_folder
+
+    runs = runs_folder(runs_dir)
+    step = find_step(run, runs)
+    from lstmgen.run.evaluating import evaluate_step  # torch, not before the run is found
+
+    scored = evaluate_step(step, text=text, split=split, runs=runs, exact=exact)
+    typer.echo(json.dumps(_as_json(scored)) if as_json else _as_table(scored))
+
+
+def _as_json(scored: "Scored") -> dict[str, object]:
+    figures = scored.carried
+    zero = scored.zero_state
+    return {
+        "step": scored.step,
+        "text": scored.text,
+        "words": figures.words,
+        "nats_per_word": figures.nats_per_word,
+        "perplexity": figures.perplexity,
+        "bits_per_character": figures.bits_per_character,
+        "accuracy": figures.accuracy,
+        "tokens": figures.tokens,
+        "unknown": figures.unknown,
+        "unknown_scored": scored.scores_unknown,
+        "unigram_perplexity": scored.unigram,
+        "zero_state_perplexity": None if zero is None else zero.perplexity,
+    }
+
+
+def _as_table(scored: "Scored") -> str:
+    from lstmgen.errors import printable
+    from lstmgen.reporting.figures import perplexity, share
+
+    figures = scored.carried
+    unknown = f"{share(figures.unknown_share)} ({figures.unknown:,} of {figures.tokens:,} tokens, "
+    unknown += "scored)" if scored.scores_unknown else "not scored)"
+    rows = [
+        ("text", f"{printable(scored.text)}, by step {scored.step:,}"),
+        ("words scored", f"{figures.words:,}"),
+        ("nats per word", f"{figures.nats_per_word:.4f}"),
+        ("perplexity", perplexity(figures.perplexity)),
+        ("unigram perplexity", perplexity(scored.unigram)),
+        ("bits per character", f"{figures.bits_per_character:.4f}"),
+        ("top-1 accuracy", share(figures.accuracy)),
+        ("unknown words", unknown),
+    ]
+    if scored.zero_state is not None:
+        rows.insert(4, ("from a zero state", perplexity(scored.zero_state.perplexity)))
+    return "\n".join(f"{label:<20}{value}" for label, value in rows)

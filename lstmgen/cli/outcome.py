@@ -1,0 +1,42 @@
+"""How a command ends: one message on stderr and an exit code."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import ParamSpec
+
+import typer
+
+from lstmgen.errors import LstmgenError, printable
+
+P = ParamSpec("P")
+CLOSED_PIPE = 141  # 128 + SIGPIPE, what a shell says of a program that a closed pipe ended
+INTERRUPTED = 130
+
+
+def reported(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn what goes wrong in a command into a message and an exit code."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+            sys.stdout.flush()
+        except LstmgenError as error:
+            warn(f"error: {error}")
+            raise typer.Exit(error.exit_code) from None
+        except BrokenPipeError:
+            # The interpreter flushes stdout again when it ends: give it somewhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise typer.Exit(CLOSED_PIPE) from None
+        except KeyboardInterrupt:
+            warn("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+
+    return wrapped
+
+
+def warn(text: str) -> None:
+    """A line on stderr, free of control characters."""
+    print(printable(text), file=sys.stderr)

@@ -1,0 +1,155 @@
+"""Perplexity on the carried-state protocol: every word of a text once, the first one too.
+
+The text is read in parallel lanes whose number depends on its length alone,
+each warmed on the words before it; ``exact`` reads it in one pass. Always fp32
+(or the model's own dtype), never with dropout, and no random number is drawn.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+
+from lstmgen.model.language_model import LanguageModel, States
+from lstmgen.windows.lanes import lane_count, lane_windows, zero_state_windows
+from lstmgen.windows.window import IGNORED, Ids, Window
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Sums over a text; only the properties divide.
+
+    Attributes:
+        nats: of all scored words.
+        words: scored.
+        correct: words that were the likeliest ones.
+        tokens: of the text, scored or not.
+        unknown: tokens that the vocabulary lacks.
+        characters: of the scored words.
+    """
+
+    nats: float
+    words: int
+    correct: int
+    tokens: int
+    unknown: int
+    characters: int
+
+    @property
+    def nats_per_word(self) -> float:
+        """Mean cross-entropy; NaN where nothing was scored."""
+        return self.nats / self.words if self.words else math.nan
+
+    @property
+    def perplexity(self) -> float:
+        """exp(nats per word)."""
+        return math.exp(self.nats_per_word) if self.nats_per_word < 700 else math.inf
+
+    @property
+    def bits_per_character(self) -> float:
+        """Cross-entropy in bits, spread over the characters of the scored words."""
+        return self.nats / math.log(2) / self.characters if self.characters else math.nan
+
+    @property
+    def accuracy(self) -> float:
+        """Share of scored words that were the likeliest ones."""
+        return self.correct / self.words if self.words else math.nan
+
+    @property
+    def unknown_share(self) -> float:
+        """Share of the text's tokens that the vocabulary lacks."""
+        return self.unknown / self.tokens if self.tokens else 0.0
+
+
+@dataclass(frozen=True)
+class TextSize:
+    """What an evaluation must know of a text beside its ids."""
+
+    tokens: int
+    unknown: int
+    characters: int  # of all tokens
+    unknown_characters: int
+
+
+def evaluate(
+    model: LanguageModel,
+    ids: Ids,
+    size: TextSize,
+    *,
+    unknown_id: int,
+    exact: bool = False,
+    keep_going: Callable[[], bool] = lambda: True,
+) -> Evaluation:
+    """Score a text with the state carried from word to word.
+
+    Args:
+        ids: ``<story>`` first; it is read and not scored.
+        unknown_id: words read under it are scored only where the model has them.
+        exact: one lane instead of several.
+        keep_going: asked before each window; where it says no, the rest is left out.
+    """
+    lanes = 1 if exact else lane_count(len(ids))
+    windows = lane_windows(ids, lanes=lanes)
+    return _score(model, windows, size, unknown_id=unknown_id, keep_going=keep_going, carry=True)
+
+
+def evaluate_from_zero(
+    model: LanguageModel,
+    ids: Ids,
+    size: TextSize,
+    *,
+    unknown_id: int,
+    window: int,
+    keep_going: Callable[[], bool] = lambda: True,
+) -> Evaluation:
+    """Score each word of a text by the ``window`` words before it, from a zero state."""
+    windows = zero_state_windows(ids, window=window)
+    return _score(model, windows, size, unknown_id=unknown_id, keep_going=keep_going, carry=False)
+
+
+@torch.no_grad()
+def _score(
+    model: LanguageModel,
+    windows: Iterable[Window],
+    size: TextSize,
+    *,
+    unknown_id: int,
+    keep_going: Callable[[], bool],
+    carry: bool,
+) -> Evaluation:
+    was_training = model.training
+    model.eval()
+    device = model.output_bias.device
+    states: States | None = None
+    nats, correct = 0.0, 0
+    words = 0
+    for window in windows:
+        if not keep_going():
+            break
+        if states is None or not carry:
+            states = model.zero_states(len(window.rows))
+        inputs = torch.from_numpy(window.inputs).to(device)
+        # What follows a short row's end is junk that nothing scored depends on.
+        whole = torch.full((len(inputs),), inputs.shape[1], device=device)
+        features, states = model.read(inputs, states, carry=whole)
+        places = window.first[:, None] + torch.arange(window.targets.shape[1]).numpy()
+        inside = (window.targets != IGNORED) & (window.targets < model.vocab_size)
+        rows, columns = inside.nonzero()
+        if not len(rows):
+            continue
+        scored = features[torch.from_numpy(rows), torch.from_numpy(places[rows, columns])]
+        targets = torch.from_numpy(window.targets[rows, columns]).to(device)
+        nats += float(model.summed_nats(scored, targets))
+        correct += int((model.logits(scored).argmax(dim=1) == targets).sum())
+        words += len(targets)
+    model.train(was_training)
+    scores_unknown = unknown_id < model.vocab_size
+    return Evaluation(
+        nats=nats,
+        words=words,
+        correct=correct,
+        tokens=size.tokens,
+        unknown=size.unknown,
+        characters=size.characters - (0 if scores_unknown else size.unknown_characters),
+    )

@@ -1,0 +1,138 @@
+"""The stepping engine: a language model one word at a time, for several samples at once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmgen.cells.lstm import Array, LSTMState, LSTMWeights, lstm_step, zero_state
+from lstmgen.errors import CheckpointError
+
+States = list[LSTMState]
+
+
+class Engine:
+    """A model's weights, ready to be stepped.
+
+    Args:
+        weights: by the parameter names of the torch model.
+        hidden_sizes: one LSTM layer each.
+        vocab_size: ids 0..vocab_size-1 are words; ``vocab_size`` is read as the
+            mean of ``seen_once``.
+        source: what to call the weights in messages.
+
+    Raises:
+        CheckpointError: where a weight is missing or of another shape.
+    """
+
+    def __init__(
+        self,
+        weights: Mapping[str, Array],
+        *,
+        vocab_size: int,
+        hidden_sizes: Sequence[int],
+        seen_once: Sequence[int],
+        source: str = "the model",
+    ) -> None:
+        self.vocab_size = vocab_size
+        take = _Taker(weights, source)
+        self._embedding = take.get("embedding.weight", (vocab_size, None), required=False)
+        width = vocab_size if self._embedding is None else self._embedding.shape[1]
+        self._layers: list[LSTMWeights] = []
+        for place, size in enumerate(hidden_sizes):
+            name = f"layers.{place}."
+            bias = take.require(name + "bias_ih_l0", (4 * size,))
+            self._layers.append(
+                LSTMWeights(
+                    input=take.require(name + "weight_ih_l0", (4 * size, width)),
+                    recurrent=take.require(name + "weight_hh_l0", (4 * size, size)),
+                    bias=bias + take.require(name + "bias_hh_l0", (4 * size,)),
+                )
+            )
+            width = size
+        self._projection = take.get("projection.weight", (None, width), required=False)
+        if self._projection is not None:
+            width = self._projection.shape[0]
+        own = take.get("output_weight", (vocab_size, width), required=self._embedding is None)
+        self._output = own if own is not None else take.require(
+            "embedding.weight", (vocab_size, width)
+        )
+        self._output_bias = take.require("output_bias", (vocab_size,))
+        take.refuse_rest()
+        rare = np.asarray(seen_once, dtype=np.int64)
+        self._unknown = self._vectors(rare).mean(axis=0)
+
+    def zero_states(self, batch: int) -> States:
+        """The states before a text begins."""
+        return [zero_state(layer, batch) for layer in self._layers]
+
+    def read(self, ids: NDArray[np.int64], states: States) -> States:
+        """Read one word in each sample.
+
+        Args:
+            ids: (batch,).
+            states: after the word before.
+        """
+        x = self._embed(ids)
+        after: States = []
+        for layer, state in zip(self._layers, states, strict=True):
+            after.append(lstm_step(layer, x, state))
+            x = after[-1].hidden
+        return after
+
+    def logits(self, states: States) -> Array:
+        """(batch, vocabulary) unnormalised log-probabilities of the next word."""
+        top = states[-1].hidden
+        if self._projection is not None:
+            top = top @ self._projection.T
+        result: Array = top @ self._output.T
+        result += self._output_bias
+        return result
+
+    def _embed(self, ids: NDArray[np.int64]) -> Array:
+        unknown = ids >= self.vocab_size
+        x = self._vectors(np.where(unknown, 0, ids))
+        if unknown.any():
+            x[unknown] = self._unknown
+        return x
+
+    def _vectors(self, ids: NDArray[np.int64]) -> Array:
+        if self._embedding is not None:
+            return np.asarray(self._embedding[ids])
+        x = np.zeros((len(ids), self.vocab_size), dtype=self._output_bias.dtype)
+        x[np.arange(len(ids)), ids] = 1
+        return x
+
+
+class _Taker:
+    """Takes weights by name, checking shapes, and knows what nobody took."""
+
+    def __init__(self, weights: Mapping[str, Array], source: str) -> None:
+        self.weights, self.source = weights, source
+        self.rest = set(weights)
+
+    def get(self, name: str, shape: tuple[int | None, ...], *, required: bool) -> Array | None:
+        if name not in self.weights:
+            if required:
+                raise CheckpointError(f"{self.source}: the weights lack {name}")
+            return None
+        array = self.weights[name]
+        fits = len(array.shape) == len(shape) and all(
+            want in (None, have) for want, have in zip(shape, array.shape, strict=True)
+        )
+        if not fits or array.dtype.kind != "f":
+            wanted = " x ".join("any" if n is None else str(n) for n in shape)
+            raise CheckpointError(
+                f"{self.source}: {name} is {array.dtype} {array.shape}, wanted floats {wanted}"
+            )
+        self.rest.discard(name)
+        return array
+
+    def require(self, name: str, shape: tuple[int | None, ...]) -> Any:
+        return self.get(name, shape, required=True)
+
+    def refuse_rest(self) -> None:
+        if self.rest:
+            names = ", ".join(sorted(self.rest)[:3])
+            raise CheckpointError(f"{self.source}: weights that this model has no use for: {names}")

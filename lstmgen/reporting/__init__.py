@@ -1,0 +1,1 @@
+"""What people see: cards, the bar, the table of evaluations, plots."""

@@ -1,0 +1,216 @@
+"""Shows a training run on stderr as it goes.
+
+On a terminal: cards, one bar at the bottom, a growing table above it. Elsewhere:
+plain lines, no carriage returns, one line of progress in ten seconds. The same
+plain lines go to log.txt in the run folder.
+"""
+
+import math
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+from tqdm import tqdm
+
+from lstmgen.errors import printable
+from lstmgen.reporting import figures
+from lstmgen.reporting.plots import draw_losses
+from lstmgen.run.events import (
+    Created,
+    Evaluated,
+    Event,
+    Finished,
+    Notice,
+    Sampled,
+    Saved,
+    Started,
+    Stepped,
+)
+from lstmgen.run.records import Records
+
+INTERVAL = 10.0  # seconds between two plain lines of progress
+LARGE = 20_000_000  # bytes of text from which preparing it gets a bar
+HEADER = "      step   epoch     train   perplexity     words/s     time"
+
+
+class TrainingConsole:
+    """Turns events into what a person sees.
+
+    Args:
+        quiet: show errors only (log.txt is written all the same).
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
+        self.quiet = quiet
+        self.live = self.console.is_terminal and not quiet
+        self.bar: tqdm[Any] | None = None
+        self.reading: tqdm[Any] | None = None
+        self.log: Path | None = None
+        self.started: Started | None = None
+        self.header_shown = False
+        self.spoke = time.monotonic()
+
+    def preparing(self, done: int, total: int) -> None:
+        """Progress through a large text, in bytes."""
+        if not self.live or total < LARGE:
+            return
+        if self.reading is None:
+            self.reading = tqdm(
+                total=total, unit="B", unit_scale=True, desc="reading", leave=False,
+                file=sys.stderr, dynamic_ncols=True,
+            )  # fmt: skip
+        self.reading.update(done - self.reading.n)
+        if done >= total:
+            self.reading.close()
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case Created():
+                self.log = event.run / "log.txt"
+            case Notice():
+                self._say(f"note: {event.text}", style="yellow")
+            case Started():
+                self._show_start(event)
+            case Stepped():
+                self._show_step(event)
+            case Evaluated():
+                self._show_evaluation(event)
+            case Sampled():
+                for text in event.texts:
+                    self._say(f"  step {event.step:,} | {text}", style="cyan")
+            case Saved():
+                pass
+            case Finished():
+                self._show_end(event)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+    def _say(self, text: str, *, style: str = "") -> None:
+        """Print lines that stay; the text may come from a corpus."""
+        self._print(Text(printable(text), style=style))
+        self._note(printable(text))
+
+    def _print(self, content: Any) -> None:
+        with tqdm.external_write_mode(file=sys.stderr):
+            self.console.print(content)
+        self.spoke = time.monotonic()
+
+    def _note(self, text: str) -> None:
+        if self.log is not None:
+            with self.log.open("a", encoding="utf-8") as file:
+                file.write(text + "\n")
+
+    def _card(self, title: str, rows: list[tuple[str, str]]) -> None:
+        rows = [(label, printable(value)) for label, value in rows]
+        width = max(len(label) for label, _ in rows) + 2
+        lines = [title, *(f"  {label:<{width}}{value}" for label, value in rows)]
+        if self.live:
+            grid = Table.grid(padding=(0, 2))
+            for label, value in rows:
+                grid.add_row(Text(label, style="dim"), Text(value, overflow="fold"))
+            self._print(Panel(grid, title=title, title_align="left", expand=False))
+        else:
+            self._print(Text("\n".join(lines)))
+        self._note("\n".join(lines))
+
+    def _show_start(self, card: Started) -> None:
+        self.started = card
+        stories = f"{card.files:,} file{'s' if card.files != 1 else ''}"
+        held = f", {card.valid_tokens:,} for validation" if card.valid_tokens else ""
+        scored = card.batch_size * card.accumulate * card.stride
+        batch = f"{card.batch_size} sequences"
+        if card.accumulate > 1:
+            batch = f"{card.batch_size} x {card.accumulate} = " + (
+                f"{card.batch_size * card.accumulate} sequences"
+            )
+        kind = "many-to-one" if card.stride == 1 and card.window > 1 else (
+            "dense" if card.stride == card.window else "overlapping"
+        )
+        beat = f"{card.uniform:,.0f} uniform"
+        if not math.isnan(card.unigram):
+            beat += f", {figures.perplexity(card.unigram)} unigram"
+        rows = [
+            ("text", f"{card.train_tokens:,} tokens in {stories}{held}"),
+            ("vocabulary", f"{card.vocab_size:,} entries"),
+            ("model", f"LSTM {card.sizes}, {card.parameters:,} parameters"),
+            ("window", f"{card.window} words, {card.stride} scored ({kind}), {card.order}"),
+            ("one step", f"{batch}, {scored:,} words scored"),
+            ("steps", f"{card.steps:,} ({card.epochs:g} epochs)"),
+            ("device", card.device),
+            ("perplexity to beat", beat),
+            ("run", str(card.run)),
+        ]
+        if card.valid_tokens and card.unknown_share:
+            rows.insert(2, ("unknown words", f"{figures.share(card.unknown_share)} of validation"))
+        if card.resumed_at is not None:
+            rows.append(("resumed at", f"step {card.resumed_at:,}"))
+        self._card("lstmgen train", rows)
+        if self.live:
+            self.bar = tqdm(
+                total=card.steps, initial=card.resumed_at or 0, unit="step", file=sys.stderr,
+                dynamic_ncols=True, leave=False, smoothing=0.05,
+                bar_format="{n_fmt}/{total_fmt} |{bar}| {postfix} {remaining} left",
+            )  # fmt: skip
+
+    def _show_step(self, step: Stepped) -> None:
+        rate = f"{step.words_per_second:,.0f} words/s"
+        if self.bar is not None:
+            self.bar.set_postfix_str(f"loss {figures.nats(step.train_nats)}, {rate},", refresh=False)
+            self.bar.update(step.step - self.bar.n)
+        elif time.monotonic() - self.spoke >= INTERVAL:
+            self._say(
+                f"step {step.step:,}/{step.steps:,}, epoch {step.epoch:.2f}, "
+                f"train {figures.nats(step.train_nats)} nats/word, {rate}"
+            )
+
+    def _show_evaluation(self, event: Evaluated) -> None:
+        if not self.header_shown:
+            self._say(HEADER, style="bold")
+            self.header_shown = True
+        star = "*" if event.best else " "
+        line = (
+            f"{star} {event.step:>8,} {event.epoch:>7.2f} {figures.nats(event.train_nats):>9} "
+            f"{figures.perplexity(event.perplexity):>12} {event.words_per_second:>11,.0f} "
+            f"{figures.duration(event.seconds):>8}"
+        )
+        if event.zero_state_perplexity is not None:
+            line += f"   from zero state {figures.perplexity(event.zero_state_perplexity)}"
+        self._say(line, style="green" if event.best else "")
+
+    def _show_end(self, event: Finished) -> None:
+        self.close()
+        rows = [("ended", f"{event.reason}, after {figures.duration(event.seconds)}")]
+        if event.best_nats is not None:
+            best = figures.perplexity(math.exp(event.best_nats))
+            rows.append(("best perplexity", f"{best} on validation, at step {event.best_step:,}"))
+        if len(event.valid_nats) > 1:
+            plain = "utf" not in (self.console.encoding or "").lower()
+            rows.append(("its curve", figures.curve(event.valid_nats, width=40, plain=plain)))
+        picture = self._draw(event)
+        if picture is not None:
+            rows.append(("plot", str(picture)))
+        rows.append(("run", str(event.run)))
+        run = shlex.quote(str(event.run))
+        if event.interrupted:
+            rows.append(("to go on", f"lstmgen train --resume {run}"))
+        rows.append(("to generate", f'lstmgen generate {run} --cue "..."'))
+        self._card("stopped" if event.interrupted else "done", rows)
+
+    def _draw(self, event: Finished) -> Path | None:
+        path = event.run / "plots" / "loss.png"
+        unigram = self.started.unigram if self.started else math.nan
+        title = f"{event.run.name}: {event.words:,} words scored"
+        rows = Records(event.run).rows()
+        return path if draw_losses(rows, path, title=title, unigram=unigram) else None

@@ -1,0 +1,65 @@
+"""Pictures of a run."""
+
+import math
+from pathlib import Path
+
+from lstmgen.run.records import Row
+
+INK, TRAIN, VALID, QUIET = "#333333", "#8a9bb0", "#c44e2b", "#999999"
+
+
+def draw_losses(rows: list[Row], path: Path, *, title: str, unigram: float) -> bool:
+    """Draw nats per word of training and validation over the steps.
+
+    Args:
+        rows: of metrics.csv.
+        unigram: a perplexity to compare with; NaN draws none.
+
+    Returns:
+        Whether there was anything to draw.
+    """
+    train = [(r["step"], r["train_nats"]) for r in rows if r["train_nats"] is not None]
+    valid = [(r["step"], r["valid_nats"]) for r in rows if r["valid_nats"] is not None]
+    if len(train) < 2:
+        return False
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 4.5), dpi=120, layout="constrained")
+    axes.plot(*zip(*train, strict=True), color=TRAIN, linewidth=1.5, label="training (with dropout)")
+    if valid:
+        axes.plot(*zip(*valid, strict=True), color=VALID, linewidth=2, marker="o", markersize=4,
+                  label="validation")  # fmt: skip
+        step, best = min(valid, key=lambda point: (point[1] or 0.0, point[0] or 0.0))
+        axes.annotate(
+            f"best: perplexity {math.exp(best or 0.0):.1f}",
+            (step or 0.0, best or 0.0),
+            textcoords="offset points",
+            xytext=(0, -16),
+            ha="right",
+            color=VALID,
+        )
+    if not math.isnan(unigram):
+        axes.axhline(math.log(unigram), color=QUIET, linewidth=1, linestyle="--")
+        axes.annotate("unigram", (0, math.log(unigram)), textcoords="offset points",
+                      xytext=(4, 4), color=QUIET)  # fmt: skip
+    axes.set_xlabel("step")
+    axes.set_ylabel("nats per word")
+    axes.set_xlim(left=0)
+    axes.set_title(title, loc="left", color=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#eeeeee")
+    perplexities = axes.secondary_yaxis("right")
+    low, high = axes.get_ylim()
+    ticks = [p for p in (2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 50000)
+             if low <= math.log(p) <= high]  # fmt: skip
+    perplexities.set_yticks([math.log(p) for p in ticks], [f"{p:,}" for p in ticks])
+    perplexities.set_ylabel("perplexity")
+    perplexities.spines["right"].set_visible(False)
+    axes.legend(frameon=False, loc="upper right")
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path)
+    pyplot.close(figure)
+    return True

@@ -1,0 +1,141 @@
+"""From a checkpoint folder to an engine with its vocabulary, without torch."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstmgen import checkpoint
+from lstmgen.checkpoint import Checkpoint
+from lstmgen.config.loader import from_portable
+from lstmgen.config.schema import Config, SampleConfig
+from lstmgen.errors import CheckpointError, ConfigError
+from lstmgen.run import folders
+
+if TYPE_CHECKING:
+    from lstmgen.generation.continuing import Piece
+    from lstmgen.generation.cue import Cue
+    from lstmgen.generation.engine import Engine
+    from lstmgen.text.vocabulary import Vocabulary
+
+SMALL = 30_000_000  # bytes of weights up to which one BLAS thread is the fastest
+ATTEMPTS = 100  # at a run whose old checkpoints are being deleted
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A checkpoint, checked, with its config and vocabulary."""
+
+    checkpoint: Checkpoint
+    config: Config
+    vocabulary: "Vocabulary"
+
+
+@dataclass(frozen=True)
+class Generator:
+    """Everything that continues cues."""
+
+    opened: Opened
+    engine: "Engine"
+
+    def read_cue(self, text: str) -> "Cue":
+        """A cue as this model reads it."""
+        from lstmgen.generation.cue import read_cue
+
+        data = self.opened.config.data
+        return read_cue(
+            text, self.opened.vocabulary, kind=data.tokenizer, lowercase=data.lowercase
+        )
+
+    def run(self, cue: "Cue", settings: SampleConfig, *, samples: int, seed: int
+            ) -> "Iterator[Piece]":  # fmt: skip
+        """Continue a cue (see ``generation.continuing``)."""
+        return continue_with(self.engine, self.opened.vocabulary, cue, settings,
+                             samples=samples, seed=seed)  # fmt: skip
+
+
+def continue_with(
+    engine: "Engine",
+    vocabulary: "Vocabulary",
+    cue: "Cue",
+    settings: SampleConfig,
+    *,
+    samples: int,
+    seed: int,
+) -> "Iterator[Piece]":
+    """Continue a cue as a config's section ``sample`` says."""
+    from lstmgen.generation.continuing import continue_cue
+    from lstmgen.generation.sampling import Settings
+
+    return continue_cue(
+        engine,
+        vocabulary,
+        cue,
+        samples=samples,
+        words=settings.words,
+        stop=settings.stop,
+        settings=Settings(settings.temperature, settings.top_k, settings.top_p),
+        seed=seed,
+    )
+
+
+def open_step(path: Path) -> Opened:
+    """Read a checkpoint's config and vocabulary.
+
+    Raises:
+        CheckpointError: where it is damaged or fits no model.
+    """
+    from lstmgen.text.vocabulary import from_json
+
+    found = checkpoint.open_checkpoint(path)
+    text = found.read(checkpoint.CONFIG).decode("utf-8", errors="replace")
+    try:
+        config = from_portable(text, source=checkpoint.CONFIG)
+    except ConfigError as error:
+        raise checkpoint.damaged(path, str(error)) from None
+    vocabulary = from_json(found.read_json(checkpoint.VOCABULARY), source=str(path))
+    tokenizer: Any = found.read_json(checkpoint.TOKENIZER)
+    expected = {"tokenizer": config.data.tokenizer, "lowercase": config.data.lowercase}
+    if tokenizer != expected:
+        raise checkpoint.damaged(path, "tokenizer.json and config.yaml disagree")
+    return Opened(found, config, vocabulary)
+
+
+def open_generator(given: Path | None, runs: Path) -> Generator:
+    """Open the checkpoint that a command line means, ready to generate.
+
+    A run that trains at the same time may delete the step between two reads;
+    then its index is read again.
+    """
+    for attempt in range(ATTEMPTS):
+        step = folders.find_step(given, runs)
+        try:
+            _choose_threads(step)
+            opened = open_step(step)
+            return Generator(opened, _engine(opened))
+        except CheckpointError:
+            if step.exists() or attempt + 1 == ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _choose_threads(step: Path) -> None:
+    """One BLAS thread for a small model; it must be said before numpy is loaded."""
+    model = step / checkpoint.MODEL
+    if model.is_file() and model.stat().st_size <= SMALL:
+        for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
+
+
+def _engine(opened: Opened) -> "Engine":
+    from lstmgen.generation.engine import Engine
+
+    weights: Any = opened.checkpoint.read_tensors(checkpoint.MODEL)
+    return Engine(
+        weights,
+        vocab_size=len(opened.vocabulary),
+        hidden_sizes=opened.config.model.hidden_sizes,
+        seen_once=opened.vocabulary.seen_once,
+        source=str(opened.checkpoint.path),
+    )

@@ -1,0 +1,65 @@
+"""From a config to a torch model, and between its tensors and a checkpoint's arrays."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lstmgen.config.schema import ModelConfig
+from lstmgen.errors import CheckpointError
+from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.text.vocabulary import Vocabulary
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def build_model(config: ModelConfig, vocabulary: Vocabulary, *, seed: int) -> LanguageModel:
+    """The network that a config describes, with its initial weights."""
+    return LanguageModel(
+        len(vocabulary),
+        embedding_dim=config.embedding_dim,
+        hidden_sizes=config.hidden_sizes,
+        one_hot=config.input == "one_hot",
+        tie_weights=config.tie_weights,
+        dropout=DropoutShares(
+            config.dropout.input, config.dropout.hidden, config.dropout.output
+        ),
+        seen_once=vocabulary.seen_once,
+        seed=seed,
+    )
+
+
+def to_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+    """Tensors as arrays that do not change with them."""
+    return {
+        name: np.ascontiguousarray(tensor.detach().cpu().numpy()).copy()
+        for name, tensor in tensors.items()
+    }
+
+
+def to_tensors(arrays: Arrays) -> dict[str, Tensor]:
+    """Arrays as tensors of their own."""
+    return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+
+
+def load_weights(model: LanguageModel, arrays: Arrays, *, source: str) -> None:
+    """Put a checkpoint's weights into a model of the same shape.
+
+    Raises:
+        CheckpointError: naming the weight that does not fit.
+    """
+    own = dict(model.named_parameters())
+    if set(own) != set(arrays):
+        names = ", ".join(sorted(set(own) ^ set(arrays))[:3])
+        raise CheckpointError(f"{source}: the weights do not fit the config ({names})")
+    for name, parameter in own.items():
+        if tuple(parameter.shape) != arrays[name].shape:
+            raise CheckpointError(
+                f"{source}: {name} is {arrays[name].shape}, the config says "
+                f"{tuple(parameter.shape)}"
+            )
+        with torch.no_grad():
+            parameter.copy_(torch.from_numpy(np.array(arrays[name])))

@@ -1,0 +1,31 @@
+"""The configs that come with lstmgen."""
+
+from pathlib import Path
+
+from lstmgen.errors import ConfigError, Problem
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+def presets_folder() -> Path:
+    """Where the presets are: in the wheel, else in the repository of an editable install."""
+    bundled = _PACKAGE / "bundled" / "configs"
+    return bundled if bundled.is_dir() else _PACKAGE.parent / "configs"
+
+
+def find_config(given: str) -> Path:
+    """A config by path, or by the name of a preset where no such file exists.
+
+    Raises:
+        ConfigError: listing the presets.
+    """
+    path = Path(given)
+    if path.exists():
+        return path
+    presets = sorted(presets_folder().glob("*.yaml"))
+    for preset in presets:
+        if given in (preset.stem, preset.name):
+            return preset
+    names = ", ".join(preset.stem for preset in presets)
+    problem = f"no such config file. Name a file, or one of those that come with lstmgen: {names}"
+    raise ConfigError([Problem(given, "", "", problem)])

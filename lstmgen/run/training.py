@@ -1,0 +1,528 @@
+"""Where settings meet objects: one training run, told as a stream of events."""
+
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lstmgen import __version__, checkpoint
+from lstmgen.checkpoint import Index
+from lstmgen.config.loader import Loaded, dump, load
+from lstmgen.config.schema import Config
+from lstmgen.errors import CheckpointError, ConfigError, DivergedError, Problem
+from lstmgen.evaluation.perplexity import Evaluation, TextSize, evaluate, evaluate_from_zero
+from lstmgen.generation.continuing import continuations
+from lstmgen.generation.cue import read_cue
+from lstmgen.generation.engine import Engine
+from lstmgen.model.language_model import LanguageModel
+from lstmgen.model.layers import LSTMState
+from lstmgen.ngrams.unigram import unigram_perplexity
+from lstmgen.run import folders
+from lstmgen.run.events import (
+    Created,
+    Evaluated,
+    Event,
+    Finished,
+    Notice,
+    Sampled,
+    Saved,
+    Started,
+    Stepped,
+)
+from lstmgen.run.generating import continue_with
+from lstmgen.run.models import build_model, load_weights, to_arrays, to_tensors
+from lstmgen.run.preparing import prepare_text
+from lstmgen.run.records import Records
+from lstmgen.run.signals import Asked
+from lstmgen.text.prepared import Corpus, Part
+from lstmgen.training import devices
+from lstmgen.training.loop import StepReport, Trainee, train_steps
+from lstmgen.training.meters import Meter
+from lstmgen.training.optimizers import (
+    build_optimizer,
+    optimizer_tensors,
+    restore_optimizer,
+)
+from lstmgen.training.progress import Progress
+from lstmgen.training.schedules import learning_rate, planned_epochs
+from lstmgen.windows.plans import Plan, RandomPlan, StreamPlan, fit_to_text, steps_until
+
+ROWS = 200  # of metrics.csv in a run, beside those of evaluations
+SAMPLES = 10  # times a run continues its cues, unless the config says otherwise
+SAMPLE_WORDS = 60  # of one such continuation, at most
+RESUMABLE = frozenset(
+    f"train.{key}"
+    for key in ("epochs", "max_steps", "max_minutes", "patience", "keep", "eval_every",
+                "save_every", "sample_every")
+)  # fmt: skip
+
+
+def train(
+    loaded: Loaded, corpus: Corpus, *, name: str | None, runs: Path, asked: Asked
+) -> Iterator[Event]:
+    """Train a config from its first step to its last.
+
+    Args:
+        corpus: the config's text, prepared.
+        name: of the run; default the config file's.
+        runs: where the run folder is made.
+        asked: what signals ask for.
+    """
+    config = loaded.config
+    device = devices.choose_device(config.train.device)
+    stem = loaded.path.stem if loaded.path else "lstmgen"
+    run = folders.create_run(runs, name or stem)
+    with folders.locked(run):
+        (run / "config.yaml").write_text(loaded.text, encoding="utf-8")
+        (run / folders.RESOLVED).write_text(dump(config), encoding="utf-8")
+        folders.write_environment(run, _environment(device))
+        yield Created(run)
+        yield from _Session(run, config, corpus, device, asked).events(resumed=False)
+
+
+def resume(
+    given: Path | None, overrides: list[str], *, runs: Path, asked: Asked
+) -> Iterator[Event]:
+    """Go on with a run from its last checkpoint, with the bits of a run never interrupted."""
+    run = folders.newest_run(runs) if given is None else given
+    index = checkpoint.read_index(run / folders.CHECKPOINTS)
+    if index is None or not (run / folders.RESOLVED).is_file():
+        raise CheckpointError(f"{run}: holds no checkpoint to go on from")
+    _refuse_overrides(overrides)
+    config = load(run / folders.RESOLVED, overrides).config
+    device = devices.choose_device(config.train.device)
+    corpus = prepare_text(config.data, run.parent)
+    with folders.locked(run):
+        yield Created(run)
+        session = _Session(run, config, corpus, device, asked)
+        session.restore(index.last)
+        yield from session.events(resumed=True)
+
+
+def _refuse_overrides(overrides: list[str]) -> None:
+    keys = [override.partition("=")[0].strip() for override in overrides]
+    wrong = [key for key in keys if key not in RESUMABLE]
+    if wrong:
+        allowed = ", ".join(sorted(RESUMABLE))
+        problem = f"cannot change when a run is resumed; these can: {allowed}"
+        raise ConfigError([Problem("command line", key, "", problem) for key in wrong])
+
+
+class _Session:
+    """One training process at work on one run folder."""
+
+    def __init__(
+        self, run: Path, config: Config, corpus: Corpus, device: torch.device, asked: Asked
+    ) -> None:
+        self.run, self.config, self.corpus, self.device = run, config, corpus, device
+        self.asked = asked
+        self.checkpoints = run / folders.CHECKPOINTS
+        self.records = Records(run)
+        devices.set_up(device)
+        settings = config.train
+        self.fit = fit_to_text(
+            len(corpus.train.ids),
+            window=settings.window,
+            stride=settings.scored,
+            batch_size=settings.batch_size,
+            accumulate=settings.accumulate,
+        )
+        self.plan = _plan(config, corpus, self.fit)
+        self.epochs = settings.epochs or planned_epochs(self.plan.steps_in(0))
+        self.until = steps_until(self.plan, self.epochs)
+        if settings.max_steps is not None:
+            self.until = settings.max_steps if settings.epochs is None else min(
+                self.until, settings.max_steps
+            )
+        self.schedule_steps = self.until
+        model = build_model(config.model, corpus.vocabulary, seed=settings.seed).to(device)
+        optimizer = build_optimizer(
+            model, name=settings.optimizer, weight_decay=settings.weight_decay
+        )
+        self.trainee = Trainee(model, optimizer)
+        self.meter, self.since_evaluation = Meter(), Meter()
+        self.saved_step: int | None = None
+        self.evaluations: list[float] = []
+
+    @property
+    def progress(self) -> Progress:
+        return self.trainee.progress
+
+    @property
+    def model(self) -> LanguageModel:
+        return self.trainee.model
+
+    def events(self, *, resumed: bool) -> Iterator[Event]:
+        """The whole of the training."""
+        for notice in (*self.corpus.notices, self.fit.notice):
+            if notice:
+                yield Notice(notice)
+        yield self._card(resumed=resumed)
+        reason = self._reason_to_end()
+        if resumed and reason:
+            yield self._finish(f"already finished: {reason}", interrupted=False)
+            return
+        if resumed and self._due(self.config.train.eval_every) and not self._evaluated():
+            yield from self._evaluate(None)  # the run was stopped just before it
+        reports = train_steps(
+            self.trainee,
+            self.corpus.train.ids,
+            plan=self.plan,
+            until=self.until,
+            rate=self._rate,
+            clip_norm=self.config.train.clip_norm,
+            seed=self.config.train.seed,
+        )
+        while not (reason := self._reason_to_end()):
+            try:
+                report = next(reports)
+            except DivergedError as error:
+                self.records.add_event("diverged", self.progress.step, {"message": str(error)})
+                raise
+            yield from self._after_step(report)
+            if self.asked.stop:
+                yield from self._save()
+                yield self._finish("stopped by a signal", interrupted=True)
+                return
+        yield from self._evaluate_and_save_last()
+        yield self._finish(reason, interrupted=False)
+
+    # What happens after a step
+
+    def _after_step(self, report: StepReport) -> Iterator[Event]:
+        settings = self.config.train
+        for meter in (self.meter, self.since_evaluation):
+            meter.add(nats=report.nats, words=report.words, seconds=report.seconds)
+        yield Stepped(
+            report.step,
+            self.until,
+            report.epoch,
+            self.meter.nats_per_word,
+            self.meter.words_per_second,
+        )
+        if self.asked.stop:
+            return
+        best = False
+        if self._due(settings.eval_every):
+            for event in self._evaluate(report):
+                best = best or (isinstance(event, Evaluated) and event.best)
+                yield event
+        elif report.step % max(1, self.until // ROWS) == 0:
+            self._add_row(report, None)
+        if self.config.sample.cues:
+            every = settings.sample_every or max(1, self.until // SAMPLES)
+            if report.step % every == 0 or report.step == self.until:
+                yield self._sample()
+        due = self._due(settings.save_every) if settings.save_every else self._evaluated()
+        if best or due or self.asked.save:
+            self.asked.save = False
+            yield from self._save()
+
+    def _due(self, every: int | None) -> bool:
+        """Whether the step just done is one of every so many, or ends an epoch."""
+        if every is None:
+            return self.progress.epoch_step == 0
+        return self.progress.step % every == 0
+
+    def _evaluated(self) -> bool:
+        return self.progress.evaluated == self.progress.step
+
+    def _evaluate(self, report: StepReport | None) -> Iterator[Event]:
+        self.progress.evaluated = self.progress.step
+        valid = self.corpus.valid
+        if valid is None:
+            if report is not None:
+                self._add_row(report, None)
+            return
+        size = _size(valid)
+        vocabulary = self.corpus.vocabulary
+        result = evaluate(self.model, valid.ids, size, unknown_id=vocabulary.unknown_id)
+        zero_state = None
+        if not self.plan.carries:
+            zero_state = evaluate_from_zero(
+                self.model,
+                valid.ids,
+                size,
+                unknown_id=vocabulary.unknown_id,
+                window=self.plan.window,
+            ).perplexity
+        best = self.progress.record(result.nats_per_word)
+        self.evaluations.append(result.nats_per_word)
+        event = Evaluated(
+            step=self.progress.step,
+            epoch=self._epoch(),
+            train_nats=self.since_evaluation.nats_per_word,
+            nats=result.nats_per_word,
+            perplexity=result.perplexity,
+            zero_state_perplexity=zero_state,
+            learning_rate=0.0 if report is None else report.learning_rate,
+            words_per_second=self.since_evaluation.words_per_second,
+            seconds=self.progress.seconds,
+            best=best,
+        )
+        if report is not None:
+            self._add_row(report, result)
+        self.records.add_event("evaluated", self.progress.step, asdict(event))
+        self.since_evaluation = Meter()
+        yield event
+
+    def _evaluate_and_save_last(self) -> Iterator[Event]:
+        if not self._evaluated():
+            yield from self._evaluate(None)
+        if self.saved_step != self.progress.step:
+            yield from self._save()
+
+    def _add_row(self, report: StepReport, result: Evaluation | None) -> None:
+        self.records.add_row(
+            {
+                "step": report.step,
+                "epoch": report.epoch,
+                "words": self.progress.words,
+                "train_nats": self.meter.nats_per_word,
+                "valid_nats": None if result is None else result.nats_per_word,
+                "valid_perplexity": None if result is None else result.perplexity,
+                "learning_rate": report.learning_rate,
+                "gradient_norm": report.gradient_norm,
+                "words_per_second": self.meter.words_per_second,
+                "seconds": self.progress.seconds,
+            }
+        )
+        self.meter = Meter()
+
+    def _sample(self) -> Sampled:
+        """Continue the cues: always the same seed, so that steps can be compared."""
+        vocabulary, data = self.corpus.vocabulary, self.config.data
+        engine = Engine(
+            to_arrays(dict(self.model.named_parameters())),
+            vocab_size=len(vocabulary),
+            hidden_sizes=self.config.model.hidden_sizes,
+            seen_once=vocabulary.seen_once,
+        )
+        words = min(self.config.sample.words, SAMPLE_WORDS)
+        settings = self.config.sample.model_copy(update={"words": words})
+        texts = []
+        for text in self.config.sample.cues:
+            cue = read_cue(text, vocabulary, kind=data.tokenizer, lowercase=data.lowercase)
+            pieces = continue_with(
+                engine, vocabulary, cue, settings, samples=1, seed=self.config.train.seed
+            )
+            texts.append(text + continuations(pieces, 1)[0])
+        self.records.add_samples(self.progress.step, texts)
+        return Sampled(self.progress.step, tuple(texts))
+
+    # Checkpoints
+
+    def _save(self) -> Iterator[Event]:
+        step = self.progress.step
+        data = self.config.data
+        checkpoint.write_checkpoint(
+            self.checkpoints,
+            step,
+            model=to_arrays(dict(self.model.named_parameters())),
+            state=self._state(),
+            progress=self._facts() | {"progress": self.progress.as_json()},
+            config=dump(self.config, portable=True),
+            vocabulary=self.corpus.vocabulary.as_json(),
+            tokenizer={"tokenizer": data.tokenizer, "lowercase": data.lowercase},
+        )
+        best = self.progress.best_step
+        if best is None or not checkpoint.step_folder(self.checkpoints, best).is_dir():
+            best = step
+        index = Index(best=best, last=step)
+        checkpoint.write_index(self.checkpoints, index)
+        self.saved_step = step
+        self.records.add_event("saved", step, {})
+        yield Saved(step)
+        keep = self.config.train.keep
+        for failure in checkpoint.delete_old(self.checkpoints, index=index, keep=keep):
+            yield Notice(failure)
+
+    def _state(self) -> dict[str, Any]:
+        """Tensors that a resumption needs beside the weights."""
+        tensors = optimizer_tensors(self.model, self.trainee.optimizer)
+        state = {f"optimizer/{name}": tensor for name, tensor in tensors.items()}
+        for part, layers in enumerate(self.trainee.states):
+            for place, layer in enumerate(layers):
+                state[f"carried/{part}/{place}/hidden"] = layer.hidden
+                state[f"carried/{part}/{place}/cell"] = layer.cell
+        return to_arrays(state)
+
+    def _facts(self) -> dict[str, Any]:
+        """What must be the same for a resumption to be the same training."""
+        return {
+            "lstmgen": __version__,
+            "text": self.corpus.fingerprint,
+            "schedule_steps": self.schedule_steps,
+            "window": self.fit.window,
+            "stride": self.fit.stride,
+            "batch_size": self.fit.batch_size,
+            "accumulate": self.fit.accumulate,
+        }
+
+    def restore(self, step: int) -> None:
+        """Take up the training at a checkpoint.
+
+        Raises:
+            CheckpointError: where it is damaged or belongs to another text.
+        """
+        path = checkpoint.step_folder(self.checkpoints, step)
+        found = checkpoint.open_checkpoint(path)
+        saved = found.read_json(checkpoint.PROGRESS)
+        try:
+            facts = {key: saved[key] for key in self._facts()}
+            self.schedule_steps = int(saved["schedule_steps"])
+            progress = Progress(**saved["progress"])
+        except (KeyError, TypeError, ValueError):
+            raise checkpoint.damaged(path, "state.json lacks a counter") from None
+        for key, now in self._facts().items():
+            if key not in ("lstmgen", "schedule_steps") and facts[key] != now:
+                what = "the text (or how it is read)" if key == "text" else f"train.{key}"
+                raise CheckpointError(
+                    f"{self.run} cannot be resumed: {what} was {facts[key]} and is now {now}. "
+                    "Put it back, or start a new run"
+                )
+        load_weights(self.model, found.read_tensors(checkpoint.MODEL), source=str(path))
+        self._restore_state(found.read_tensors(checkpoint.STATE), path)
+        self.records.drop_after(step)
+        rows = self.records.rows()
+        progress.seconds = float(rows[-1]["seconds"] or 0.0) if rows else 0.0
+        self.evaluations = [float(r["valid_nats"]) for r in rows if r["valid_nats"] is not None]
+        self.trainee.progress = progress
+        self.saved_step = step
+
+    def _restore_state(self, arrays: Any, path: Path) -> None:
+        tensors = {name: t.to(self.device) for name, t in to_tensors(arrays).items()}
+        optimizer = {
+            name.partition("/")[2]: tensor
+            for name, tensor in tensors.items()
+            if name.startswith("optimizer/")
+        }
+        try:
+            restore_optimizer(self.model, self.trainee.optimizer, optimizer)
+            parts = 1 + max(
+                (int(name.split("/")[1]) for name in tensors if name.startswith("carried/")),
+                default=-1,
+            )
+            self.trainee.states = [
+                [
+                    LSTMState(
+                        tensors[f"carried/{part}/{place}/hidden"],
+                        tensors[f"carried/{part}/{place}/cell"],
+                    )
+                    for place in range(len(self.config.model.hidden_sizes))
+                ]
+                for part in range(parts)
+            ]
+        except (KeyError, ValueError) as error:
+            raise checkpoint.damaged(path, f"state.safetensors: {error}") from None
+
+    # Ends and rates
+
+    def _reason_to_end(self) -> str:
+        """Why no further step is taken; empty where one is."""
+        settings, progress = self.config.train, self.progress
+        if progress.step >= self.until:
+            return f"all {self.until:,} steps are done"
+        if settings.patience is not None and progress.stale >= settings.patience:
+            return f"no better evaluation in the last {progress.stale}"
+        if settings.max_minutes is not None and progress.seconds >= settings.max_minutes * 60:
+            return f"{settings.max_minutes:g} minutes are over"
+        return ""
+
+    def _rate(self, progress: Progress) -> float:
+        settings = self.config.train
+        return learning_rate(
+            progress.step,
+            peak=settings.learning_rate,
+            schedule=settings.schedule,
+            warmup_steps=settings.warmup_steps,
+            total_steps=self.schedule_steps,
+            halvings=progress.halvings,
+        )
+
+    def _epoch(self) -> float:
+        return self.progress.epoch + self.progress.epoch_step / self.plan.steps_in(
+            self.progress.epoch
+        )
+
+    def _card(self, *, resumed: bool) -> Started:
+        corpus, vocabulary, valid = self.corpus, self.corpus.vocabulary, self.corpus.valid
+        unigram = float("nan")
+        if valid is not None:
+            unigram = unigram_perplexity(
+                vocabulary.counts, valid.ids, unknown_id=vocabulary.unknown_id
+            )
+        sizes = [str(n) for n in self.config.model.hidden_sizes]
+        card = Started(
+            run=self.run,
+            files=corpus.files,
+            train_tokens=corpus.train.tokens,
+            valid_tokens=valid.tokens if valid else 0,
+            unknown_share=valid.unknown / valid.tokens if valid else 0.0,
+            vocab_size=len(vocabulary),
+            parameters=sum(p.numel() for p in self.model.parameters()),
+            sizes=" + ".join(sizes),
+            window=self.fit.window,
+            stride=self.fit.stride,
+            order=self.config.train.order,
+            batch_size=self.fit.batch_size,
+            accumulate=self.fit.accumulate,
+            epochs=self.epochs,
+            steps=self.until,
+            device=devices.describe(self.device),
+            uniform=float(len(vocabulary)),
+            unigram=unigram,
+            resumed_at=self.progress.step if resumed else None,
+        )
+        self.records.add_event("started", self.progress.step, asdict(card) | {"run": ""})
+        return card
+
+    def _finish(self, reason: str, *, interrupted: bool) -> Finished:
+        event = Finished(
+            run=self.run,
+            step=self.progress.step,
+            reason=reason,
+            best_step=self.progress.best_step,
+            best_nats=self.progress.best_nats,
+            valid_nats=tuple(self.evaluations),
+            seconds=self.progress.seconds,
+            words=self.progress.words,
+            interrupted=interrupted,
+        )
+        self.records.add_event("finished", self.progress.step, {"reason": reason})
+        return event
+
+
+def _plan(config: Config, corpus: Corpus, fit: Any) -> Plan:
+    sizes = {
+        "length": len(corpus.train.ids),
+        "window": fit.window,
+        "stride": fit.stride,
+        "batch_size": fit.batch_size,
+        "accumulate": fit.accumulate,
+    }
+    if config.train.order == "random":
+        return RandomPlan(**sizes, seed=config.train.seed)
+    return StreamPlan(**sizes)
+
+
+def _size(part: Part) -> TextSize:
+    return TextSize(part.tokens, part.unknown, part.characters, part.unknown_characters)
+
+
+def _environment(device: torch.device) -> dict[str, Any]:
+    return {
+        "lstmgen": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": devices.describe(device),
+        "threads": torch.get_num_threads(),
+        "command": sys.argv,
+    }

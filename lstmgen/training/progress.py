@@ -1,0 +1,64 @@
+"""How far a training has come: all that a resumption needs beside tensors."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lstmgen.training.schedules import STALE
+
+
+@dataclass
+class Progress:
+    """Counters of a training; saved with each checkpoint.
+
+    Attributes:
+        step: optimiser steps done.
+        epoch, epoch_step: position in the plan: the next step to take.
+        words: scored so far.
+        seconds: spent in steps so far.
+        best_step, best_nats: the evaluation with the fewest nats per word.
+        stale: evaluations since the best one.
+        stalled: evaluations since the best one or the last halving of the rate.
+        halvings: how often the plateau schedule has halved the rate.
+        evaluated: the step of the last evaluation.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    epoch_step: int = 0
+    words: int = 0
+    seconds: float = 0.0
+    best_step: int | None = None
+    best_nats: float | None = None
+    stale: int = 0
+    stalled: int = 0
+    halvings: int = 0
+    evaluated: int = -1
+
+    def advance(self, *, words: int, steps_in_epoch: int) -> None:
+        """Count one step."""
+        self.step += 1
+        self.words += words
+        self.epoch_step += 1
+        if self.epoch_step >= steps_in_epoch:
+            self.epoch, self.epoch_step = self.epoch + 1, 0
+
+    def record(self, nats_per_word: float) -> bool:
+        """Count one evaluation of the current step; True where it is the best so far.
+
+        A tie keeps the older one, and what is not a number is never the best.
+        """
+        if self.best_nats is None or nats_per_word < self.best_nats:
+            if nats_per_word == nats_per_word:
+                self.best_step, self.best_nats = self.step, nats_per_word
+                self.stale = self.stalled = 0
+                return True
+        self.stale += 1
+        self.stalled += 1
+        if self.stalled >= STALE:
+            self.stalled = 0
+            self.halvings += 1
+        return False
+
+    def as_json(self) -> dict[str, Any]:
+        """All counters but the seconds: equal trainings save equal bytes."""
+        return {key: value for key, value in asdict(self).items() if key != "seconds"}
