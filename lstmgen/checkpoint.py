@@ -214,7 +214,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
         manifest = json.loads(_read_limited(path, "manifest.json", limit=1 << 20))
     except (ValueError, RecursionError) as error:
         raise damaged(path, f"manifest.json is not JSON ({error})") from None
-    made = manifest.get("format") if isinstance(manifest, dict) else None
+    made: Any = manifest.get("format") if isinstance(manifest, dict) else None
     if not _is_step(made):
         raise damaged(path, "manifest.json has no format")
     if made > FORMAT:

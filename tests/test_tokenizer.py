@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from lstmgen.text.reading import normalise
 from lstmgen.text.tokenizer import Tokenizer, detokenize, tokenize
 
-PROSE = st.text(alphabet="ab Z9.,!?'’\"“”„-—_¬()\n\t\u3000é\u0301中ก\u0e33🙂\u200d👩🏽", max_size=60)
+PROSE = st.text(
+    alphabet="ab Z9.,!?'’\"“”„-—_¬()\n\t\u3000é\u0301中ก\u0e33🙂\u200d👩🏽", max_size=60
+)
 
 
 @settings(max_examples=600, deadline=None)

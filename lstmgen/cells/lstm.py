@@ -1,4 +1,6 @@
-"""The LSTM cell, one step at a time (Hochreiter and Schmidhuber 1997; forget gate Gers et al. 2000).
+"""The LSTM cell, one step at a time.
+
+Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000:
 
     i = sigmoid(W_i x + U_i h + b_i)        input gate (write)
     f = sigmoid(W_f x + U_f h + b_f)        forget gate (keep)

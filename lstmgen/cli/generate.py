@@ -16,13 +16,14 @@ def generate(
     run: Run = None,
     cue: Annotated[
         str | None,
-        typer.Option("--cue", "-c", help="The text to continue (default: a piped text, else none)."),
+        typer.Option("--cue", "-c", help="The text to continue (default: what is piped)."),
     ] = None,
     samples: Annotated[
         int, typer.Option("-n", "--samples", min=1, max=10_000, help="How many continuations.")
     ] = 1,
     words: Annotated[
-        int | None, typer.Option("--words", help="At most so many new words (default: the config's).")
+        int | None,
+        typer.Option("--words", help="At most so many new words."),
     ] = None,
     temperature: Annotated[
         float | None, typer.Option("--temperature", help="0 takes the likeliest word each time.")
@@ -44,9 +45,7 @@ def generate(
         bool, typer.Option("--no-cue", help="Print the continuation without the cue.")
     ] = False,
     runs_dir: RunsDir = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:
     """Continue a cue; the text goes to stdout, everything else to stderr.
 

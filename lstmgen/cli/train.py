@@ -34,9 +34,7 @@ def train(
         str | None, typer.Option("--name", help="Of the run (default: the config's).")
     ] = None,
     runs_dir: RunsDir = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:
     """Train a model and print the folder of the run.
 

@@ -151,6 +151,8 @@ def _make_absolute(values: dict[str, Any], *, folder: Path) -> None:
         return
     for name in PATH_KEYS:
         value = data.get(name)
+        if value == [None]:  # YAML takes a lone - for a list
+            value = data[name] = "-"
         if isinstance(value, str):
             data[name] = _absolute(value, folder)
         elif isinstance(value, list):
@@ -166,11 +168,7 @@ def _override(tree: Tree, places: dict[tuple[str, ...], str], override: str) -> 
     keys = tuple(name.strip().split("."))
     if not equals or not all(keys):
         raise ConfigError(
-            [
-                Problem(
-                    COMMAND_LINE, "", "", f"{override!r}: write key=value, as in train.epochs=5"
-                )
-            ]
+            [Problem(COMMAND_LINE, "", "", f"{override!r}: write key=value, as in train.epochs=5")]
         )
     value: Any = yaml_lines.parse_value(text, source=COMMAND_LINE)
     if len(keys) == 2 and keys[0] == "data" and keys[1] in PATH_KEYS:
@@ -302,7 +300,7 @@ def _wrong_value(error: Any) -> str:
               "less_than_equal": "at most", "less_than": "less than"}  # fmt: skip
     if kind in limits:
         bound = context.get("ge", context.get("gt", context.get("le", context.get("lt"))))
-        return f"{limits[kind]} {bound}"
+        return f"{limits[kind]} {bound:g}"
     return _KINDS.get(kind, str(error["msg"]))
 
 

@@ -66,9 +66,7 @@ class ModelConfig(Section):
     embedding_dim: int = key(
         128, "length of a word vector; not used by one_hot", ge=1, le=65536, unit="units"
     )
-    tie_weights: bool = key(
-        True, "use the word vectors as the output matrix too; not with one_hot"
-    )
+    tie_weights: bool = key(True, "use the word vectors as the output matrix too; not with one_hot")
     dropout: DropoutConfig = key(DropoutConfig(), "see below")
 
 
@@ -105,7 +103,7 @@ class TrainConfig(Section):
     device: Literal["auto", "cpu", "cuda"] = key("auto", "auto: CUDA where there is a GPU")
     seed: int = key(0, "of the initial weights, the dropout and the order", ge=0, lt=2**63)
     eval_every: int | None = key(
-        None, "evaluate so often; none: once per epoch", ge=1, unit="steps"
+        None, "evaluate so often; none: some 20 times, at ends of epochs", ge=1, unit="steps"
     )
     save_every: int | None = key(
         None, "save so often; none: at each evaluation", ge=1, unit="steps"

@@ -55,8 +55,8 @@ class Engine:
         if self._projection is not None:
             width = self._projection.shape[0]
         own = take.get("output_weight", (vocab_size, width), required=self._embedding is None)
-        self._output = own if own is not None else take.require(
-            "embedding.weight", (vocab_size, width)
+        self._output = (
+            own if own is not None else take.require("embedding.weight", (vocab_size, width))
         )
         self._output_bias = take.require("output_bias", (vocab_size,))
         take.refuse_rest()

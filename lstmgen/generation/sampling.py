@@ -96,7 +96,7 @@ def choose(
     scores = keep_top_p(keep_top_k(scores, settings.top_k), settings.top_p)
     reached = np.cumsum(probabilities(scores), axis=1)
     drawn = np.array([generator.random() for generator in generators]) * reached[:, -1]
-    chosen = (reached <= drawn[:, None]).sum(axis=1)
     # Rounding may put the draw at the very end, behind the last word that is in.
     last = scores.shape[1] - 1 - np.argmax(np.isfinite(scores)[:, ::-1], axis=1)
-    return np.minimum(chosen, last).astype(np.int64)
+    chosen: NDArray[np.int64] = np.minimum((reached <= drawn[:, None]).sum(axis=1), last)
+    return chosen

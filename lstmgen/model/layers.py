@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+_PARAMETERS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+
 
 class LSTMState(NamedTuple):
     """What one layer hands from one window to the next."""
@@ -15,7 +17,7 @@ class LSTMState(NamedTuple):
 
 def zero_state(layer: nn.LSTM, batch: int) -> LSTMState:
     """The state before the first word."""
-    weight = layer.weight_hh_l0
+    weight = layer.get_parameter("weight_hh_l0")
     zeros = weight.new_zeros(batch, layer.hidden_size)
     return LSTMState(zeros, zeros.clone())
 
@@ -53,11 +55,8 @@ def state_after(
     """
     most = int(words.max())
     hiddens = torch.cat([state.hidden[:, None], outputs[:, :most]], dim=1)
-    gates = (
-        inputs[:, :most] @ layer.weight_ih_l0.T
-        + hiddens[:, :most] @ layer.weight_hh_l0.T
-        + (layer.bias_ih_l0 + layer.bias_hh_l0)
-    )
+    w_ih, w_hh, b_ih, b_hh = (layer.get_parameter(name) for name in _PARAMETERS)
+    gates = inputs[:, :most] @ w_ih.T + hiddens[:, :most] @ w_hh.T + (b_ih + b_hh)
     write, keep, candidate, _ = gates.chunk(4, dim=-1)
     new = write.sigmoid() * candidate.tanh()
     keep = keep.sigmoid()

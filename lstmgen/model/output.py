@@ -26,7 +26,9 @@ def summed_nats(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -
     Returns:
         A scalar, nats. Gradients of all three tensors are exact.
     """
-    result: Tensor = _SummedNats.apply(hidden, weight, bias, targets)
+    result: Tensor = _SummedNats.apply(  # type: ignore[no-untyped-call]
+        hidden, weight, bias, targets
+    )
     return result
 
 
@@ -62,7 +64,7 @@ class _SummedNats(torch.autograd.Function):
         return nats.to(hidden.dtype)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, scale: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
         return grad_hidden * scale, grad_weight * scale, grad_bias * scale, None

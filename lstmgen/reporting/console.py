@@ -135,8 +135,10 @@ class TrainingConsole:
             batch = f"{card.batch_size} x {card.accumulate} = " + (
                 f"{card.batch_size * card.accumulate} sequences"
             )
-        kind = "many-to-one" if card.stride == 1 and card.window > 1 else (
-            "dense" if card.stride == card.window else "overlapping"
+        kind = (
+            "many-to-one"
+            if card.stride == 1 and card.window > 1
+            else ("dense" if card.stride == card.window else "overlapping")
         )
         beat = f"{card.uniform:,.0f} uniform"
         if not math.isnan(card.unigram):
@@ -167,7 +169,8 @@ class TrainingConsole:
     def _show_step(self, step: Stepped) -> None:
         rate = f"{step.words_per_second:,.0f} words/s"
         if self.bar is not None:
-            self.bar.set_postfix_str(f"loss {figures.nats(step.train_nats)}, {rate},", refresh=False)
+            loss = figures.nats(step.train_nats)
+            self.bar.set_postfix_str(f"loss {loss}, {rate},", refresh=False)
             self.bar.update(step.step - self.bar.n)
         elif time.monotonic() - self.spoke >= INTERVAL:
             self._say(

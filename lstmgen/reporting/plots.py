@@ -28,7 +28,9 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, unigram: float) -> b
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(8, 4.5), dpi=120, layout="constrained")
-    axes.plot(*zip(*train, strict=True), color=TRAIN, linewidth=1.5, label="training (with dropout)")
+    axes.plot(
+        *zip(*train, strict=True), color=TRAIN, linewidth=1.5, label="training (with dropout)"
+    )
     if valid:
         axes.plot(*zip(*valid, strict=True), color=VALID, linewidth=2, marker="o", markersize=4,
                   label="validation")  # fmt: skip

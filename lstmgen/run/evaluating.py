@@ -38,9 +38,7 @@ class Scored:
     scores_unknown: bool
 
 
-def evaluate_step(
-    step: Path, *, text: str | None, split: Split, runs: Path, exact: bool
-) -> Scored:
+def evaluate_step(step: Path, *, text: str | None, split: Split, runs: Path, exact: bool) -> Scored:
     """Score a checkpoint.
 
     Args:
@@ -76,16 +74,12 @@ def evaluate_step(
         text=name,
         carried=carried,
         zero_state=zero_state,
-        unigram=unigram_perplexity(
-            vocabulary.counts, part.ids, unknown_id=vocabulary.unknown_id
-        ),
+        unigram=unigram_perplexity(vocabulary.counts, part.ids, unknown_id=vocabulary.unknown_id),
         scores_unknown=vocabulary.models_unknown,
     )
 
 
-def _find_part(
-    opened: Opened, *, text: str | None, split: Split, runs: Path
-) -> tuple[Part, str]:
+def _find_part(opened: Opened, *, text: str | None, split: Split, runs: Path) -> tuple[Part, str]:
     if text is not None:
         return _encode(opened, text, key="--text"), text
     data = _run_data(opened)

@@ -44,9 +44,7 @@ class Generator:
         from lstmgen.generation.cue import read_cue
 
         data = self.opened.config.data
-        return read_cue(
-            text, self.opened.vocabulary, kind=data.tokenizer, lowercase=data.lowercase
-        )
+        return read_cue(text, self.opened.vocabulary, kind=data.tokenizer, lowercase=data.lowercase)
 
     def run(self, cue: "Cue", settings: SampleConfig, *, samples: int, seed: int
             ) -> "Iterator[Piece]":  # fmt: skip

@@ -24,9 +24,7 @@ def build_model(config: ModelConfig, vocabulary: Vocabulary, *, seed: int) -> La
         hidden_sizes=config.hidden_sizes,
         one_hot=config.input == "one_hot",
         tie_weights=config.tie_weights,
-        dropout=DropoutShares(
-            config.dropout.input, config.dropout.hidden, config.dropout.output
-        ),
+        dropout=DropoutShares(config.dropout.input, config.dropout.hidden, config.dropout.output),
         seen_once=vocabulary.seen_once,
         seed=seed,
     )

@@ -53,6 +53,7 @@ from lstmgen.training.schedules import learning_rate, planned_epochs
 from lstmgen.windows.plans import Plan, RandomPlan, StreamPlan, fit_to_text, steps_until
 
 ROWS = 200  # of metrics.csv in a run, beside those of evaluations
+EVALUATIONS = 20  # of a run, at ends of epochs, unless the config says otherwise
 SAMPLES = 10  # times a run continues its cues, unless the config says otherwise
 SAMPLE_WORDS = 60  # of one such continuation, at most
 RESUMABLE = frozenset(
@@ -133,12 +134,8 @@ class _Session:
             accumulate=settings.accumulate,
         )
         self.plan = _plan(config, corpus, self.fit)
-        self.epochs = settings.epochs or planned_epochs(self.plan.steps_in(0))
-        self.until = steps_until(self.plan, self.epochs)
-        if settings.max_steps is not None:
-            self.until = settings.max_steps if settings.epochs is None else min(
-                self.until, settings.max_steps
-            )
+        self.until = self._planned_steps()
+        self.epochs = self.until / self.plan.steps_in(0)
         self.schedule_steps = self.until
         model = build_model(config.model, corpus.vocabulary, seed=settings.seed).to(device)
         optimizer = build_optimizer(
@@ -224,9 +221,10 @@ class _Session:
             yield from self._save()
 
     def _due(self, every: int | None) -> bool:
-        """Whether the step just done is one of every so many, or ends an epoch."""
+        """Whether the step just done is one of every so many, or ends one of some 20 epochs."""
         if every is None:
-            return self.progress.epoch_step == 0
+            apart = max(1, round(self.epochs / EVALUATIONS))
+            return self.progress.epoch_step == 0 and self.progress.epoch % apart == 0
         return self.progress.step % every == 0
 
     def _evaluated(self) -> bool:
@@ -422,6 +420,13 @@ class _Session:
             raise checkpoint.damaged(path, f"state.safetensors: {error}") from None
 
     # Ends and rates
+
+    def _planned_steps(self) -> int:
+        settings = self.config.train
+        if settings.epochs is None and settings.max_steps is not None:
+            return settings.max_steps
+        epochs = settings.epochs or planned_epochs(self.plan.steps_in(0))
+        return min(steps_until(self.plan, epochs), settings.max_steps or sys.maxsize)
 
     def _reason_to_end(self) -> str:
         """Why no further step is taken; empty where one is."""

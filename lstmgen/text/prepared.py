@@ -87,9 +87,7 @@ class Corpus:
     notices: tuple[str, ...] = field(default=())
 
 
-def prepare(
-    settings: TextSettings, *, folder: Path, progress: Progress | None = None
-) -> Corpus:
+def prepare(settings: TextSettings, *, folder: Path, progress: Progress | None = None) -> Corpus:
     """The ids of a text, made now or found under ``folder``.
 
     Args:
@@ -279,9 +277,7 @@ def _number(
     return total, np.concatenate(ends) if ends else np.empty(0, dtype=np.int64), removed
 
 
-def _encode_lines(
-    tokenizer: Tokenizer, text: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _encode_lines(tokenizer: Tokenizer, text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """A block's numbers, and the places after each of its line ends."""
     if tokenizer.kind != "whitespace":
         numbers = tokenizer.encode(text)

@@ -166,13 +166,15 @@ class Tokenizer:
             if piece not in known:
                 known[piece] = len(known)
                 self._classes.append(self._describe(piece))
+        numbers: NDArray[np.int64]
         numbers = np.fromiter(map(known.__getitem__, cut), dtype=np.int64, count=len(cut))
         if self.kind != "word" or not cut:
-            return 2 * numbers
+            return numbers * 2
         described = np.frombuffer(self._classes, dtype=np.int8)[numbers]
         spaced = described & 16 != 0
         newline = described & 32 != 0
-        return 2 * numbers + (spaced != self._rule(described & 15, newline))
+        numbers = 2 * numbers + (spaced != self._rule(described & 15, newline))
+        return numbers
 
     def line_ends(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """The places after the line ends among these numbers."""
@@ -224,7 +226,8 @@ class Tokenizer:
         previous = np.concatenate(([self._spacing.previous], classes[:-1]))
         self._spacing = Spacing(int(classes[-1]), *ends)
         after_text = (previous == _PLAIN) | (previous == _CLOSE)
-        return after_text & ((classes == _PLAIN) | (classes == _OPEN))
+        result: NDArray[np.bool_] = after_text & ((classes == _PLAIN) | (classes == _OPEN))
+        return result
 
 
 def _pattern_for(text: str) -> re.Pattern[str]:

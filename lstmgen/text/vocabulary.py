@@ -135,9 +135,7 @@ def _assemble(
     if unknown or always:
         entries.append(UNKNOWN)
         counts.append(unknown)
-    return Vocabulary(
-        (*entries, *kept), (*counts, *(words[form] for form in kept))
-    )
+    return Vocabulary((*entries, *kept), (*counts, *(words[form] for form in kept)))
 
 
 def read_list(path: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """How far a training has come: all that a resumption needs beside tensors."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -47,11 +48,11 @@ class Progress:
 
         A tie keeps the older one, and what is not a number is never the best.
         """
-        if self.best_nats is None or nats_per_word < self.best_nats:
-            if nats_per_word == nats_per_word:
-                self.best_step, self.best_nats = self.step, nats_per_word
-                self.stale = self.stalled = 0
-                return True
+        before = math.inf if self.best_nats is None else self.best_nats
+        if nats_per_word < before:
+            self.best_step, self.best_nats = self.step, nats_per_word
+            self.stale = self.stalled = 0
+            return True
         self.stale += 1
         self.stalled += 1
         if self.stalled >= STALE:

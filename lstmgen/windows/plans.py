@@ -23,9 +23,7 @@ class Fit:
     notice: str  # empty where nothing changed
 
 
-def fit_to_text(
-    length: int, *, window: int, stride: int, batch_size: int, accumulate: int
-) -> Fit:
+def fit_to_text(length: int, *, window: int, stride: int, batch_size: int, accumulate: int) -> Fit:
     """Shrink window and batch to a text, so that a story of 12 words trains.
 
     A window holds at most the whole text; every stream holds a window of targets.

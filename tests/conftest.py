@@ -1,0 +1,64 @@
+"""What several test files need."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ.pop("LSTMGEN_RUNS_DIR", None)
+os.environ.pop("LSTMGEN_DEVICE", None)
+
+STORY = (
+    "The cat sat by the old mill. The dog ran to the river, and the cat ran to the dog.\n\n"
+    '"Where is the river?" asked the dog. "It is by the mill," said the cat.\n\n'
+    "The old dog sat by the river. The cat did not. It was cold by the mill, and that was that.\n\n"
+)
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Path:
+    """A text of some 600 tokens that a tiny network learns at once."""
+    path = tmp_path / "story.txt"
+    path.write_text(STORY * 8, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, story: Path) -> Path:
+    """A config that trains in a moment, with everything on that draws random numbers."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(
+        f"""
+data: {{train: {story.name}, valid_fraction: 0.2}}
+model:
+  hidden_sizes: [12, 8]
+  embedding_dim: 8
+  dropout: {{input: 0.3, hidden: 0.3, output: 0.3}}
+train:
+  {{window: 6, stride: 2, batch_size: 4, accumulate: 2, epochs: 2, learning_rate: 1e-2,
+   eval_every: 10, device: cpu}}
+sample: {{cues: ["The cat"], words: 8}}
+""",
+        encoding="utf-8",
+    )
+    return path
+
+
+def run_cli(*arguments, cwd, check=None, stdin=None, environment=None):
+    """Run the program in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lstmgen", *map(str, arguments)],
+        cwd=cwd,
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, **(environment or {})},
+        check=False,
+    )
+    if check is not None:
+        assert done.returncode == check, done.stderr
+    return done

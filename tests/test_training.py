@@ -1,0 +1,237 @@
+"""The loop: sums and counts, carried states, schedules, early ends."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from lstmgen.errors import DivergedError, UsageError
+from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.training.devices import choose_device
+from lstmgen.training.loop import Trainee, select_scored, train_steps
+from lstmgen.training.optimizers import build_optimizer
+from lstmgen.training.progress import Progress
+from lstmgen.training.schedules import learning_rate, planned_epochs
+from lstmgen.windows.plans import RandomPlan, StreamPlan
+
+VOCAB, LENGTH = 13, 160
+IDS = np.random.default_rng(3).integers(0, VOCAB, LENGTH)
+
+
+def make(dropout=0.0, optimizer="sgd", sizes=(7, 5)):
+    model = LanguageModel(
+        VOCAB,
+        embedding_dim=6,
+        hidden_sizes=list(sizes),
+        dropout=DropoutShares(dropout, dropout, dropout),
+        seed=2,
+    ).double()
+    return Trainee(model, build_optimizer(model, name=optimizer, weight_decay=0.01))
+
+
+def train(trainee, plan, until, *, rate=0.5, clip=1.0, ids=IDS):
+    return list(
+        train_steps(
+            trainee, ids, plan=plan, until=until, rate=lambda _: rate, clip_norm=clip, seed=9
+        )
+    )
+
+
+def weights(trainee):
+    return {name: p.detach().clone() for name, p in trainee.model.named_parameters()}
+
+
+def same(a, b, atol=1e-12):
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("order", [StreamPlan, RandomPlan])
+@pytest.mark.parametrize("stride", [1, 3, 5])
+@pytest.mark.parametrize("parts", [2, 3, 6])
+def test_accumulated_equals_the_whole_batch(order, stride, parts):
+    """Twelve sequences at once or in parts, with dropout on, clipped, over an epoch's end.
+
+    The last streams lack a word and a random epoch's last step is smaller, so the
+    parts are of unequal size too.
+    """
+    whole, split = make(dropout=0.4), make(dropout=0.4)
+    plan = order(LENGTH, window=5, stride=stride, batch_size=12)
+    in_parts = order(LENGTH, window=5, stride=stride, batch_size=12 // parts, accumulate=parts)
+    until = plan.steps_in(0) + 2
+    reports = train(whole, plan, until)
+    for a, b in zip(reports, train(split, in_parts, until), strict=True):
+        assert a.words == b.words
+        assert a.nats == pytest.approx(b.nats, rel=0, abs=1e-10)
+        assert a.gradient_norm == pytest.approx(b.gradient_norm, rel=0, abs=1e-12)
+    same(weights(whole), weights(split))
+    if order is RandomPlan:
+        assert len({report.words for report in reports}) > 1
+
+
+def test_parts_of_five_and_two_words_weigh_by_words():
+    """A mean of means would weigh the two parts alike."""
+    trainee = make()
+    model = trainee.model
+    ids = IDS[:8]  # seven targets: streams of 3 and 4, so the last window scores 1 of 2
+    plan = StreamPlan(8, window=4, stride=4, batch_size=1, accumulate=2)
+    counts = [w.count for w in plan.micro_batches(ids, epoch=0, step=0)]
+    assert counts == [3, 4]
+    before = weights(trainee)
+    train(trainee, plan, 1, rate=1.0, clip=None, ids=ids)
+    after = weights(trainee)
+    reference = make().model
+    nats = 0.0
+    for window in plan.micro_batches(ids, epoch=0, step=0):
+        inputs = torch.from_numpy(window.inputs)
+        features, _ = reference.read(inputs, reference.zero_states(1), carry=torch.tensor([4]))
+        logits = reference.logits(features[0])
+        targets = torch.from_numpy(window.targets[0])
+        nats = nats + torch.nn.functional.cross_entropy(
+            logits, targets, reduction="sum", ignore_index=-1
+        )
+    (nats / 7).backward()
+    for name, parameter in reference.named_parameters():
+        decay = 0.01 if parameter.dim() > 1 else 0.0
+        step = parameter.grad + decay * before[name]
+        torch.testing.assert_close(after[name], before[name] - step, rtol=0, atol=1e-12)
+    assert model is trainee.model
+
+
+@pytest.mark.parametrize("stride", [1, 2, 5])
+@pytest.mark.parametrize("streams", [1, 4])
+def test_the_carried_state_is_that_of_one_long_pass(stride, streams):
+    """At learning rate 0, after every step of an epoch, for overlapping windows too."""
+    trainee = make()
+    model = trainee.model
+    plan = StreamPlan(LENGTH, window=5, stride=stride, batch_size=streams)
+    steps = train_steps(
+        trainee, IDS, plan=plan, until=plan.steps_in(0) - 1, rate=lambda _: 0.0,
+        clip_norm=None, seed=0,
+    )  # fmt: skip
+    before_targets = 1 + 5 - stride  # a window begins so far before its first target
+    for step, _ in enumerate(steps):
+        for row in range(streams):
+            bound = 1 + row * (LENGTH - 1) // streams
+            begin = max(0, bound - before_targets)
+            read = IDS[begin : max(0, bound + (step + 1) * stride - before_targets)]
+            if len(read) == 0:
+                assert (trainee.states[0][0].hidden[row] == 0).all()
+                continue
+            _, states = model.read(
+                torch.from_numpy(read)[None],
+                model.zero_states(1),
+                carry=torch.tensor([len(read)]),
+            )
+            for carried, expected in zip(trainee.states[0], states, strict=True):
+                for a, b in zip(carried, expected, strict=True):
+                    torch.testing.assert_close(a[row], b[0], rtol=0, atol=1e-12)
+
+
+def test_many_to_one_loss_is_that_of_the_last_position_of_each_window():
+    trainee = make()
+    model = trainee.model
+    plan = RandomPlan(LENGTH, window=6, stride=1, batch_size=4)
+    window = plan.micro_batches(IDS, epoch=0, step=0)[0]
+    report = train(trainee, plan, 1, rate=0.0)[0]
+    features, _ = model.read(
+        torch.from_numpy(window.inputs), model.zero_states(4), carry=torch.full((4,), 6)
+    )
+    expected = torch.nn.functional.cross_entropy(
+        model.logits(features[:, -1]), torch.from_numpy(window.targets[:, 0]), reduction="sum"
+    )
+    assert report.nats == pytest.approx(expected.item(), rel=0, abs=1e-10)
+    assert report.words == 4
+
+
+def test_steps_are_counted_and_the_last_partial_group_is_applied():
+    plan = RandomPlan(30, window=5, stride=1, batch_size=4, accumulate=3)
+    assert len(plan.starts(0)) == 25
+    assert plan.steps_in(0) == math.ceil(25 / 12)
+    reports = train(make(), plan, 3, ids=IDS[:30])
+    assert [r.words for r in reports] == [12, 12, 1]
+    assert all(r.gradient_norm > 0 for r in reports)
+
+
+def test_clipping_happens_once_on_the_whole_gradient():
+    trainee, free = make(), make()
+    plan = StreamPlan(LENGTH, window=5, stride=5, batch_size=2, accumulate=4)
+    before = weights(trainee)
+    clipped = train(trainee, plan, 1, rate=1.0, clip=0.01)[0]
+    unclipped = train(free, plan, 1, rate=1.0, clip=None)[0]
+    assert clipped.gradient_norm == unclipped.gradient_norm > 0.01
+    for name, start in before.items():
+        decay = 0.01 * start if start.dim() > 1 else 0.0
+        short = start - weights(trainee)[name] - decay
+        long = start - weights(free)[name] - decay
+        scale = 0.01 / clipped.gradient_norm
+        torch.testing.assert_close(short, long * scale, rtol=1e-4, atol=1e-12)
+
+
+def test_weight_decay_leaves_biases_alone():
+    optimizer = make(optimizer="adamw").optimizer
+    for group in optimizer.param_groups:
+        matrices = {p.dim() > 1 for p in group["params"]}
+        assert matrices == {group["weight_decay"] > 0}
+
+
+def test_divergence_is_an_error_before_any_weight_changes():
+    trainee = make()
+    with torch.no_grad():
+        trainee.model.output_bias[0] = float("nan")
+    before = weights(trainee)
+    with pytest.raises(DivergedError, match="training diverged at step 1: nan nats per word"):
+        train(trainee, StreamPlan(LENGTH, window=5, stride=5, batch_size=4), 1)
+    for name, value in weights(trainee).items():
+        assert torch.equal(value, before[name]) or name == "output_bias"
+    assert trainee.progress.step == 0
+
+
+def test_select_scored_takes_the_scored_positions_and_no_other():
+    plan = StreamPlan(12, window=4, stride=2, batch_size=2)
+    last = plan.steps_in(0) - 1
+    window = plan.micro_batches(np.arange(12), epoch=0, step=last)[0]
+    places = torch.from_numpy(window.inputs)[..., None].double()
+    scored, targets = select_scored(places, window)
+    assert (scored[:, 0] + 1).tolist() == targets.tolist()
+    assert len(targets) == window.count < window.targets.size
+
+
+def test_schedules():
+    def rate(step, schedule, total=1000, warmup=50, halvings=0):
+        return learning_rate(
+            step, peak=2.0, schedule=schedule, warmup_steps=warmup, total_steps=total,
+            halvings=halvings,
+        )  # fmt: skip
+
+    assert [rate(s, "constant") for s in (0, 24, 49, 50, 999)] == [0.04, 1.0, 2.0, 2.0, 2.0]
+    assert rate(50, "cosine") == 2.0
+    assert rate(525, "cosine") == pytest.approx(1.0)
+    assert 0 < rate(999, "cosine") < 1e-4
+    assert rate(2000, "cosine") == 0.0
+    assert rate(500, "plateau", halvings=3) == 0.25
+    assert rate(0, "constant", total=20) == 1.0  # a tenth of a short run: two steps
+    assert rate(0, "cosine", total=5) == 2.0
+    assert [planned_epochs(n) for n in (1, 100, 10_000)] == [200, 20, 5]
+
+
+def test_progress_knows_the_best_and_when_to_halve():
+    progress = Progress()
+    best = []
+    for step, nats in enumerate([3.0, 2.0, 2.0, math.nan, 1.9, 2.0], start=1):
+        progress.step = step
+        best.append(progress.record(nats))
+    assert best == [True, True, False, False, True, False]
+    assert (progress.best_step, progress.best_nats, progress.stale) == (5, 1.9, 1)
+    assert progress.halvings == 1
+    assert "seconds" not in progress.as_json()
+
+
+def test_cuda_without_a_gpu_is_a_clear_error():
+    if torch.cuda.is_available():
+        assert choose_device("auto").type == "cuda"
+        return
+    assert choose_device("auto").type == "cpu"
+    with pytest.raises(UsageError, match="torch sees no CUDA GPU here. Set train.device: auto"):
+        choose_device("cuda")
