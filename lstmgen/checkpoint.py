@@ -1,7 +1,7 @@
 """One checkpoint is one folder, written whole or not at all, read with suspicion.
 
     checkpoints/index.json            which step is best, which is last
-    checkpoints/step-N/manifest.json  format, and size and SHA-256 of every file below
+    checkpoints/step-N/manifest.json  format, size and SHA-256 of every file below, own digest
                        model.safetensors state.safetensors state.json
                        config.yaml vocabulary.json tokenizer.json
 
@@ -85,7 +85,8 @@ def write_checkpoint(
         name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for name, data in contents.items()
     }
-    manifest = _json({"format": FORMAT, "step": step, "files": files})
+    facts = {"format": FORMAT, "step": step, "files": files}
+    manifest = _json({**facts, "digest": _digest(facts)})
     final, temporary = step_folder(checkpoints, step), checkpoints / f".step-{step}.tmp"
     try:
         checkpoints.mkdir(parents=True, exist_ok=True)
@@ -222,6 +223,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
             f"{printable(path)} was made by a newer lstmgen (format {made}, this one reads "
             f"{FORMAT}). Install a newer lstmgen"
         )
+    if manifest.pop("digest", None) != _digest(manifest):
+        raise damaged(path, "manifest.json has been changed")
     step, files = manifest.get("step"), manifest.get("files")
     if not _is_step(step) or not isinstance(files, dict):
         raise damaged(path, "manifest.json lacks the step or the files")
@@ -237,6 +240,11 @@ def open_checkpoint(path: Path) -> Checkpoint:
 def damaged(path: Path, reason: str) -> CheckpointError:
     """The error of a checkpoint that cannot be used."""
     return CheckpointError(f"checkpoint {printable(path)} is damaged ({printable(reason)})")
+
+
+def _digest(facts: Mapping[str, Any]) -> str:
+    """The manifest's own checksum, over canonical bytes."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _is_step(value: object) -> bool:

@@ -6,7 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from lstmgen.cli.app import app
+
+os.environ["OMP_NUM_THREADS"] = "1"  # the networks here are too small to share
 os.environ.pop("LSTMGEN_RUNS_DIR", None)
 os.environ.pop("LSTMGEN_DEVICE", None)
 
@@ -46,6 +50,19 @@ sample: {{cues: ["The cat"], words: 8}}
     return path
 
 
+def call_cli(*arguments, cwd, check=None):
+    """Run the program in this process, which is faster."""
+    before = Path.cwd()
+    os.chdir(cwd)
+    try:
+        done = CliRunner().invoke(app, [str(a) for a in arguments], prog_name="lstmgen")
+    finally:
+        os.chdir(before)
+    if check is not None:
+        assert done.exit_code == check, done.output
+    return done
+
+
 def run_cli(*arguments, cwd, check=None, stdin=None, environment=None):
     """Run the program in a process of its own."""
     done = subprocess.run(
@@ -62,3 +79,28 @@ def run_cli(*arguments, cwd, check=None, stdin=None, environment=None):
     if check is not None:
         assert done.returncode == check, done.stderr
     return done
+
+
+@pytest.fixture
+def processes():
+    """Start the program beside the test; whatever still runs at the end is killed."""
+    started = []
+
+    def start(*arguments, cwd):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lstmgen", *map(str, arguments)],
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

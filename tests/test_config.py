@@ -30,11 +30,14 @@ def problems(tmp_path, text, overrides=()):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("train:\n  windwo: 3", "my.yaml:2: train.windwo = 3: no such key. Did you mean train.window?"),
+        ("train:\n  windwo: 3",
+         "my.yaml:2: train.windwo = 3: no such key. Did you mean train.window?"),
         ("train:\n  embedding_dim: 3", "my.yaml:2: train.embedding_dim = 3: no such key here. "
          "It belongs under model: (model.embedding_dim)"),
-        ("window: 3", "my.yaml:1: window = 3: no such key here. It belongs under train: (train.window)"),
-        ("trian:\n  window: 3", "my.yaml:1: trian = {'window': 3}: no such key. Did you mean train?"),
+        ("window: 3", "my.yaml:1: window = 3: no such key here. It belongs under train: "
+         "(train.window)"),
+        ("trian:\n  window: 3",
+         "my.yaml:1: trian = {'window': 3}: no such key. Did you mean train?"),
         ("model:\n  dropout:\n    inptu: 0.5",
          "my.yaml:3: model.dropout.inptu = 0.5: no such key. Did you mean model.dropout.input?"),
         ("train:\n  stride: 9\n  window: 4", "my.yaml:2: train.stride = 9: must lie in "
@@ -52,7 +55,8 @@ def problems(tmp_path, text, overrides=()):
         ("train:\n  seed: 1\n  seed: 2",
          "my.yaml:3: train.seed: stands twice (first in line 2). Keep one"),
         ("data:\n  lowercase: no", "my.yaml:2: data.lowercase = 'no': must be true or false"),
-        ("data:\n  valid_fraction: 0.9", "my.yaml:2: data.valid_fraction = 0.9: must be at most 0.5"),
+        ("data:\n  valid_fraction: 0.9",
+         "my.yaml:2: data.valid_fraction = 0.9: must be at most 0.5"),
         ("model:\n  hidden_sizes: []", "my.yaml:2: model.hidden_sizes = []: must be a list with at "
          "least one entry, as in [256]"),
         ("model:\n  hidden_sizes: [3, 0]", "my.yaml:2: model.hidden_sizes = 0: must be at least 1"),

@@ -79,10 +79,11 @@ def continue_cue(
         for row, (sample, word) in enumerate(zip(running, drawn.tolist(), strict=True)):
             token = vocabulary.entries[word]
             surface = split_form(token)[0] if cue.joiner.kind == "word" else token
-            if word == 0 or (sample in closing and surface not in _CLOSERS):
+            text = "" if word == 0 else joiners[sample].add(token)
+            closes = surface in _CLOSERS and not text.startswith(" ")
+            if word == 0 or (sample in closing and not closes):
                 yield Piece(sample, "", ended=True)
                 continue
-            text = joiners[sample].add(token)
             if sample not in begun and cue.ends_in_space:
                 text = text.removeprefix(" ")
             begun.add(sample)

@@ -1,0 +1,69 @@
+# Everything from a bare clone: `make demo` and `make test` need only python3 (3.11 or newer) and make.
+#   make demo                                       train the stories, print continuations
+#   make train CONFIG=configs/fable.yaml            train a config (ARGS="train.epochs=2" adds to it)
+#   make generate CUE="The old miller"              continue a cue with the newest run
+#   make test | lint | bench | setup | clean | help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
+CONFIG ?= configs/story.yaml
+CUE ?= The old miller
+ARGS ?=
+export CUE
+
+.PHONY: setup demo train generate test lint bench clean help
+.DEFAULT_GOAL := help
+
+setup: $(READY)
+
+# The stamp is written last, so a broken install is made again. When only a pin has
+# changed, pip changes only that.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$$($(PYTHON) --version) is too old: lstmgen needs 3.11 or newer. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "python3 cannot make a virtual environment (on Debian: apt install python3-venv)"; exit 1; }
+	@if nvidia-smi -L 2>/dev/null | grep -q GPU; then \
+	  echo "torch: there is an NVIDIA GPU, so the CUDA build from the default index"; \
+	elif $(PYTHON) -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=5)' $(TORCH_CPU_INDEX)/torch/ 2>/dev/null; then \
+	  echo "torch: no NVIDIA GPU, so the CPU build from $(TORCH_CPU_INDEX)"; \
+	  index="--extra-index-url $(TORCH_CPU_INDEX)"; \
+	else \
+	  echo "torch: PyTorch's index of CPU builds does not answer, so from the default index (on Linux that may be the large CUDA build)"; \
+	fi; \
+	echo "installing into $(VENV), once"; \
+	$(PIP) $$index torch && $(PIP) -e '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	@run=$$($(BIN)/lstmgen train configs/story.yaml --name demo) && echo && \
+	$(BIN)/lstmgen generate "$$run" --cue "The old miller" -n 3 --words 60 --seed 1
+
+train: $(READY)
+	@$(BIN)/lstmgen train $(CONFIG) $(ARGS)
+
+generate: $(READY)
+	@$(BIN)/lstmgen generate --cue "$$CUE" $(ARGS)
+
+test: lint
+	@$(BIN)/python -m pytest
+
+lint: $(READY)
+	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+
+bench: $(READY)
+	@$(BIN)/python benchmarks/speed.py $(ARGS)
+
+# Runs are yours: clean never touches them.
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find lstmgen tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | sed -n '1,5p'

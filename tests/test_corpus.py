@@ -1,0 +1,258 @@
+"""Reading, the vocabulary, prepared ids, and the bundled texts."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lstmgen.errors import CheckpointError, DataError, printable
+from lstmgen.text import reading
+from lstmgen.text.prepared import TextSettings, encode_files, prepare
+from lstmgen.text.reading import find_files, normalise, read_blocks
+from lstmgen.text.tokenizer import detokenize
+from lstmgen.text.vocabulary import STORY, UNKNOWN, Vocabulary, build_vocabulary, from_json
+
+DATA = Path(__file__).parent.parent / "data"
+CLEAN = "One day, the “cat” sat.\nIt didn't move - not once.\n\nSo\tit was: café.\n" * 40
+
+
+def make(tmp_path, content, name="text.txt", **settings):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return prepare(TextSettings(train=str(path), **settings), folder=tmp_path / "prepared")
+
+
+def decode(part, vocabulary, kind="word"):
+    words = [vocabulary.entries[i] for i in part.ids if i != 0]
+    return detokenize(words, kind=kind)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ("\ufeff" + CLEAN).encode(),
+        CLEAN.encode("utf-16"),
+        CLEAN.replace("\n", "\r\n").encode(),
+        CLEAN.replace("\n", "\r").encode(),
+        CLEAN.replace("é", "e\u0301").encode(),
+        CLEAN.replace("cat", "c\x07at").replace("move", "mo\x85ve").encode(),
+    ],
+    ids=["bom", "utf-16", "crlf", "cr", "decomposed", "control"],
+)
+def test_the_same_text_in_other_clothes_is_the_same_text(tmp_path, content):
+    clean, other = make(tmp_path, CLEAN), make(tmp_path, content, name="other.txt")
+    assert (clean.train.ids == other.train.ids).all()
+    assert clean.vocabulary == other.vocabulary
+    assert decode(clean.train, clean.vocabulary) + decode(clean.valid, clean.vocabulary) == CLEAN
+
+
+def test_control_characters_are_told_of(tmp_path):
+    corpus = make(tmp_path, CLEAN.replace("cat", "c\x07at"))
+    assert "40 control characters were taken out of the text" in corpus.notices
+
+
+@pytest.mark.parametrize("block", [7, 40, 333])
+def test_blocks_cut_no_token(tmp_path, monkeypatch, block):
+    text = (CLEAN + "naïve “quotes”,  and   spaces\n\n\n\n" + "x" * 300 + "\n") * 3
+    whole = make(tmp_path, text, valid_fraction=0)
+    monkeypatch.setattr(reading.read_blocks, "__kwdefaults__", {"block": block})
+    # One space more gives another hash, so that the ids are made anew.
+    cut = make(tmp_path, text + " ", name="cut.txt", valid_fraction=0)
+    assert len(list(read_blocks(tmp_path / "cut.txt"))) > 3
+    assert "".join(read_blocks(tmp_path / "cut.txt")) == text + " "
+    assert decode(whole.train, whole.vocabulary) == text
+    assert decode(cut.train, cut.vocabulary) == text + " "
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the text is empty. Training needs at least 2 tokens, one to read and one to"),
+        (b"word", "the text holds one token only. Training needs at least 2 tokens"),
+        (b"ab\ncd \x92 e", "text.txt: line 2: byte 0x92 at offset 6 is not UTF-8. Save the file"),
+        (b"\x7fELF\0\0\0", "text.txt: holds NUL bytes, so it is not a text"),
+        (b"\xff\xfea", "text.txt: is not whole UTF-16 text"),
+    ],
+)
+def test_what_is_no_text_is_refused_by_name(tmp_path, content, message):
+    with pytest.raises(DataError) as caught:
+        make(tmp_path, content)
+    assert message in str(caught.value)
+
+
+def test_sources_are_files_folders_globs_and_lists(tmp_path):
+    for name in ("b.txt", "a.txt", "c.md"):
+        (tmp_path / name).write_text("x")
+
+    def names(source):
+        return [path.name for path in find_files(source, key="data.train")]
+
+    assert names(str(tmp_path)) == ["a.txt", "b.txt"]
+    assert names(str(tmp_path / "*.md")) == ["c.md"]
+    assert names([str(tmp_path / "c.md"), str(tmp_path)]) == ["c.md", "a.txt", "b.txt"]
+    (tmp_path / "empty").mkdir()
+    for source, message in (
+        ("nothing.txt", "data.train = nothing.txt: no such file or folder"),
+        ("no*.txt", "data.train = no*.txt: no file matches the pattern"),
+        (str(tmp_path / "empty"), "the folder holds no *.txt file"),
+        ([], "no text is named. Write a path: data.train=story.txt"),
+        ("/dev/null", "is not a plain file"),
+        ("bad\x1b2Jname", r"bad\x1b2Jname: no such file"),
+    ):
+        with pytest.raises(DataError) as caught:
+            find_files(source, key="data.train")
+        assert message in str(caught.value)
+
+
+def test_the_split_is_contiguous_and_at_a_line_end(tmp_path):
+    corpus = make(tmp_path, CLEAN)
+    text = decode(corpus.valid, corpus.vocabulary)
+    assert CLEAN.endswith(text)
+    assert CLEAN[: -len(text)].endswith("\n")
+    share = corpus.valid.tokens / (corpus.valid.tokens + corpus.train.tokens)
+    assert 0.1 <= share <= 0.2
+    assert corpus.valid.ids[0] == 0  # it opens like a text
+
+
+def test_the_vocabulary_is_of_the_training_part_only(tmp_path):
+    corpus = make(tmp_path, "a b c d e\n" * 30 + "zebra f\n" * 3, valid_fraction=0.2)
+    assert "zebra" not in corpus.vocabulary.ids
+    assert not corpus.vocabulary.models_unknown
+    assert corpus.valid.unknown == 6
+    assert (corpus.valid.ids == len(corpus.vocabulary)).sum() == 6
+    assert corpus.valid.unknown_characters == 3 * len("zebra f")
+
+
+def test_a_text_with_a_validation_file_is_not_split(tmp_path):
+    (tmp_path / "valid.txt").write_text("the cat")
+    corpus = make(tmp_path, CLEAN, valid=str(tmp_path / "valid.txt"))
+    assert decode(corpus.train, corpus.vocabulary) == CLEAN
+    assert corpus.valid.tokens == 2
+
+
+def test_a_tiny_text_has_no_validation_and_says_so(tmp_path):
+    corpus = make(tmp_path, "The cat sat by the mill, and that was that. So.")
+    assert corpus.valid is None
+    assert "14 tokens are too few to hold 10% of them out" in corpus.notices[0]
+
+
+def test_stories_are_opened_and_counted(tmp_path):
+    for n in range(3):
+        (tmp_path / f"{n}.txt").write_text(f"story {n} .\n")
+    corpus = prepare(TextSettings(train=str(tmp_path), valid_fraction=0), folder=tmp_path / "p")
+    assert (corpus.train.ids == 0).sum() == 3 == corpus.vocabulary.counts[0]
+    assert corpus.train.tokens == 12 and corpus.files == 3
+
+
+def test_prepared_ids_are_found_by_content_and_settings(tmp_path):
+    first = make(tmp_path, CLEAN)
+    stamp = next((tmp_path / "prepared").iterdir()).stat().st_mtime_ns
+    again = make(tmp_path, CLEAN, name="renamed.txt")
+    assert again.fingerprint == first.fingerprint
+    assert next((tmp_path / "prepared").iterdir()).stat().st_mtime_ns == stamp
+    assert make(tmp_path, CLEAN, min_count=2).fingerprint != first.fingerprint
+    assert make(tmp_path, CLEAN + "x").fingerprint != first.fingerprint
+    assert not list((tmp_path / "prepared").glob(".making*"))
+
+
+def test_vocabulary_counts_and_limits():
+    counts = Counter({STORY: 2, "a": 5, "b": 3, "c": 3, "d": 1})
+    full = build_vocabulary(counts)
+    assert full.entries == (STORY, "a", "b", "c", "d") and full.unknown_id == 5
+    assert full.seen_once == (4,)
+    cut = build_vocabulary(counts, min_count=2)
+    assert cut.entries == (STORY, UNKNOWN, "a", "b", "c") and cut.counts == (2, 1, 5, 3, 3)
+    assert cut.unknown_id == 1 and cut.specials == (0, 1)
+    small = build_vocabulary(counts, vocabulary_size=4)
+    assert small.entries == (STORY, UNKNOWN, "a", "b") and small.counts[1] == 4
+    assert build_vocabulary(counts, vocabulary_size=5) == full
+
+
+def test_a_literal_unk_in_a_tokenised_text_is_the_unknown_word(tmp_path):
+    corpus = make(tmp_path, "the <unk> sat\n" * 20, tokenizer="whitespace", valid_fraction=0)
+    assert corpus.vocabulary.entries[:2] == (STORY, UNKNOWN)
+    assert corpus.train.unknown == 20
+
+
+def test_a_vocabulary_file_is_taken_as_it_is(tmp_path):
+    (tmp_path / "words.txt").write_text("sat\nthe\nzebra\n\\n\n")
+    corpus = make(tmp_path, "the cat sat\n" * 20, vocabulary=str(tmp_path / "words.txt"))
+    assert corpus.vocabulary.entries == (STORY, UNKNOWN, "sat", "the", "zebra", "\n")
+    (tmp_path / "none.txt").write_text("\n")
+    with pytest.raises(DataError, match="lists no word"):
+        make(tmp_path, CLEAN, vocabulary=str(tmp_path / "none.txt"))
+
+
+def test_a_text_read_by_an_old_vocabulary_is_the_same_ids(tmp_path):
+    corpus = make(tmp_path, CLEAN, valid_fraction=0)
+    part = encode_files(
+        str(tmp_path / "text.txt"), corpus.vocabulary, kind="word", lowercase=False, key="--text"
+    )
+    assert np.array_equal(part.ids, corpus.train.ids)
+    assert (part.tokens, part.characters) == (corpus.train.tokens, len(CLEAN))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([], "must hold entries and counts"),
+        ({"entries": ["<story>"], "counts": []}, "two lists of one length"),
+        ({"entries": ["<story>", 3], "counts": [1, 1]}, "different, non-empty words"),
+        ({"entries": ["<story>", "a", "a"], "counts": [1, 1, 1]}, "different, non-empty words"),
+        ({"entries": ["a"], "counts": [1]}, "must begin with <story>"),
+        ({"entries": ["<story>", "\x1b[2J"], "counts": [1, 1]}, "holds control characters"),
+        ({"entries": ["<story>"], "counts": [-1]}, "must count in whole numbers"),
+    ],
+)
+def test_a_vocabulary_from_a_stranger_is_checked(data, message):
+    with pytest.raises(CheckpointError, match=message):
+        from_json(data, source="x")
+    good = Vocabulary((STORY, "a"), (1, 2))
+    assert from_json(good.as_json(), source="x") == good
+
+
+def test_what_is_shown_holds_no_control_characters():
+    assert printable("a\x1b[2J\x9bb\u202ec\n\td") == "a\\x1b[2J\\x9bb\\u202ec\n\td"
+    assert printable("Zoë 中 🙂") == "Zoë 中 🙂"
+
+
+# The bundled texts
+
+
+def stories():
+    return {p.name: p.read_text(encoding="utf-8") for p in sorted((DATA / "stories").glob("*.txt"))}
+
+
+def words(text):
+    return re.findall(r"[a-z]+(?:['-][a-z]+)*", text.lower())
+
+
+def test_the_stories_are_one_small_world():
+    everything = [word for text in stories().values() for word in words(text)]
+    assert len(stories()) >= 20
+    assert len(everything) >= 30_000
+    assert len(set(everything)) <= 3_500
+    assert f"{len(everything):,} words, {len(set(everything)):,} different" in (
+        DATA / "README.md"
+    ).read_text(encoding="utf-8")
+
+
+def test_no_eight_words_in_a_row_stand_more_than_three_times():
+    runs = Counter()
+    for text in stories().values():
+        told = words(text)
+        runs.update(tuple(told[i : i + 8]) for i in range(len(told) - 7))
+    assert max(runs.values()) <= 3
+
+
+def test_the_stories_are_clean_prose():
+    for name, text in stories().items():
+        assert normalise(text) == text and text.endswith(".\n") or text.endswith('."\n'), name
+        assert not re.search(r" [.,?!]|\. [a-z]|  |[^\S\n ]|\n\n\n", text), name
+        assert all(line.count('"') % 2 == 0 for line in text.split("\n")), name
+
+
+def test_the_fable_has_its_length():
+    assert 150 <= len((DATA / "fable.txt").read_text(encoding="utf-8").split()) <= 250

@@ -1,0 +1,199 @@
+"""A run resumed is the run uninterrupted, bit for bit."""
+
+import json
+import shutil
+import signal
+import time
+
+import pytest
+from conftest import call_cli, run_cli
+
+from lstmgen import checkpoint
+from lstmgen.run import folders
+
+SAME = (checkpoint.MODEL, checkpoint.STATE, checkpoint.PROGRESS, checkpoint.VOCABULARY)
+
+
+def train(config, *overrides, cwd, name="run"):
+    done = call_cli("train", config, *overrides, "--name", name, "-q", cwd=cwd, check=0)
+    return cwd / done.stdout.strip()
+
+
+def last(run):
+    index = checkpoint.read_index(run / folders.CHECKPOINTS)
+    return checkpoint.step_folder(run / folders.CHECKPOINTS, index.last)
+
+
+def deep_compare(a, b):
+    """Every byte of the last checkpoints, and the index."""
+    assert last(a).name == last(b).name
+    for name in SAME:
+        assert (last(a) / name).read_bytes() == (last(b) / name).read_bytes(), name
+    indices = [(run / folders.CHECKPOINTS / "index.json").read_text() for run in (a, b)]
+    assert indices[0] == indices[1]
+
+
+def steps_of(run):
+    return json.loads((last(run) / checkpoint.PROGRESS).read_text())["progress"]["step"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "stop_at"),
+    [
+        ((), 13),  # in the middle of an epoch, between evaluations
+        (("train.order=random", "train.schedule=plateau"), 20),  # with an evaluation due
+        (("train.optimizer=sgd", "train.stride=1", "train.accumulate=1"), 37),
+        (("train.stride=6", "train.schedule=constant", "train.warmup_steps=30"), 9),
+    ],
+)
+def test_resumed_equals_uninterrupted(tiny, tmp_path, settings, stop_at):
+    """Resumed in a new process, with dropout on, over orders, optimisers and schedules."""
+    whole = train(tiny, *settings, cwd=tmp_path, name="whole")
+    run = interrupted(tiny, *settings, cwd=tmp_path, stop_at=stop_at)
+    run_cli("train", "--resume", run, "-q", cwd=tmp_path, check=0)
+    assert steps_of(run) == steps_of(whole)
+    deep_compare(whole, run)
+
+
+def interrupted(config, *settings, cwd, stop_at):
+    """A run that saved at one step and lost everything after it."""
+    run = train(
+        config, *settings, f"train.save_every={stop_at}", "train.keep=1000", cwd=cwd, name="cut"
+    )
+    checkpoints = run / folders.CHECKPOINTS
+    for step in checkpoint.saved_steps(checkpoints):
+        if step > stop_at:
+            shutil.rmtree(checkpoint.step_folder(checkpoints, step))
+    progress = json.loads((checkpoints / f"step-{stop_at}" / checkpoint.PROGRESS).read_text())
+    best = progress["progress"]["best_step"] or stop_at
+    checkpoint.write_index(checkpoints, checkpoint.Index(best=best, last=stop_at))
+    text = (
+        (run / folders.RESOLVED).read_text().replace(f"save_every: {stop_at}", "save_every: null")
+    )
+    (run / folders.RESOLVED).write_text(text.replace("keep: 1000", "keep: 2"))
+    return run
+
+
+def test_a_signal_saves_and_says_how_to_go_on(tiny, tmp_path, processes):
+    whole = train(tiny, "train.epochs=60", "train.eval_every=50", cwd=tmp_path, name="whole")
+    process = processes(
+        "train", tiny, "train.epochs=60", "train.eval_every=50", "--name", "cut", cwd=tmp_path
+    )
+    run = tmp_path / process.stdout.readline().strip()
+    wait_for(lambda: list((run / folders.CHECKPOINTS).glob("step-*")))
+    process.send_signal(signal.SIGINT)
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"lstmgen train --resume {run.relative_to(tmp_path)}" in messages
+    assert "Traceback" not in messages
+    assert steps_of(run) < steps_of(whole)
+    run_cli("train", "--resume", "-q", cwd=tmp_path, check=0)
+    deep_compare(whole, run)
+
+
+def test_a_second_signal_stops_at_once_and_a_killed_run_resumes(tiny, tmp_path, processes):
+    process = processes("train", tiny, "train.epochs=10000", "train.save_every=5", cwd=tmp_path)
+    run = tmp_path / process.stdout.readline().strip()
+    wait_for(lambda: (run / folders.CHECKPOINTS / "index.json").exists())
+    process.kill()
+    process.wait()
+    before = steps_of(run)
+    done = run_cli("train", "--resume", "train.max_steps=" + str(before + 3), cwd=tmp_path, check=0)
+    assert "resumed at" in done.stderr
+    assert steps_of(run) == before + 3
+
+
+def test_a_second_training_in_the_same_folder_is_refused(tiny, tmp_path, processes):
+    process = processes("train", tiny, "train.epochs=10000", "train.save_every=5", cwd=tmp_path)
+    run = tmp_path / process.stdout.readline().strip()
+    wait_for(lambda: (run / folders.CHECKPOINTS / "index.json").exists())
+    done = run_cli("train", "--resume", run, cwd=tmp_path, check=2)
+    assert f"is being trained by process {process.pid} on" in done.stderr
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_finished_run_says_so(tiny, tmp_path):
+    run = train(tiny, cwd=tmp_path)
+    before = {p: p.read_bytes() for p in last(run).iterdir()}
+    done = call_cli("train", "--resume", run, cwd=tmp_path, check=0)
+    assert "already finished: all" in done.stderr
+    assert {p: p.read_bytes() for p in last(run).iterdir()} == before
+
+
+def test_a_longer_run_goes_on_and_forgets_what_came_after_its_checkpoint(tiny, tmp_path):
+    settings = ("train.schedule=constant", "train.warmup_steps=0")
+    run = train(tiny, *settings, "train.epochs=1", cwd=tmp_path)
+    steps = steps_of(run)
+    with (run / "metrics.csv").open("a") as file:
+        file.write(f"{steps + 5},9,9,9,9,9,9,9,9,9\n")
+    with (run / "events.jsonl").open("a") as file:
+        file.write(json.dumps({"event": "evaluated", "step": steps + 5}) + "\n")
+    call_cli("train", "--resume", run, "train.epochs=2", "-q", cwd=tmp_path, check=0)
+    assert steps_of(run) == 2 * steps
+    rows = (run / "metrics.csv").read_text().splitlines()[1:]
+    numbers = [int(row.split(",")[0]) for row in rows]
+    assert numbers == sorted(set(numbers))
+    assert ",9,9,9,9" not in "".join(rows)
+    longer = train(tiny, *settings, cwd=tmp_path, name="longer")
+    for name in (checkpoint.MODEL, checkpoint.STATE):
+        assert (last(run) / name).read_bytes() == (last(longer) / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.window=5", "train.window: cannot change when a run is resumed; these can: "),
+        ("model.hidden_sizes=[3]", "model.hidden_sizes: cannot change when a run is resumed"),
+        ("train.epochs=0", "train.epochs = 0: must be at least 1"),
+    ],
+)
+def test_what_cannot_change_on_resume_is_refused(tiny, tmp_path, override, message):
+    train(tiny, "train.epochs=1", cwd=tmp_path)
+    assert message in call_cli("train", "--resume", override, cwd=tmp_path, check=2).stderr
+
+
+def test_a_changed_text_is_refused(tiny, tmp_path, story):
+    run = train(tiny, "train.epochs=1", cwd=tmp_path)
+    story.write_text(story.read_text() + "One more word.\n")
+    done = call_cli("train", "--resume", run, "train.epochs=2", cwd=tmp_path, check=2)
+    assert "cannot be resumed: the text (or how it is read) was" in done.stderr
+
+
+def test_a_damaged_checkpoint_is_refused(tiny, tmp_path):
+    run = train(tiny, "train.epochs=1", cwd=tmp_path)
+    path = last(run) / checkpoint.STATE
+    path.write_bytes(path.read_bytes()[:-7])
+    done = call_cli("train", "--resume", run, "train.epochs=2", cwd=tmp_path, check=2)
+    assert "is damaged (state.safetensors has" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_two_runs_are_equal_bytes_wherever_they_run(tiny, tmp_path, story):
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    for file in (tiny, story):
+        (other / file.name).write_bytes(file.read_bytes())
+    a = train(tiny, cwd=tmp_path)
+    environment = {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
+    done = run_cli("train", other / tiny.name, "-q", cwd=other, check=0, environment=environment)
+    b = other / done.stdout.strip()
+    names = (*checkpoint.FILES, "manifest.json")
+    assert [(last(a) / n).read_bytes() for n in names] == [
+        (last(b) / n).read_bytes() for n in names
+    ]
+
+
+def test_sampling_while_training_leaves_the_weights_alone(tiny, tmp_path):
+    a = train(tiny, cwd=tmp_path, name="with")
+    b = train(tiny, "sample.cues=[]", cwd=tmp_path, name="without")
+    for name in (checkpoint.MODEL, checkpoint.STATE):
+        assert (last(a) / name).read_bytes() == (last(b) / name).read_bytes()
