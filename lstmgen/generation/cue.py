@@ -29,8 +29,8 @@ class Cue:
 def read_cue(text: str, vocabulary: Vocabulary, *, kind: Kind, lowercase: bool) -> Cue:
     """Cut a cue; white space at its end is typed, not read.
 
-    A word whose form by the spacing rule is unknown is read as its other form
-    where that one is known.
+    A word whose form against the spacing rule is unknown is read as its plain form;
+    white space that is unknown is left out.
     """
     normal = normalise(text, lowercase=lowercase)
     ends_in_space = kind != "character" and normal != normal.rstrip(" \t")
@@ -44,6 +44,8 @@ def read_cue(text: str, vocabulary: Vocabulary, *, kind: Kind, lowercase: bool) 
         surface, _ = split_form(token) if kind == "word" else (token, False)
         known = token if token in vocabulary.ids else surface
         if known not in vocabulary.ids:
+            if surface.isspace():
+                continue  # white space that the model never met says nothing to it
             unknown[surface] = None
         ids.append(vocabulary.lookup(known))
     return Cue(text, tuple(ids), tuple(unknown), joiner, ends_in_space)

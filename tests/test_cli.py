@@ -1,0 +1,316 @@
+"""The program as a user meets it: outputs, messages, exit codes."""
+
+import csv
+import json
+import math
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import STORY, call_cli, run_cli
+
+from lstmgen.run.records import COLUMNS
+
+FAST = ("train.max_steps=4", "train.batch_size=2", "model.hidden_sizes=[8]",
+        "model.embedding_dim=8", "train.device=cpu")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with one run of a tiny network in it."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "story.txt").write_text(STORY * 8, encoding="utf-8")
+    (folder / "my.yaml").write_text(
+        "data: {train: story.txt, valid_fraction: 0.2}\n"
+        "model: {hidden_sizes: [24], embedding_dim: 16}\n"
+        "train: {window: 8, batch_size: 4, epochs: 30, learning_rate: 2e-2, device: cpu}\n"
+        "sample: {cues: [The cat], words: 20}\n",
+        encoding="utf-8",
+    )
+    done = run_cli("train", "my.yaml", cwd=folder, check=0)
+    (folder / "stderr.txt").write_text(done.stderr, encoding="utf-8")
+    (folder / "stdout.txt").write_text(done.stdout, encoding="utf-8")
+    return folder
+
+
+def run_of(folder):
+    return folder / (folder / "stdout.txt").read_text(encoding="utf-8").strip()
+
+
+def test_stdout_of_train_is_the_run_folder_alone(trained):
+    out = (trained / "stdout.txt").read_text(encoding="utf-8")
+    assert out.count("\n") == 1 and run_of(trained).is_dir()
+    assert out.startswith("runs/my-")
+
+
+def test_piped_output_is_plain_lines(trained):
+    told = (trained / "stderr.txt").read_text(encoding="utf-8")
+    assert "\r" not in told and "\x1b" not in told
+    for words in ("lstmgen train", "vocabulary", "perplexity to beat", "unigram", "one step",
+                  "step   epoch     train   perplexity", "best perplexity", "its curve",
+                  f"lstmgen generate {run_of(trained).relative_to(trained)} --cue",
+                  "| The cat"):  # fmt: skip
+        assert words in told, words
+    stars = [line for line in told.splitlines() if line.startswith("* ")]
+    assert stars
+
+
+def test_the_run_folder_holds_what_the_docs_say(trained):
+    run = run_of(trained)
+    names = {path.name for path in run.iterdir()}
+    assert names >= {"config.yaml", "resolved.yaml", "environment.json", "metrics.csv",
+                     "events.jsonl", "samples.md", "plots", "log.txt", "checkpoints"}  # fmt: skip
+    assert (run / "plots" / "loss.png").read_bytes()[:4] == b"\x89PNG"
+    assert (run / "config.yaml").read_text() == (trained / "my.yaml").read_text()
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    evaluated = [row for row in rows if row["valid_nats"]]
+    assert evaluated and any(not row["valid_nats"] for row in rows)
+    for row in evaluated:
+        assert math.exp(float(row["valid_nats"])) == pytest.approx(
+            float(row["valid_perplexity"]), rel=1e-3
+        )
+    events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    assert {"started", "evaluated", "saved", "finished"} == {e["event"] for e in events}
+    steps = {path.name for path in (run / "checkpoints").iterdir()}
+    index = json.loads((run / "checkpoints" / "index.json").read_text())
+    assert {f"step-{index['best']}", f"step-{index['last']}"} <= steps
+    for step in steps - {"index.json"}:
+        text = "".join(
+            path.read_text(encoding="utf-8")
+            for path in (run / "checkpoints" / step).iterdir()
+            if path.suffix != ".safetensors"
+        )
+        assert str(trained) not in text and os.uname().nodename not in text
+
+
+def test_the_resolved_config_reproduces_the_run(trained):
+    resolved = run_of(trained) / "resolved.yaml"
+    done = call_cli("train", resolved, "-q", "--name", "again", cwd=trained, check=0)
+    again = trained / done.stdout.strip()
+    index = json.loads((again / "checkpoints" / "index.json").read_text())
+    name = f"checkpoints/step-{index['last']}/model.safetensors"
+    assert (again / name).read_bytes() == (run_of(trained) / name).read_bytes()
+
+
+def test_generate_prints_the_cue_as_typed_and_goes_on(trained):
+    done = run_cli("generate", run_of(trained), "--cue", "The cat  sat", "--seed", 1, cwd=trained,
+                   check=0)  # fmt: skip
+    assert done.stdout.startswith("The cat  sat")
+    assert len(done.stdout) > 40 and done.stderr == ""
+    for wrong in (" .", " ,", "<story>", "<unk>"):
+        assert wrong not in done.stdout
+    again = run_cli("generate", run_of(trained), "--cue", "The cat  sat", "--seed", 1, cwd=trained)
+    assert again.stdout == done.stdout
+    other = run_cli("generate", run_of(trained), "--cue", "The cat  sat", cwd=trained, check=0)
+    assert "--seed " in other.stderr
+
+
+def test_generate_loads_no_torch(trained):
+    code = (
+        "import sys; from lstmgen.cli.app import app\n"
+        "try: app(['generate', '--cue', 'The', '--words', '3'])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert 'numpy' in sys.modules and 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=trained, check=True, capture_output=True)
+
+
+def test_samples_are_separated_and_greedy_ones_are_equal(trained):
+    arguments = ("generate", "--cue", "The dog", "-n", "3", "--words", "5", "--temperature", "0")
+    done = call_cli(*arguments, cwd=trained, check=0)
+    parts = done.stdout.split("---\n")
+    assert len(parts) == 3 and len(set(parts)) == 1
+    alone = call_cli(*arguments[:3], *arguments[5:], "--no-cue", cwd=trained, check=0)
+    assert "The dog " + alone.stdout == parts[0]
+
+
+def test_words_are_counted(trained):
+    for words in (0, 1, 7):
+        done = call_cli("generate", "--cue", "The", "--words", words, "--stop", "words", "--no-cue",
+                        "--seed", "1", cwd=trained, check=0)  # fmt: skip
+        assert len(done.stdout.replace("-", " ").split()) == words
+
+
+def test_a_piped_text_is_the_cue_and_its_line_end_is_not(trained):
+    piped = run_cli("generate", "--seed", "4", cwd=trained, stdin="The dog\n", check=0)
+    typed = run_cli("generate", "--seed", "4", "--cue", "The dog", cwd=trained, check=0)
+    assert piped.stdout == typed.stdout
+    assert run_cli("generate", "--seed", "4", cwd=trained, check=0).stdout.strip()
+
+
+def test_unknown_words_of_a_cue_are_named(trained):
+    done = run_cli("generate", "--cue", "The zebra \x1b[2J", "--seed", "1", cwd=trained, check=0)
+    assert "note: not in the vocabulary, each read as a rare word: zebra" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_a_step_folder_works_alone_anywhere(trained, tmp_path):
+    index = json.loads((run_of(trained) / "checkpoints" / "index.json").read_text())
+    step = run_of(trained) / "checkpoints" / f"step-{index['best']}"
+    copy = tmp_path / "given"
+    copy.mkdir()
+    for file in step.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    there = run_cli("generate", copy, "--cue", "The", "--seed", "2", cwd=tmp_path, check=0)
+    here = run_cli("generate", "--cue", "The", "--seed", "2", cwd=trained, check=0)
+    assert there.stdout == here.stdout
+    done = run_cli("evaluate", copy, cwd=tmp_path, check=2)
+    assert "stands alone, without its run's text. Use --text FILE" in done.stderr
+
+
+def test_evaluate_prints_its_figures(trained):
+    done = call_cli("evaluate", "--json", cwd=trained, check=0)
+    figures = json.loads(done.stdout)
+    assert figures["perplexity"] == pytest.approx(math.exp(figures["nats_per_word"]))
+    with (run_of(trained) / "metrics.csv").open() as file:
+        best = min(float(r["valid_nats"]) for r in csv.DictReader(file) if r["valid_nats"])
+    assert figures["nats_per_word"] == pytest.approx(best, abs=1e-5)
+    table = call_cli("evaluate", "--exact", cwd=trained, check=0).stdout
+    for label in ("nats per word", "perplexity", "bits per character", "top-1 accuracy",
+                  "unknown words"):  # fmt: skip
+        assert f"\n{label}" in table
+    text = call_cli("evaluate", "--text", "story.txt", "--json", cwd=trained, check=0)
+    assert json.loads(text.stdout)["tokens"] > figures["tokens"]
+    (trained / "foreign.txt").write_text("xylophones yodelling zealously")
+    none = call_cli("evaluate", "--text", "foreign.txt", cwd=trained, check=2)
+    assert "none of its 3 words is known, nothing to score" in none.stderr
+
+
+def test_random_order_shows_both_figures(tiny, tmp_path):
+    done = call_cli("train", tiny, "train.order=random", cwd=tmp_path, check=0)
+    assert "from zero state" in done.stderr
+    table = call_cli("evaluate", cwd=tmp_path, check=0).stdout
+    assert "from a zero state" in table
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "none.yaml"], "error: none.yaml: no such config file. Name a file, or one of "
+         "those that come with lstmgen: dense, fable, story"),
+        (["train"], "error: no config is named. Write: lstmgen train CONFIG"),
+        (["train", "my.yaml", "other.yaml"], "error: other.yaml: one config is trained at a time"),
+        (["train", "my.yaml", "train.windwo=3"], "error: command line: train.windwo = 3: no such "
+         "key. Did you mean train.window?"),
+        (["train", "my.yaml", "train.window=4", "train.stride=9"], "error: command line: "
+         "train.stride = 9: must lie in 1..train.window (4)"),
+        (["train", "my.yaml", "data.train=gone.txt"], "gone.txt: no such file or folder"),
+        (["train", "my.yaml", "data.train=null"], "data.train: no text is named"),
+        (["train", "my.yaml", "data.train=empty.txt"], "the text is empty"),
+        (["train", "my.yaml", "data.train=binary.txt"], "is not UTF-8. Save the file as UTF-8"),
+        (["train", "my.yaml", "data.train=folder"], "folder: the folder holds no *.txt file"),
+        (["train", "my.yaml", "--name", "a/b"], "--name 'a/b': must be a plain folder name"),
+        (["generate", "nowhere"], "error: nowhere: no such folder"),
+        (["generate", "folder"], "error: folder: neither a run with a checkpoint nor one"),
+        (["generate", "--runs-dir", "folder"],
+         "error: folder: no run with a checkpoint here. Train one: lstmgen train CONFIG"),
+        (["generate", "--temperature", "-1"], "error: --temperature = -1.0: must be at least 0"),
+        (["generate", "--top-k", "0"], "error: --top-k = 0: must be at least 1"),
+        (["generate", "--top-p", "nan"], "error: --top-p = nan: must be"),
+        (["generate", "--words", "-3"], "error: --words = -3: must be at least 0"),
+        (["generate", "--stop", "now"], "error: --stop = 'now': must be story, sentence or words"),
+        (["evaluate", "--text", "gone.txt"], "error: --text = gone.txt: no such file or folder"),
+        (["evaluate", "--split", "test"], "the run's config names no data.test. Use --text FILE"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_message_and_exit_code_2(trained, arguments, message):
+    (trained / "empty.txt").write_bytes(b"")
+    (trained / "binary.txt").write_bytes(bytes(range(128, 256)))
+    (trained / "folder").mkdir(exist_ok=True)
+    before = set((trained / "runs").iterdir())
+    done = call_cli(*arguments, cwd=trained, check=2)
+    assert message in done.stderr
+    assert done.stdout == "" and len(done.stderr.splitlines()) == 1
+    assert set((trained / "runs").iterdir()) == before
+
+
+def test_a_mistake_is_told_before_torch_is_loaded(trained):
+    code = (
+        "import sys; from lstmgen.cli.app import app\n"
+        "try: app(['train', 'my.yaml', 'data.train=gone.txt'])\n"
+        "except SystemExit as end: assert end.code == 2\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=trained, check=True, capture_output=True)
+
+
+def test_divergence_is_exit_code_3_and_keeps_the_last_good_checkpoint(tiny, tmp_path):
+    settings = ("train.learning_rate=1000", "train.clip_norm=null", "train.optimizer=sgd",
+                "train.warmup_steps=0", "train.epochs=50", "train.save_every=1")  # fmt: skip
+    done = call_cli("train", tiny, *settings, cwd=tmp_path, check=3)
+    assert "training diverged at step" in done.stderr
+    assert "Lower train.learning_rate" in done.stderr
+    run_cli("generate", "--cue", "The", cwd=tmp_path, check=0)
+
+
+def test_a_closed_pipe_ends_in_silence(trained):
+    program = f'"{sys.executable}" -m lstmgen generate -n 2000 --words 20 --seed 1'
+    done = subprocess.run(
+        ["bash", "-c", f"{program} | head -1; exit ${{PIPESTATUS[0]}}"],
+        cwd=trained, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 141
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+    assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("poem.txt", b"\xef\xbb\xbf" + b"The night is cold,\r\nthe mill is old,\r\n\r\n" * 25),
+        ("german.txt", "Der alte Müller sagte: „Komm her!“ – und ging.\n".encode() * 30),
+        ("chinese.txt", "老磨坊主慢慢地说：“水流得慢，轮子才转。”\n".encode() * 30),
+        ("tiny.txt", b"The old miller sat by the river and counted all the stones"),
+    ],
+)
+def test_a_strangers_text_trains_and_generates(tmp_path, name, text):
+    (tmp_path / name).write_bytes(text)
+    (tmp_path / "three.yaml").write_text(f"data:\n  train: {name}\ntrain: {{epochs: 2}}\n")
+    call_cli("train", "three.yaml", *FAST[1:], "-q", cwd=tmp_path, check=0)
+    words = text.decode("utf-8-sig").split()[0]
+    done = call_cli("generate", "--cue", words, "--words", "5", cwd=tmp_path, check=0)
+    assert done.stdout.startswith(words)
+
+
+def test_standard_input_can_be_the_text(tmp_path):
+    done = run_cli("train", "fable", "data.train=-", *FAST, "-q", cwd=tmp_path, stdin=STORY * 3,
+                   check=0)  # fmt: skip
+    assert (tmp_path / done.stdout.strip() / "checkpoints" / "index.json").exists()
+    assert not list(Path("/tmp").glob("lstmgen-*.txt"))
+
+
+def test_a_terminal_gets_a_bar_and_streamed_words(trained, tmp_path):
+    """On a pseudo-terminal of 60 columns; nothing that stays is wider than it must be."""
+    leader, follower = pty.openpty()
+    os.set_blocking(leader, False)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lstmgen", "train", "my.yaml", "--runs-dir", str(tmp_path)],
+        cwd=trained, stdin=follower, stdout=subprocess.DEVNULL, stderr=follower,
+        env={**os.environ, "COLUMNS": "60", "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(follower)
+    seen = b""
+    while True:
+        try:
+            seen += os.read(leader, 65536)
+        except BlockingIOError:
+            if process.poll() is not None:
+                break
+        except OSError:
+            break
+    assert process.wait() == 0
+    assert b"\r" in seen and b"loss" in seen and b"words/s" in seen
+    assert "╭─ lstmgen train" in seen.decode()
+
+
+def test_help_shows_an_example_for_each_command(tmp_path):
+    listed = call_cli("--help", cwd=tmp_path, check=0).stdout
+    for command in ("train", "generate", "evaluate"):
+        assert command in listed
+        assert "Example: lstmgen " + command in call_cli(command, "--help", cwd=tmp_path).stdout
+    assert call_cli("--version", cwd=tmp_path, check=0).stdout.startswith("lstmgen 0.")
