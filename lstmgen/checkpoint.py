@@ -135,6 +135,12 @@ def delete_old(checkpoints: Path, *, index: Index, keep: int) -> list[str]:
     return failed
 
 
+def clean_up(checkpoints: Path) -> None:
+    """Remove what a killed process left half written."""
+    for path in checkpoints.glob(".step-*.tmp"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def saved_steps(checkpoints: Path) -> list[int]:
     """The steps that have a folder."""
     names = [path.name for path in checkpoints.glob("step-*")]

@@ -75,9 +75,9 @@ def interrupted(config, *settings, cwd, stop_at):
 
 
 def test_a_signal_saves_and_says_how_to_go_on(tiny, tmp_path, processes):
-    whole = train(tiny, "train.epochs=60", "train.eval_every=50", cwd=tmp_path, name="whole")
+    whole = train(tiny, "train.epochs=30", "train.eval_every=50", cwd=tmp_path, name="whole")
     process = processes(
-        "train", tiny, "train.epochs=60", "train.eval_every=50", "--name", "cut", cwd=tmp_path
+        "train", tiny, "train.epochs=30", "train.eval_every=50", "--name", "cut", cwd=tmp_path
     )
     run = tmp_path / process.stdout.readline().strip()
     wait_for(lambda: list((run / folders.CHECKPOINTS).glob("step-*")))

@@ -30,6 +30,10 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
             # The interpreter flushes stdout again when it ends: give it somewhere to go.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             raise typer.Exit(CLOSED_PIPE) from None
+        except OSError as error:
+            name = error.filename if error.filename is not None else "a file"
+            warn(f"error: {name}: {error.strerror or error}")
+            raise typer.Exit(1) from None
         except KeyboardInterrupt:
             warn("interrupted")
             raise typer.Exit(INTERRUPTED) from None

@@ -44,7 +44,7 @@ class DataConfig(Section):
     vocabulary_size: int | None = key(
         None, "at most so many entries, special ones included; none: all", ge=3, unit="entries"
     )
-    min_count: int = key(1, "words seen less often become <unk>", ge=1, unit="times")
+    min_count: int = key(1, "words seen less often become `<unk>`", ge=1, unit="times")
     vocabulary: str | None = key(None, "a file with one entry a line, instead of the text's words")
 
 

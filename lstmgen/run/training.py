@@ -20,9 +20,8 @@ from lstmgen.generation.continuing import continuations
 from lstmgen.generation.cue import read_cue
 from lstmgen.generation.engine import Engine
 from lstmgen.model.language_model import LanguageModel
-from lstmgen.model.layers import LSTMState
-from lstmgen.ngrams.unigram import unigram_perplexity
 from lstmgen.run import folders
+from lstmgen.run.cards import start_card
 from lstmgen.run.events import (
     Created,
     Evaluated,
@@ -35,19 +34,16 @@ from lstmgen.run.events import (
     Stepped,
 )
 from lstmgen.run.generating import continue_with
-from lstmgen.run.models import build_model, load_weights, to_arrays, to_tensors
+from lstmgen.run.models import build_model, load_weights, to_arrays
 from lstmgen.run.preparing import prepare_text
 from lstmgen.run.records import Records
 from lstmgen.run.signals import Asked
+from lstmgen.run.states import gather_state, restore_state
 from lstmgen.text.prepared import Corpus, Part
 from lstmgen.training import devices
 from lstmgen.training.loop import StepReport, Trainee, train_steps
 from lstmgen.training.meters import Meter
-from lstmgen.training.optimizers import (
-    build_optimizer,
-    optimizer_tensors,
-    restore_optimizer,
-)
+from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.progress import Progress
 from lstmgen.training.schedules import learning_rate, planned_epochs
 from lstmgen.windows.plans import Plan, RandomPlan, StreamPlan, fit_to_text, steps_until
@@ -164,8 +160,14 @@ class _Session:
         if resumed and reason:
             yield self._finish(f"already finished: {reason}", interrupted=False)
             return
+        if self.config.train.schedule == "cosine" and self.until > self.schedule_steps:
+            yield Notice(
+                f"the cosine schedule keeps its length of {self.schedule_steps:,} steps: "
+                "behind it the learning rate is 0 and nothing is learnt"
+            )
         if resumed and self._due(self.config.train.eval_every) and not self._evaluated():
             yield from self._evaluate(None)  # the run was stopped just before it
+            self._write_index()  # the step's folder has these weights already
         reports = train_steps(
             self.trainee,
             self.corpus.train.ids,
@@ -186,7 +188,7 @@ class _Session:
                 yield from self._save()
                 yield self._finish("stopped by a signal", interrupted=True)
                 return
-        yield from self._evaluate_and_save_last()
+        yield from self._save()
         yield self._finish(reason, interrupted=False)
 
     # What happens after a step
@@ -205,7 +207,8 @@ class _Session:
         if self.asked.stop:
             return
         best = False
-        if self._due(settings.eval_every):
+        ending = bool(self._reason_to_end())
+        if self._due(settings.eval_every) or ending:
             for event in self._evaluate(report):
                 best = best or (isinstance(event, Evaluated) and event.best)
                 yield event
@@ -216,7 +219,7 @@ class _Session:
             if report.step % every == 0 or report.step == self.until:
                 yield self._sample()
         due = self._due(settings.save_every) if settings.save_every else self._evaluated()
-        if best or due or self.asked.save:
+        if best or due or ending or self.asked.save:
             self.asked.save = False
             yield from self._save()
 
@@ -231,15 +234,22 @@ class _Session:
         return self.progress.evaluated == self.progress.step
 
     def _evaluate(self, report: StepReport | None) -> Iterator[Event]:
-        self.progress.evaluated = self.progress.step
+        """Score the validation text; a signal in the middle leaves it to the resumption."""
         valid = self.corpus.valid
         if valid is None:
+            self.progress.evaluated = self.progress.step
             if report is not None:
                 self._add_row(report, None)
             return
         size = _size(valid)
         vocabulary = self.corpus.vocabulary
-        result = evaluate(self.model, valid.ids, size, unknown_id=vocabulary.unknown_id)
+        result = evaluate(
+            self.model,
+            valid.ids,
+            size,
+            unknown_id=vocabulary.unknown_id,
+            keep_going=lambda: not self.asked.stop,
+        )
         zero_state = None
         if not self.plan.carries:
             zero_state = evaluate_from_zero(
@@ -248,7 +258,11 @@ class _Session:
                 size,
                 unknown_id=vocabulary.unknown_id,
                 window=self.plan.window,
+                keep_going=lambda: not self.asked.stop,
             ).perplexity
+        if self.asked.stop:
+            return
+        self.progress.evaluated = self.progress.step
         best = self.progress.record(result.nats_per_word)
         self.evaluations.append(result.nats_per_word)
         event = Evaluated(
@@ -268,12 +282,6 @@ class _Session:
         self.records.add_event("evaluated", self.progress.step, asdict(event))
         self.since_evaluation = Meter()
         yield event
-
-    def _evaluate_and_save_last(self) -> Iterator[Event]:
-        if not self._evaluated():
-            yield from self._evaluate(None)
-        if self.saved_step != self.progress.step:
-            yield from self._save()
 
     def _add_row(self, report: StepReport, result: Evaluation | None) -> None:
         self.records.add_row(
@@ -316,39 +324,37 @@ class _Session:
     # Checkpoints
 
     def _save(self) -> Iterator[Event]:
+        """Write a checkpoint of this step, unless there is one."""
         step = self.progress.step
+        if self.saved_step == step:
+            return
         data = self.config.data
         checkpoint.write_checkpoint(
             self.checkpoints,
             step,
             model=to_arrays(dict(self.model.named_parameters())),
-            state=self._state(),
+            state=gather_state(self.trainee),
             progress=self._facts() | {"progress": self.progress.as_json()},
             config=dump(self.config, portable=True),
             vocabulary=self.corpus.vocabulary.as_json(),
             tokenizer={"tokenizer": data.tokenizer, "lowercase": data.lowercase},
         )
-        best = self.progress.best_step
-        if best is None or not checkpoint.step_folder(self.checkpoints, best).is_dir():
-            best = step
-        index = Index(best=best, last=step)
-        checkpoint.write_index(self.checkpoints, index)
         self.saved_step = step
+        index = self._write_index()
         self.records.add_event("saved", step, {})
         yield Saved(step)
         keep = self.config.train.keep
         for failure in checkpoint.delete_old(self.checkpoints, index=index, keep=keep):
             yield Notice(failure)
 
-    def _state(self) -> dict[str, Any]:
-        """Tensors that a resumption needs beside the weights."""
-        tensors = optimizer_tensors(self.model, self.trainee.optimizer)
-        state = {f"optimizer/{name}": tensor for name, tensor in tensors.items()}
-        for part, layers in enumerate(self.trainee.states):
-            for place, layer in enumerate(layers):
-                state[f"carried/{part}/{place}/hidden"] = layer.hidden
-                state[f"carried/{part}/{place}/cell"] = layer.cell
-        return to_arrays(state)
+    def _write_index(self) -> Index:
+        last = self.progress.step
+        best = self.progress.best_step
+        if best is None or not checkpoint.step_folder(self.checkpoints, best).is_dir():
+            best = last
+        index = Index(best=best, last=last)
+        checkpoint.write_index(self.checkpoints, index)
+        return index
 
     def _facts(self) -> dict[str, Any]:
         """What must be the same for a resumption to be the same training."""
@@ -370,6 +376,7 @@ class _Session:
         """
         path = checkpoint.step_folder(self.checkpoints, step)
         found = checkpoint.open_checkpoint(path)
+        checkpoint.clean_up(self.checkpoints)
         saved = found.read_json(checkpoint.PROGRESS)
         try:
             facts = {key: saved[key] for key in self._facts()}
@@ -385,39 +392,13 @@ class _Session:
                     "Put it back, or start a new run"
                 )
         load_weights(self.model, found.read_tensors(checkpoint.MODEL), source=str(path))
-        self._restore_state(found.read_tensors(checkpoint.STATE), path)
+        restore_state(self.trainee, found.read_tensors(checkpoint.STATE), path=path)
         self.records.drop_after(step)
         rows = self.records.rows()
         progress.seconds = float(rows[-1]["seconds"] or 0.0) if rows else 0.0
         self.evaluations = [float(r["valid_nats"]) for r in rows if r["valid_nats"] is not None]
         self.trainee.progress = progress
         self.saved_step = step
-
-    def _restore_state(self, arrays: Any, path: Path) -> None:
-        tensors = {name: t.to(self.device) for name, t in to_tensors(arrays).items()}
-        optimizer = {
-            name.partition("/")[2]: tensor
-            for name, tensor in tensors.items()
-            if name.startswith("optimizer/")
-        }
-        try:
-            restore_optimizer(self.model, self.trainee.optimizer, optimizer)
-            parts = 1 + max(
-                (int(name.split("/")[1]) for name in tensors if name.startswith("carried/")),
-                default=-1,
-            )
-            self.trainee.states = [
-                [
-                    LSTMState(
-                        tensors[f"carried/{part}/{place}/hidden"],
-                        tensors[f"carried/{part}/{place}/cell"],
-                    )
-                    for place in range(len(self.config.model.hidden_sizes))
-                ]
-                for part in range(parts)
-            ]
-        except (KeyError, ValueError) as error:
-            raise checkpoint.damaged(path, f"state.safetensors: {error}") from None
 
     # Ends and rates
 
@@ -456,32 +437,15 @@ class _Session:
         )
 
     def _card(self, *, resumed: bool) -> Started:
-        corpus, vocabulary, valid = self.corpus, self.corpus.vocabulary, self.corpus.valid
-        unigram = float("nan")
-        if valid is not None:
-            unigram = unigram_perplexity(
-                vocabulary.counts, valid.ids, unknown_id=vocabulary.unknown_id
-            )
-        sizes = [str(n) for n in self.config.model.hidden_sizes]
-        card = Started(
-            run=self.run,
-            files=corpus.files,
-            train_tokens=corpus.train.tokens,
-            valid_tokens=valid.tokens if valid else 0,
-            unknown_share=valid.unknown / valid.tokens if valid else 0.0,
-            vocab_size=len(vocabulary),
+        card = start_card(
+            self.run,
+            self.config,
+            self.corpus,
+            self.fit,
             parameters=sum(p.numel() for p in self.model.parameters()),
-            sizes=" + ".join(sizes),
-            window=self.fit.window,
-            stride=self.fit.stride,
-            order=self.config.train.order,
-            batch_size=self.fit.batch_size,
-            accumulate=self.fit.accumulate,
             epochs=self.epochs,
             steps=self.until,
             device=devices.describe(self.device),
-            uniform=float(len(vocabulary)),
-            unigram=unigram,
             resumed_at=self.progress.step if resumed else None,
         )
         self.records.add_event("started", self.progress.step, asdict(card) | {"run": ""})

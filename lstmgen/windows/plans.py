@@ -5,6 +5,7 @@ training is two integers and nothing has to be replayed.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,15 +119,14 @@ class RandomPlan:
 
     def starts(self, epoch: int) -> NDArray[np.int64]:
         """The starts of an epoch's windows in the order in which they are taken."""
-        valid = self.length - self.window
-        generator = np.random.default_rng([self.seed, 0x57A7, epoch])
-        phase = int(generator.integers(min(self.stride, valid)))
-        starts = np.arange(phase, valid, self.stride)
-        return generator.permutation(starts)
+        return _shuffled_starts(self.length - self.window, self.stride, self.seed, epoch)
 
     def steps_in(self, epoch: int) -> int:
         """Steps in an epoch; one more or less as its phase falls."""
-        return -(-len(self.starts(epoch)) // (self.batch_size * self.accumulate))
+        valid = self.length - self.window
+        phase = _phase(_generator(self.seed, epoch), valid, self.stride)
+        windows = -(-(valid - phase) // self.stride)
+        return -(-windows // (self.batch_size * self.accumulate))
 
     def micro_batches(self, ids: Ids, *, epoch: int, step: int) -> list[Window]:
         """The windows of one step; the last step of an epoch may have fewer."""
@@ -147,6 +147,22 @@ class RandomPlan:
 
 
 Plan = StreamPlan | RandomPlan
+
+
+def _generator(seed: int, epoch: int) -> np.random.Generator:
+    return np.random.default_rng([seed, 0x57A7, epoch])
+
+
+def _phase(generator: np.random.Generator, valid: int, stride: int) -> int:
+    return int(generator.integers(min(stride, valid)))
+
+
+@lru_cache(maxsize=1)  # every step of an epoch asks for the same ones
+def _shuffled_starts(valid: int, stride: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    generator = _generator(seed, epoch)
+    starts = generator.permutation(np.arange(_phase(generator, valid, stride), valid, stride))
+    starts.flags.writeable = False
+    return starts
 
 
 def steps_until(plan: Plan, epochs: int) -> int:

@@ -1,0 +1,60 @@
+"""What the README says of the config is what the schema says."""
+
+import re
+import sys
+from pathlib import Path
+
+from lstmgen.config.schema import all_keys
+
+ROOT = Path(__file__).parent.parent
+BEGIN, END = "<!-- config -->", "<!-- /config -->"
+
+
+def shown(value):
+    if isinstance(value, bool) or value is None:
+        return {True: "`true`", False: "`false`", None: "none"}[value]
+    return f"`{value}`"
+
+
+def config_table():
+    """Every key with its default, unit and description."""
+    lines = ["| key | default | unit | what it does |", "|---|---|---|---|"]
+    for name, field in all_keys().items():
+        unit = (field.json_schema_extra or {}).get("unit", "")
+        lines.append(f"| `{name}` | {shown(field.default)} | {unit} | {field.description} |")
+    return "\n".join(lines)
+
+
+def replaced(text):
+    before, _, rest = text.partition(BEGIN)
+    return f"{before}{BEGIN}\n{config_table()}\n{END}{rest.partition(END)[2]}"
+
+
+def test_the_config_table_is_the_schema():
+    """To write it anew: python tests/test_readme.py."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert replaced(text) == text
+
+
+def test_files_that_the_documents_name_exist():
+    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        text = document.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name} names {target}"
+
+
+def test_the_project_speaks_of_itself_alone():
+    """No path of one machine and no package registry stands in what others read."""
+    for path in ROOT.rglob("*"):
+        inside = path.relative_to(ROOT).parts
+        if inside[0] in (".git", ".venv", "runs") or path.suffix not in (".md", ".py", ".yaml"):
+            continue
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"/home/\w+/|/ro{2}t/|pypi\.o\w+", text), path
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    readme.write_text(replaced(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    sys.exit(0)
