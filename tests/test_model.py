@@ -185,6 +185,17 @@ def test_a_layer_more_leaves_the_other_weights_and_the_global_generator():
     assert not torch.equal(make(seed=1).embedding.weight, small.embedding.weight)
 
 
+def test_the_output_bias_starts_as_the_unigram_model():
+    counts = [3, 0, 1, 7, 2, 2, 9, 1, 1, 4, 5]
+    model = make(counts=counts)
+    with torch.no_grad():
+        model.embedding.weight.zero_()
+    features, _ = model.read(ids(1, 1), model.zero_states(1), carry=torch.tensor([1]))
+    expected = (torch.tensor(counts).double() + 1) / (sum(counts) + VOCAB)
+    close(model.logits(features).softmax(-1)[0, 0], expected, atol=1e-7)
+    assert not make().output_bias.any()
+
+
 def test_one_of_the_two_forget_biases_is_one():
     layer = make().layers[0]
     bias = layer.bias_ih_l0 + layer.bias_hh_l0

@@ -6,6 +6,7 @@ model never touches torch's global generator.
 
 import hashlib
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -25,6 +26,13 @@ def initialise(model: nn.Module, *, seed: int) -> None:
     for name, parameter in model.named_parameters():
         with torch.no_grad():
             parameter.copy_(_values(name, parameter, seed=seed))
+
+
+def start_bias(bias: Tensor, counts: Sequence[int]) -> None:
+    """Set an output bias to the log shares of the words, one added to each count."""
+    shares = torch.tensor(counts, dtype=torch.float64) + 1
+    with torch.no_grad():
+        bias.copy_(torch.log(shares / shares.sum()))
 
 
 def _values(name: str, parameter: Tensor, *, seed: int) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lstmgen.model.dropout import MaskSource
-from lstmgen.model.initialise import initialise
+from lstmgen.model.initialise import initialise, start_bias
 from lstmgen.model.layers import LSTMState, run_layer, state_after, zero_state
 from lstmgen.model.output import summed_nats
 
@@ -39,6 +39,9 @@ class LanguageModel(nn.Module):
             projection where the last layer has another size (Inan et al. 2016).
         dropout: in training, and where masks are given.
         seen_once: ids whose mean an unknown word is read as.
+        counts: how often training has each word. The output bias starts at the
+            logarithms of their shares, so that the first step need not spend its
+            rate on what counting knows; without them it starts at 0.
         seed: of the initial weights.
     """
 
@@ -52,6 +55,7 @@ class LanguageModel(nn.Module):
         tie_weights: bool = True,
         dropout: DropoutShares = DropoutShares(),  # noqa: B008 (a frozen tuple)
         seen_once: Sequence[int] = (0,),
+        counts: Sequence[int] | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -73,6 +77,8 @@ class LanguageModel(nn.Module):
             self.output_bias = nn.Parameter(torch.empty(vocab_size))
         self.register_buffer("seen_once", torch.tensor(seen_once), persistent=False)
         initialise(self, seed=seed)
+        if counts is not None:
+            start_bias(self.output_bias, counts)
 
     def zero_states(self, batch: int) -> States:
         """The states before a text begins."""

@@ -55,7 +55,8 @@ class _SummedNats(torch.autograd.Function):
             if grad_hidden is None or grad_weight is None or grad_bias is None:
                 continue
             error = logits.sub_(norms).exp_()  # softmax - onehot, in place
-            error.scatter_add_(1, wanted_ids, error.new_full(wanted_ids.shape, -1.0))
+            places = torch.arange(len(part), device=part.device)
+            error[places, wanted_ids[:, 0]] -= 1  # scatter_add_ has no repeatable CUDA kernel
             torch.mm(error, weight, out=grad_hidden[start : start + rows])
             grad_weight.addmm_(error.T, part)
             grad_bias += error.sum(dim=0)

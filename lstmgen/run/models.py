@@ -26,6 +26,7 @@ def build_model(config: ModelConfig, vocabulary: Vocabulary, *, seed: int) -> La
         tie_weights=config.tie_weights,
         dropout=DropoutShares(config.dropout.input, config.dropout.hidden, config.dropout.output),
         seen_once=vocabulary.seen_once,
+        counts=vocabulary.counts,
         seed=seed,
     )
 

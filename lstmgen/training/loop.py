@@ -151,13 +151,17 @@ def select_scored(features: Tensor, window: Window) -> tuple[Tensor, Tensor]:
     Returns:
         (rows, size) and (rows,), without the positions that are not scored.
     """
-    batch, time_steps, size = features.shape
+    batch, _, size = features.shape
     targets = torch.from_numpy(window.targets).to(features.device)
     stride = targets.shape[1]
-    if stride < time_steps:
+    begin = int(window.first[0])
+    if (window.first == begin).all():
+        features = features[:, begin : begin + stride]
+    else:  # rows at the start of the text have shorter windows
         first = torch.from_numpy(window.first).to(features.device)
         places = first[:, None] + torch.arange(stride, device=features.device)
-        features = features.gather(1, places[:, :, None].expand(batch, stride, size))
+        rows = torch.arange(batch, device=features.device)[:, None]
+        features = features[rows, places]
     scored, flat = features.reshape(-1, size), targets.reshape(-1)
     if window.count == flat.numel():
         return scored, flat
