@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from lstmgen.cli.app import app
@@ -58,6 +59,7 @@ def call_cli(*arguments, cwd, check=None):
         done = CliRunner().invoke(app, [str(a) for a in arguments], prog_name="lstmgen")
     finally:
         os.chdir(before)
+        torch.set_flush_denormal(False)  # the program sets it for its process; this one is ours
     if check is not None:
         assert done.exit_code == check, done.output
     return done

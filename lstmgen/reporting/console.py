@@ -85,7 +85,8 @@ class TrainingConsole:
                 self._show_evaluation(event)
             case Sampled():
                 for text in event.texts:
-                    self._say(f"  step {event.step:,} | {text}", style="cyan")
+                    flat = " / ".join(line for line in text.split("\n") if line)
+                    self._say(f"  step {event.step:,} | {flat}", style="cyan")
             case Saved():
                 pass
             case Finished():

@@ -215,8 +215,8 @@ class _Session:
         elif report.step % max(1, self.until // ROWS) == 0:
             self._add_row(report, None)
         if self.config.sample.cues:
-            every = settings.sample_every or max(1, self.until // SAMPLES)
-            if report.step % every == 0 or report.step == self.until:
+            every = settings.sample_every or max(1, -(-self.until // SAMPLES))
+            if report.step % every == 0 or ending:
                 yield self._sample()
         due = self._due(settings.save_every) if settings.save_every else self._evaluated()
         if best or due or ending or self.asked.save:
