@@ -50,7 +50,7 @@ def test_piped_output_is_plain_lines(trained):
     told = (trained / "stderr.txt").read_text(encoding="utf-8")
     assert "\r" not in told and "\x1b" not in told
     for words in ("lstmgen train", "vocabulary", "perplexity to beat", "unigram", "one step",
-                  "step   epoch     train   perplexity", "best perplexity", "its curve",
+                  "step   epoch  train nats  valid perplexity", "best perplexity", "its curve",
                   f"lstmgen generate {run_of(trained).relative_to(trained)} --cue",
                   "| The cat"):  # fmt: skip
         assert words in told, words

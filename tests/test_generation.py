@@ -230,6 +230,11 @@ def test_samples_do_not_depend_on_how_many_there_are():
     assert words_from("the", samples=5, count=12, temperature=9.0, seed=4) != many
 
 
+def test_a_vocabulary_of_special_entries_draws_nothing():
+    with pytest.raises(CheckpointError, match="holds no word to draw"):
+        words_from("", words=(STORY, UNKNOWN))
+
+
 def test_a_text_without_words_ends_all_the_same():
     assert len(words_from(".", words=(STORY, ".", "?"), count=5, stop="words")[0]) < 1000
 

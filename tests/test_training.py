@@ -9,7 +9,8 @@ import torch
 from lstmgen.errors import DivergedError, UsageError
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training.devices import choose_device
-from lstmgen.training.loop import Trainee, select_scored, train_steps
+from lstmgen.training.loop import Trainee, refuse_non_finite, select_scored, train_steps
+from lstmgen.training.meters import Meter
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.progress import Progress
 from lstmgen.training.schedules import learning_rate, planned_epochs
@@ -188,6 +189,15 @@ def test_divergence_is_an_error_before_any_weight_changes():
     assert trainee.progress.step == 0
 
 
+def test_weights_that_are_not_finite_are_kept_out_of_checkpoints():
+    model = make().model
+    refuse_non_finite(model, step=3)
+    with torch.no_grad():
+        model.projection.weight[0, 0] = float("inf")
+    with pytest.raises(DivergedError, match="projection.weight is not finite after step 3"):
+        refuse_non_finite(model, step=3)
+
+
 def test_select_scored_takes_the_scored_positions_and_no_other():
     plan = StreamPlan(12, window=4, stride=2, batch_size=2)
     last = plan.steps_in(0) - 1
@@ -226,6 +236,14 @@ def test_progress_knows_the_best_and_when_to_halve():
     assert (progress.best_step, progress.best_nats, progress.stale) == (5, 1.9, 1)
     assert progress.halvings == 1
     assert "seconds" not in progress.as_json()
+
+
+def test_a_rate_leaves_the_warm_up_out():
+    meter = Meter()
+    assert meter.words_per_second == 0
+    meter.add(nats=20.0, words=10, seconds=5.0, timed=False)
+    meter.add(nats=10.0, words=20, seconds=0.5)
+    assert (meter.nats_per_word, meter.words_per_second) == (1.0, 40.0)
 
 
 def test_cuda_without_a_gpu_is_a_clear_error():

@@ -1,5 +1,7 @@
 """The program ``lstmgen``."""
 
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -40,4 +42,7 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a letter shows a ?
+            stream.reconfigure(errors="replace")
     app(prog_name="lstmgen")

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from lstmgen.errors import CheckpointError
 from lstmgen.generation.cue import Cue
 from lstmgen.generation.engine import Engine
 from lstmgen.generation.sampling import Settings, choose
@@ -55,7 +56,12 @@ def continue_cue(
     Args:
         words: at most so many new tokens that hold a letter or digit.
         stop: ``sentence`` ends at the first sentence's end, with its closing marks.
+
+    Raises:
+        CheckpointError: where the vocabulary has special entries only.
     """
+    if len(vocabulary) == len(vocabulary.specials):
+        raise CheckpointError("the vocabulary of this model holds no word to draw")
     running = list(range(samples)) if words else []
     joiners = {sample: copy.copy(cue.joiner) for sample in running}
     counts = dict.fromkeys(running, 0)

@@ -36,7 +36,7 @@ from lstmgen.run.records import Records
 
 INTERVAL = 10.0  # seconds between two plain lines of progress
 LARGE = 20_000_000  # bytes of text from which preparing it gets a bar
-HEADER = "      step   epoch     train   perplexity     words/s     time"
+HEADER = "      step   epoch  train nats  valid perplexity     words/s     time"
 
 
 class TrainingConsole:
@@ -47,8 +47,7 @@ class TrainingConsole:
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
-        self.quiet = quiet
+        self.console = Console(stderr=True, highlight=False, quiet=quiet)
         self.live = self.console.is_terminal and not quiet
         self.bar: tqdm[Any] | None = None
         self.reading: tqdm[Any] | None = None
@@ -105,7 +104,7 @@ class TrainingConsole:
 
     def _print(self, content: Any) -> None:
         with tqdm.external_write_mode(file=sys.stderr):
-            self.console.print(content)
+            self.console.print(content, soft_wrap=not self.live)
         self.spoke = time.monotonic()
 
     def _note(self, text: str) -> None:
@@ -164,14 +163,14 @@ class TrainingConsole:
             self.bar = tqdm(
                 total=card.steps, initial=card.resumed_at or 0, unit="step", file=sys.stderr,
                 dynamic_ncols=True, leave=False, smoothing=0.05,
-                bar_format="{n_fmt}/{total_fmt} |{bar}| {postfix} {remaining} left",
+                bar_format="{n_fmt}/{total_fmt} |{bar}| {desc} {remaining} left",
             )  # fmt: skip
 
     def _show_step(self, step: Stepped) -> None:
         rate = f"{step.words_per_second:,.0f} words/s"
         if self.bar is not None:
             loss = figures.nats(step.train_nats)
-            self.bar.set_postfix_str(f"loss {loss}, {rate},", refresh=False)
+            self.bar.set_description_str(f"loss {loss}, {rate},", refresh=False)
             self.bar.update(step.step - self.bar.n)
         elif time.monotonic() - self.spoke >= INTERVAL:
             self._say(
@@ -185,8 +184,8 @@ class TrainingConsole:
             self.header_shown = True
         star = "*" if event.best else " "
         line = (
-            f"{star} {event.step:>8,} {event.epoch:>7.2f} {figures.nats(event.train_nats):>9} "
-            f"{figures.perplexity(event.perplexity):>12} {event.words_per_second:>11,.0f} "
+            f"{star} {event.step:>8,} {event.epoch:>7.2f} {figures.nats(event.train_nats):>11} "
+            f"{figures.perplexity(event.perplexity):>17} {event.words_per_second:>11,.0f} "
             f"{figures.duration(event.seconds):>8}"
         )
         if event.zero_state_perplexity is not None:

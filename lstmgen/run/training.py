@@ -41,7 +41,7 @@ from lstmgen.run.signals import Asked
 from lstmgen.run.states import gather_state, restore_state
 from lstmgen.text.prepared import Corpus, Part
 from lstmgen.training import devices
-from lstmgen.training.loop import StepReport, Trainee, train_steps
+from lstmgen.training.loop import StepReport, Trainee, refuse_non_finite, train_steps
 from lstmgen.training.meters import Meter
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.progress import Progress
@@ -51,6 +51,7 @@ from lstmgen.windows.plans import Plan, RandomPlan, StreamPlan, fit_to_text, ste
 ROWS = 200  # of metrics.csv in a run, beside those of evaluations
 EVALUATIONS = 20  # of a run, at ends of epochs, unless the config says otherwise
 SAMPLES = 10  # times a run continues its cues, unless the config says otherwise
+WARM_UP = 3  # steps of a process that no rate counts: kernels are being made
 SAMPLE_WORDS = 60  # of one such continuation, at most
 RESUMABLE = frozenset(
     f"train.{key}"
@@ -139,6 +140,7 @@ class _Session:
         )
         self.trainee = Trainee(model, optimizer)
         self.meter, self.since_evaluation = Meter(), Meter()
+        self.warm_up = WARM_UP
         self.saved_step: int | None = None
         self.evaluations: list[float] = []
 
@@ -195,8 +197,14 @@ class _Session:
 
     def _after_step(self, report: StepReport) -> Iterator[Event]:
         settings = self.config.train
+        self.warm_up -= 1
         for meter in (self.meter, self.since_evaluation):
-            meter.add(nats=report.nats, words=report.words, seconds=report.seconds)
+            meter.add(
+                nats=report.nats,
+                words=report.words,
+                seconds=report.seconds,
+                timed=self.warm_up < 0,
+            )
         yield Stepped(
             report.step,
             self.until,
@@ -328,6 +336,7 @@ class _Session:
         step = self.progress.step
         if self.saved_step == step:
             return
+        refuse_non_finite(self.model, step=step)
         data = self.config.data
         checkpoint.write_checkpoint(
             self.checkpoints,

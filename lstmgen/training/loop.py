@@ -117,6 +117,20 @@ def train_steps(
         )
 
 
+def refuse_non_finite(model: LanguageModel, *, step: int) -> None:
+    """Keep weights that are not finite out of checkpoints.
+
+    Raises:
+        DivergedError: naming the first such parameter.
+    """
+    for name, parameter in model.named_parameters():
+        if not bool(parameter.isfinite().all()):
+            raise DivergedError(
+                f"training diverged: {name} is not finite after step {step}. Checkpoints saved "
+                "before are intact. Lower train.learning_rate"
+            )
+
+
 def _accumulate(trainee: Trainee, windows: list[Window], *, words: int, seed: int) -> float:
     """Gradients of the mean over all words of all micro-batches; returns their nats."""
     model = trainee.model

@@ -10,13 +10,16 @@ class Meter:
 
     nats: float = 0.0
     words: int = 0
+    timed_words: int = 0
     seconds: float = 0.0
 
-    def add(self, *, nats: float, words: int, seconds: float) -> None:
-        """Count one step."""
+    def add(self, *, nats: float, words: int, seconds: float, timed: bool = True) -> None:
+        """Count one step; the rate leaves out steps that are not timed, as a warm-up."""
         self.nats += nats
         self.words += words
-        self.seconds += seconds
+        if timed:
+            self.timed_words += words
+            self.seconds += seconds
 
     @property
     def nats_per_word(self) -> float:
@@ -25,5 +28,5 @@ class Meter:
 
     @property
     def words_per_second(self) -> float:
-        """Words scored per second; 0 before the first step."""
-        return self.words / self.seconds if self.seconds else 0.0
+        """Words scored per second; 0 before the first timed step."""
+        return self.timed_words / self.seconds if self.seconds else 0.0
