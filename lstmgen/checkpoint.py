@@ -128,8 +128,10 @@ def delete_old(checkpoints: Path, *, index: Index, keep: int) -> list[str]:
     failed = []
     for step in steps:
         if step not in spared:
-            try:
-                shutil.rmtree(step_folder(checkpoints, step))
+            doomed = checkpoints / f".step-{step}.old"
+            try:  # renamed first: a reader finds a folder whole or not at all
+                step_folder(checkpoints, step).rename(doomed)
+                shutil.rmtree(doomed)
             except OSError as error:
                 failed.append(f"step-{step} could not be deleted ({error.strerror})")
     return failed
@@ -137,7 +139,7 @@ def delete_old(checkpoints: Path, *, index: Index, keep: int) -> list[str]:
 
 def clean_up(checkpoints: Path) -> None:
     """Remove what a killed process left half written."""
-    for path in checkpoints.glob(".step-*.tmp"):
+    for path in (*checkpoints.glob(".step-*.tmp"), *checkpoints.glob(".step-*.old")):
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -7,7 +7,6 @@ import os
 import pty
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from conftest import STORY, call_cli, run_cli
@@ -200,6 +199,10 @@ def test_random_order_shows_both_figures(tiny, tmp_path):
         (["train", "my.yaml", "train.window=4", "train.stride=9"], "error: command line: "
          "train.stride = 9: must lie in 1..train.window (4)"),
         (["train", "my.yaml", "data.train=gone.txt"], "gone.txt: no such file or folder"),
+        (["train", "my.yaml", "sample.cues=[" + "x" * 300 + "]", "data.train=gone.txt"],
+         "gone.txt: no such file or folder"),
+        (["generate", "my.yaml"], "error: my.yaml: is a file, not a run folder"),
+        (["train", "my.yaml", "data.test=gone.txt"], "gone.txt: no such file or folder"),
         (["train", "my.yaml", "data.train=null"], "data.train: no text is named"),
         (["train", "my.yaml", "data.train=empty.txt"], "the text is empty"),
         (["train", "my.yaml", "data.train=binary.txt"], "is not UTF-8. Save the file as UTF-8"),
@@ -277,11 +280,27 @@ def test_a_strangers_text_trains_and_generates(tmp_path, name, text):
     assert done.stdout.startswith(words)
 
 
-def test_standard_input_can_be_the_text(tmp_path):
+def test_standard_input_can_be_the_text_and_the_run_goes_on_without_it(tmp_path):
     done = run_cli("train", "fable", "data.train=-", *FAST, "-q", cwd=tmp_path, stdin=STORY * 3,
                    check=0)  # fmt: skip
-    assert (tmp_path / done.stdout.strip() / "checkpoints" / "index.json").exists()
-    assert not list(Path("/tmp").glob("lstmgen-*.txt"))
+    run = tmp_path / done.stdout.strip()
+    assert (run / "checkpoints" / "index.json").exists()
+    call_cli("train", "--resume", run, "train.max_steps=6", "-q", cwd=tmp_path, check=0)
+    assert call_cli("evaluate", run, "--split", "train", cwd=tmp_path, check=0).stdout
+    scored = run_cli("evaluate", "--text", "-", cwd=tmp_path, stdin=STORY, check=0).stdout
+    assert "standard input" in scored
+
+
+def test_a_reader_of_messages_that_goes_away_loses_nothing(tiny, tmp_path):
+    program = f'"{sys.executable}" -m lstmgen train {tiny} train.epochs=2000'
+    done = subprocess.run(
+        ["bash", "-c", f"{program} 2>&1 >run.txt | head -3; exit ${{PIPESTATUS[0]}}"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 141
+    assert "Traceback" not in done.stdout + done.stderr
+    run = tmp_path / (tmp_path / "run.txt").read_text().strip()
+    assert (run / "checkpoints" / "index.json").exists()
 
 
 def test_a_terminal_gets_a_bar_and_streamed_words(trained, tmp_path):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lstmgen.config.loader import dump, from_portable, load, override_sample
 from lstmgen.config.schema import Config, SampleConfig, all_keys
 from lstmgen.errors import ConfigError
+from lstmgen.text.reading import find_files
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 
@@ -62,6 +63,8 @@ def problems(tmp_path, text, overrides=()):
         ("model:\n  hidden_sizes: [3, 0]", "my.yaml:2: model.hidden_sizes = 0: must be at least 1"),
         ("model:\n  input: one_hot", "my.yaml:2: model.input = one_hot: one-hot input has no word "
          "vectors that the output could share. Set model.tie_weights: false"),
+        ("data:\n  vocabulary: v.txt\n  min_count: 2", "my.yaml:3: data.min_count = 2: "
+         "data.vocabulary lists the entries already. Remove one of the two"),
         ("train: 3", "my.yaml:1: train = 3: must be a section with keys of its own, each on a line "
          "below it"),
         ("- a\n- b", "my.yaml: the file must hold sections such as data: and train:"),
@@ -144,6 +147,16 @@ def test_paths_are_relative_to_the_file_or_to_the_command_line(tmp_path, monkeyp
     assert data.test == [str(inner / "b.txt"), "/c.txt"]
     assert data.valid == str(tmp_path / "v.txt")
     assert load(None, ["data.train=-"], environment={}).config.data.train == "-"
+
+
+def test_odd_paths_stay_what_they_are(tmp_path):
+    odd = tmp_path / "my [draft]"
+    odd.mkdir()
+    (odd / "a.txt").write_text("x")
+    path = write(odd, "data:\n  train: ~draft.txt\n  test: '*.txt'")
+    data = load(path, environment={}).config.data
+    assert data.train == str(odd / "~draft.txt")
+    assert [p.name for p in find_files(data.test, key="data.test")] == ["a.txt"]
 
 
 def test_missing_files_and_folders(tmp_path):

@@ -11,7 +11,7 @@ from lstmgen.errors import CheckpointError, DataError, printable
 from lstmgen.text import reading
 from lstmgen.text.prepared import TextSettings, encode_files, prepare
 from lstmgen.text.reading import find_files, normalise, read_blocks
-from lstmgen.text.tokenizer import detokenize
+from lstmgen.text.tokenizer import Tokenizer, detokenize
 from lstmgen.text.vocabulary import STORY, UNKNOWN, Vocabulary, build_vocabulary, from_json
 
 DATA = Path(__file__).parent.parent / "data"
@@ -211,6 +211,60 @@ def test_a_vocabulary_from_a_stranger_is_checked(data, message):
         from_json(data, source="x")
     good = Vocabulary((STORY, "a"), (1, 2))
     assert from_json(good.as_json(), source="x") == good
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Старый мельник сказал: «Вода — это жизнь».\n", "老磨坊主慢慢地说。\n", "a b c\n", "水流得慢",
+     "Один два три ", "नमस्ते दुनिया\n"],
+)  # fmt: skip
+def test_a_text_in_any_script_is_read_in_blocks(tmp_path, line):
+    (tmp_path / "long.txt").write_text(line * 3000, encoding="utf-8")
+    blocks = list(read_blocks(tmp_path / "long.txt", block=2000))
+    assert "".join(blocks) == line * 3000
+    assert max(map(len, blocks)) < 4100
+    whole, parts = Tokenizer("word"), Tokenizer("word")
+    expected = whole.encode(line * 3000)
+    numbers = np.concatenate([parts.encode(normalise(block)) for block in blocks])
+    forms, part_forms = whole.forms(), parts.forms()
+    assert [part_forms[n] for n in numbers] == [forms[n] for n in expected]
+
+
+@pytest.mark.parametrize("harm", ["meta", "empty", "cut", "gone"])
+def test_prepared_ids_that_were_damaged_are_made_again(tmp_path, harm):
+    first = make(tmp_path, CLEAN)
+    expected = first.train.ids.tolist()
+    home = next((tmp_path / "prepared").iterdir())
+    if harm == "meta":
+        (home / "meta.json").write_text("")
+    elif harm == "gone":
+        (home / "valid.ids").unlink()
+    else:
+        data = (home / "train.ids").read_bytes()
+        (home / "train.ids").write_bytes(b"" if harm == "empty" else data[:400])
+    assert make(tmp_path, CLEAN).train.ids.tolist() == expected
+
+
+def test_a_validation_text_with_nothing_to_score(tmp_path):
+    (tmp_path / "valid.txt").write_text("")
+    with pytest.raises(DataError, match="data.valid: the text is empty"):
+        make(tmp_path, CLEAN, valid=str(tmp_path / "valid.txt"))
+    (tmp_path / "valid.txt").write_text("zebra yak")
+    corpus = make(tmp_path, CLEAN, valid=str(tmp_path / "valid.txt"))
+    assert corpus.valid is None
+    assert corpus.notices == ("no word of the validation text is known: the last checkpoint is "
+                              "the best",)  # fmt: skip
+
+
+def test_a_vocabulary_that_keeps_no_word_is_refused(tmp_path):
+    with pytest.raises(DataError, match="data.min_count = 99.*no word is left to learn"):
+        make(tmp_path, "a b c\n" * 10, min_count=99)
+
+
+def test_a_vocabulary_file_is_normalised_like_the_text(tmp_path):
+    (tmp_path / "words.txt").write_text("cafe\u0301\nb\x07ar\n")
+    corpus = make(tmp_path, "caf\u00e9 bar\n" * 20, vocabulary=str(tmp_path / "words.txt"))
+    assert corpus.vocabulary.entries == (STORY, UNKNOWN, "caf\u00e9", "bar")
 
 
 def test_what_is_shown_holds_no_control_characters():

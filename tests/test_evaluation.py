@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lstmgen.evaluation.perplexity import TextSize, evaluate, evaluate_from_zero
+from lstmgen.evaluation.perplexity import evaluate, evaluate_from_zero
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.ngrams.unigram import unigram_perplexity
+from lstmgen.text.prepared import Part
 
 VOCAB = 17
 
@@ -29,8 +30,10 @@ def text(length, seed=0):
     return np.random.default_rng(seed).integers(0, VOCAB, length)
 
 
-def size(ids):
-    return TextSize(len(ids) - 1, 0, 5 * (len(ids) - 1), 0)
+def part(ids, **sizes):
+    counted = {"tokens": len(ids) - 1, "unknown": 0, "characters": 5 * (len(ids) - 1),
+               "unknown_characters": 0}  # fmt: skip
+    return Part(ids=ids, **(counted | sizes))
 
 
 def long_pass(model, ids):
@@ -45,7 +48,7 @@ def test_exact_is_one_long_pass_over_every_word(length):
     model, ids = make(), text(length)
     logits = long_pass(model, ids)
     targets = torch.from_numpy(ids[1:])
-    result = evaluate(model, ids, size(ids), unknown_id=VOCAB, exact=True)
+    result = evaluate(model, part(ids), unknown_id=VOCAB, exact=True)
     expected = float(functional.cross_entropy(logits, targets, reduction="sum").detach())
     assert result.nats == pytest.approx(expected, rel=0, abs=1e-9)
     assert result.words == length - 1
@@ -56,8 +59,8 @@ def test_exact_is_one_long_pass_over_every_word(length):
 
 def test_lanes_agree_with_one_pass_within_a_thousandth():
     model, ids = make(), text(9000)
-    a = evaluate(model, ids, size(ids), unknown_id=VOCAB)
-    b = evaluate(model, ids, size(ids), unknown_id=VOCAB, exact=True)
+    a = evaluate(model, part(ids), unknown_id=VOCAB)
+    b = evaluate(model, part(ids), unknown_id=VOCAB, exact=True)
     assert a.words == b.words == 8999
     assert a.perplexity == pytest.approx(b.perplexity, rel=1e-3)
     assert a.nats != b.nats  # it did read in lanes
@@ -65,7 +68,7 @@ def test_lanes_agree_with_one_pass_within_a_thousandth():
 
 def test_windows_from_a_zero_state_score_each_word_by_the_words_before_it():
     model, ids = make(), text(40)
-    result = evaluate_from_zero(model, ids, size(ids), unknown_id=VOCAB, window=4)
+    result = evaluate_from_zero(model, part(ids), unknown_id=VOCAB, window=4)
     expected = 0.0
     for place in range(1, 40):
         logits = long_pass(model, ids[max(0, place - 4) : place + 1])
@@ -77,8 +80,8 @@ def test_windows_from_a_zero_state_score_each_word_by_the_words_before_it():
 def test_unknown_words_that_the_model_lacks_are_read_and_not_scored():
     model, ids = make(), text(60)
     ids[[5, 20, 21]] = VOCAB
-    counted = TextSize(tokens=59, unknown=3, characters=300, unknown_characters=30)
-    result = evaluate(model, ids, counted, unknown_id=VOCAB, exact=True)
+    counted = part(ids, tokens=59, unknown=3, characters=300, unknown_characters=30)
+    result = evaluate(model, counted, unknown_id=VOCAB, exact=True)
     assert (result.words, result.unknown_share) == (56, 3 / 59)
     assert result.characters == 270
     logits = long_pass(model, ids)
@@ -89,8 +92,8 @@ def test_unknown_words_that_the_model_lacks_are_read_and_not_scored():
 
 def test_unknown_words_that_the_model_has_are_scored():
     model, ids = make(), text(60)
-    counted = TextSize(tokens=59, unknown=9, characters=300, unknown_characters=30)
-    result = evaluate(model, ids, counted, unknown_id=1)
+    counted = part(ids, tokens=59, unknown=9, characters=300, unknown_characters=30)
+    result = evaluate(model, counted, unknown_id=1)
     assert (result.words, result.characters) == (59, 300)
 
 
@@ -99,8 +102,8 @@ def test_evaluating_draws_nothing_and_changes_nothing():
     model.train()
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     torch_state, numpy_state = torch.random.get_rng_state(), np.random.get_state()[1].copy()
-    a = evaluate(model, ids, size(ids), unknown_id=VOCAB)
-    assert a == evaluate(model, ids, size(ids), unknown_id=VOCAB)
+    a = evaluate(model, part(ids), unknown_id=VOCAB)
+    assert a == evaluate(model, part(ids), unknown_id=VOCAB)
     assert model.training
     assert torch.equal(torch.random.get_rng_state(), torch_state)
     assert (np.random.get_state()[1] == numpy_state).all()

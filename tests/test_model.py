@@ -98,6 +98,19 @@ def test_nats_in_chunks_equal_cross_entropy_with_all_gradients(rows, monkeypatch
         close(a, b)
 
 
+@pytest.mark.parametrize("rows", [1, 5, 1000])
+def test_scoring_in_chunks_counts_nats_and_likeliest_words(rows, monkeypatch):
+    monkeypatch.setattr(output, "CHUNK_NUMBERS", rows * VOCAB)
+    model, targets = make(), ids(13)
+    features = torch.randn(13, 5, generator=torch.Generator().manual_seed(0)).double()
+    logits = model.logits(features)
+    nats, correct = model.score(features, targets)
+    assert nats == pytest.approx(
+        functional.cross_entropy(logits, targets, reduction="sum").item(), abs=1e-11
+    )
+    assert correct == int((logits.argmax(dim=1) == targets).sum())
+
+
 def test_known_losses():
     eye = torch.eye(4, dtype=torch.float64)
     zero = torch.zeros(4, dtype=torch.float64)

@@ -197,3 +197,83 @@ def test_sampling_while_training_leaves_the_weights_alone(tiny, tmp_path):
     b = train(tiny, "sample.cues=[]", cwd=tmp_path, name="without")
     for name in (checkpoint.MODEL, checkpoint.STATE):
         assert (last(a) / name).read_bytes() == (last(b) / name).read_bytes()
+
+
+def test_what_a_resumption_changed_is_remembered(tiny, tmp_path):
+    run = train(tiny, "train.schedule=constant", "train.epochs=1", cwd=tmp_path)
+    steps = steps_of(run)
+    call_cli("train", "--resume", run, f"train.max_steps={steps + 2}", "train.epochs=9", "-q",
+             cwd=tmp_path, check=0)  # fmt: skip
+    text = (run / folders.RESOLVED).read_text()
+    assert "epochs: 9" in text and f"max_steps: {steps + 2}" in text
+
+
+def test_torn_records_do_not_stand_in_the_way(tiny, tmp_path):
+    run = train(tiny, "train.schedule=constant", "train.epochs=1", cwd=tmp_path)
+    (run / "samples.md").write_text("## Step 5\n\n> ## Step one: flour\n\n## Step 99999\n\n> x\n")
+    for name, torn in (("metrics.csv", "12,0.5,1"), ("events.jsonl", '{"event": "sav')):
+        with (run / name).open("a") as file:
+            file.write(torn)
+    call_cli("train", "--resume", run, "train.epochs=2", "-q", cwd=tmp_path, check=0)
+    told = (run / "samples.md").read_text()
+    assert "## Step one: flour" in told and "99999" not in told
+    for line in (run / "events.jsonl").read_text().splitlines():
+        json.loads(line)
+    assert all(row.count(",") == 9 for row in (run / "metrics.csv").read_text().splitlines())
+    (run / "metrics.csv").write_text("")
+    call_cli("train", "--resume", run, "train.epochs=3", "-q", cwd=tmp_path, check=0)
+
+
+def test_a_signal_in_the_last_evaluation_leaves_it_to_the_resumption(tiny, tmp_path, monkeypatch):
+    from lstmgen.config.loader import load
+    from lstmgen.run import training
+    from lstmgen.run.preparing import prepare_text
+    from lstmgen.run.signals import Asked
+
+    whole = train(tiny, cwd=tmp_path, name="whole")
+    loaded, runs = load(tiny), tmp_path / "runs"
+    asked = Asked()
+    real = training.evaluate
+
+    def stopped(model, part, **options):
+        if cut[0].progress.step == cut[0].until:
+            asked.stop = signal.SIGINT
+        return real(model, part, **options)
+
+    cut = []
+    init = training._Session.__init__
+    monkeypatch.setattr(
+        training._Session, "__init__", lambda self, *a: (cut.append(self), init(self, *a))[0]
+    )
+    monkeypatch.setattr(training, "evaluate", stopped)
+    events = training.train(
+        loaded, prepare_text(loaded.config.data, runs), name="cut", runs=runs, asked=asked
+    )
+    last_event = list(events)[-1]
+    assert last_event.interrupted
+    run = last_event.run
+    assert steps_of(run) == steps_of(whole)
+    monkeypatch.undo()
+    call_cli("train", "--resume", run, "-q", cwd=tmp_path, check=0)
+    evaluated = [
+        [json.loads(line)["nats"] for line in (each / "events.jsonl").read_text().splitlines()
+         if json.loads(line)["event"] == "evaluated"]
+        for each in (whole, run)
+    ]  # fmt: skip
+    assert evaluated[0] == evaluated[1]
+    indices = [(each / folders.CHECKPOINTS / "index.json").read_text() for each in (whole, run)]
+    assert indices[0] == indices[1]
+
+
+def test_reading_beside_a_writer_that_saves_each_step_never_fails(tiny, tmp_path, processes):
+    from lstmgen.run.generating import open_generator
+
+    process = processes("train", tiny, "train.epochs=3000", "train.save_every=1", "train.keep=1",
+                        "sample.cues=[]", "-q", cwd=tmp_path)  # fmt: skip
+    run = tmp_path / process.stdout.readline().strip()
+    wait_for(lambda: (run / folders.CHECKPOINTS / "index.json").exists())
+    seen = set()
+    for _ in range(300):
+        seen.add(open_generator(run, tmp_path).opened.checkpoint.step)
+    assert process.poll() is None
+    assert seen

@@ -235,7 +235,6 @@ def test_progress_knows_the_best_and_when_to_halve():
     assert best == [True, True, False, False, True, False]
     assert (progress.best_step, progress.best_nats, progress.stale) == (5, 1.9, 1)
     assert progress.halvings == 1
-    assert "seconds" not in progress.as_json()
 
 
 def test_a_rate_leaves_the_warm_up_out():

@@ -35,10 +35,10 @@ def evaluate(
     from lstmgen.run.folders import find_step, runs_folder
 
     runs = runs_folder(runs_dir)
-    step = find_step(run, runs)
-    from lstmgen.run.evaluating import evaluate_step  # torch, not before the run is found
+    find_step(run, runs)
+    from lstmgen.run.evaluating import evaluate_found  # torch, not before the run is found
 
-    scored = evaluate_step(step, text=text, split=split, runs=runs, exact=exact)
+    scored = evaluate_found(run, text=text, split=split, runs=runs, exact=exact)
     typer.echo(json.dumps(_as_json(scored)) if as_json else _as_table(scored))
 
 

@@ -34,6 +34,14 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
             name = error.filename if error.filename is not None else "a file"
             warn(f"error: {name}: {error.strerror or error}")
             raise typer.Exit(1) from None
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            warn(
+                "error: there is not enough memory. Lower model.hidden_sizes, model.embedding_dim, "
+                "train.batch_size, train.window or data.vocabulary_size"
+            )
+            raise typer.Exit(1) from None
         except KeyboardInterrupt:
             warn("interrupted")
             raise typer.Exit(INTERRUPTED) from None

@@ -1,5 +1,6 @@
 """``lstmgen train``."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -40,7 +41,7 @@ def train(
 
     Example: lstmgen train configs/story.yaml train.epochs=2 train.learning_rate=1e-3
     """
-    named = [a for a in arguments or [] if "=" not in a or Path(a).exists()]
+    named = [a for a in arguments or [] if "=" not in a]
     overrides = [a for a in arguments or [] if a not in named]
     if len(named) > 1:
         raise UsageError(f"{named[1]}: one config is trained at a time. Settings are KEY=VALUE")
@@ -69,11 +70,11 @@ def _start(
     config: str, overrides: list[str], *, name: str | None, runs: Path, console: "TrainingConsole"
 ) -> None:
     from lstmgen.config.loader import load
-    from lstmgen.run.preparing import prepare_text
+    from lstmgen.run.preparing import prepare_text, settle_stdin
     from lstmgen.run.presets import find_config
     from lstmgen.run.signals import listening
 
-    loaded = load(find_config(config), overrides)
+    loaded = settle_stdin(load(find_config(config), overrides), runs)
     corpus = prepare_text(loaded.config.data, runs, progress=console.preparing)
     with listening() as asked:
         from lstmgen.run.training import train as train_run  # torch, not before all is checked
@@ -87,9 +88,13 @@ def _watch(events: "Iterator[Event]", console: "TrainingConsole", asked: "Asked"
     interrupted = False
     with closing(events):  # type: ignore[type-var]
         for event in events:
-            if isinstance(event, Created):
-                typer.echo(event.run)
-            console.show(event)
+            try:
+                if isinstance(event, Created):
+                    typer.echo(event.run)
+                console.show(event)
+            except BrokenPipeError:  # nobody looks any more: save and end
+                console.mute()
+                asked.stop = asked.stop or signal.SIGPIPE
             interrupted = isinstance(event, Finished) and event.interrupted
     if interrupted:
         raise typer.Exit(128 + asked.stop)

@@ -6,6 +6,7 @@ to the current directory. All problems are told at once, each with its line.
 """
 
 import difflib
+import glob
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -160,7 +161,12 @@ def _make_absolute(values: dict[str, Any], *, folder: Path) -> None:
 
 
 def _absolute(value: str, folder: Path) -> str:
-    return value if value in ("", "-") else os.path.abspath(folder / Path(value).expanduser())
+    if value in ("", "-"):
+        return value
+    path = Path(value).expanduser() if value.startswith("~/") else Path(value)
+    if glob.has_magic(value) and not (folder / path).exists():  # the folder itself is no pattern
+        return os.path.join(glob.escape(os.path.abspath(folder)), path)
+    return os.path.abspath(folder / path)
 
 
 def _override(tree: Tree, places: dict[tuple[str, ...], str], override: str) -> None:

@@ -85,10 +85,15 @@ class TrainConfig(Section):
     batch_size: int = key(32, "sequences in one micro-batch", ge=1, le=1_000_000, unit="sequences")
     accumulate: int = key(1, "micro-batches in one step", ge=1, le=1_000_000, unit="micro-batches")
     epochs: int | None = key(
-        None, "passes over the text; none: as many as make some 2,000 steps, 5 to 200", ge=1
+        None,
+        "passes over the text; none: as many as make some 2,000 steps, 5 to 200",
+        ge=1,
+        le=100_000,
     )
     max_steps: int | None = key(None, "stop after so many steps", ge=1, unit="steps")
-    max_minutes: float | None = key(None, "stop after so long", gt=0, unit="minutes")
+    max_minutes: float | None = key(
+        None, "stop after so long, evaluations included", gt=0, unit="minutes"
+    )
     optimizer: Literal["adamw", "sgd"] = key("adamw", "how gradients become steps")
     learning_rate: float = key(0.003, "the highest rate, after the warm-up", gt=0, le=1000)
     schedule: Literal["constant", "cosine", "plateau"] = key(
@@ -103,10 +108,16 @@ class TrainConfig(Section):
     device: Literal["auto", "cpu", "cuda"] = key("auto", "auto: CUDA where there is a GPU")
     seed: int = key(0, "of the initial weights, the dropout and the order", ge=0, lt=2**63)
     eval_every: int | None = key(
-        None, "evaluate so often; none: some 20 times, at ends of epochs", ge=1, unit="steps"
+        None,
+        "evaluate so often; none: at most some 20 times, at ends of epochs",
+        ge=1,
+        unit="steps",
     )
     save_every: int | None = key(
-        None, "save so often; none: at each evaluation", ge=1, unit="steps"
+        None,
+        "save so often (in any case every 10 minutes); none: at each evaluation",
+        ge=1,
+        unit="steps",
     )
     sample_every: int | None = key(
         None, "continue the cues so often; none: ten times a run", ge=1, unit="steps"
@@ -190,6 +201,14 @@ def find_conflicts(config: "Config") -> list[Conflict]:
                 "Set model.tie_weights: false",
             )
         )
+    if config.data.vocabulary is not None:
+        for key, value, free in (
+            ("data.vocabulary_size", config.data.vocabulary_size, None),
+            ("data.min_count", config.data.min_count, 1),
+        ):
+            if value != free:
+                message = "data.vocabulary lists the entries already. Remove one of the two"
+                conflicts.append(Conflict((key, "data.vocabulary"), value, message))
     return conflicts
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import torch
 
 from lstmgen.model.language_model import LanguageModel, States
+from lstmgen.text.prepared import Part
 from lstmgen.windows.lanes import lane_count, lane_windows, zero_state_windows
-from lstmgen.windows.window import IGNORED, Ids, Window
+from lstmgen.windows.window import IGNORED, Window
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Evaluation:
     @property
     def perplexity(self) -> float:
         """exp(nats per word)."""
-        return math.exp(self.nats_per_word) if self.nats_per_word < 700 else math.inf
+        return math.inf if self.nats_per_word > 700 else math.exp(self.nats_per_word)
 
     @property
     def bits_per_character(self) -> float:
@@ -62,20 +63,9 @@ class Evaluation:
         return self.unknown / self.tokens if self.tokens else 0.0
 
 
-@dataclass(frozen=True)
-class TextSize:
-    """What an evaluation must know of a text beside its ids."""
-
-    tokens: int
-    unknown: int
-    characters: int  # of all tokens
-    unknown_characters: int
-
-
 def evaluate(
     model: LanguageModel,
-    ids: Ids,
-    size: TextSize,
+    text: Part,
     *,
     unknown_id: int,
     exact: bool = False,
@@ -84,35 +74,34 @@ def evaluate(
     """Score a text with the state carried from word to word.
 
     Args:
-        ids: ``<story>`` first; it is read and not scored.
+        text: its ids, ``<story>`` first; that is read and not scored.
         unknown_id: words read under it are scored only where the model has them.
         exact: one lane instead of several.
         keep_going: asked before each window; where it says no, the rest is left out.
     """
-    lanes = 1 if exact else lane_count(len(ids))
-    windows = lane_windows(ids, lanes=lanes)
-    return _score(model, windows, size, unknown_id=unknown_id, keep_going=keep_going, carry=True)
+    lanes = 1 if exact else lane_count(len(text.ids))
+    windows = lane_windows(text.ids, lanes=lanes)
+    return _score(model, windows, text, unknown_id=unknown_id, keep_going=keep_going, carry=True)
 
 
 def evaluate_from_zero(
     model: LanguageModel,
-    ids: Ids,
-    size: TextSize,
+    text: Part,
     *,
     unknown_id: int,
     window: int,
     keep_going: Callable[[], bool] = lambda: True,
 ) -> Evaluation:
     """Score each word of a text by the ``window`` words before it, from a zero state."""
-    windows = zero_state_windows(ids, window=window)
-    return _score(model, windows, size, unknown_id=unknown_id, keep_going=keep_going, carry=False)
+    windows = zero_state_windows(text.ids, window=window)
+    return _score(model, windows, text, unknown_id=unknown_id, keep_going=keep_going, carry=False)
 
 
 @torch.no_grad()
 def _score(
     model: LanguageModel,
     windows: Iterable[Window],
-    size: TextSize,
+    text: Part,
     *,
     unknown_id: int,
     keep_going: Callable[[], bool],
@@ -140,8 +129,8 @@ def _score(
             continue
         scored = features[torch.from_numpy(rows), torch.from_numpy(places[rows, columns])]
         targets = torch.from_numpy(window.targets[rows, columns]).to(device)
-        nats += float(model.summed_nats(scored, targets))
-        correct += int((model.logits(scored).argmax(dim=1) == targets).sum())
+        part_nats, part_correct = model.score(scored, targets)
+        nats, correct = nats + part_nats, correct + part_correct
         words += len(targets)
     model.train(was_training)
     scores_unknown = unknown_id < model.vocab_size
@@ -149,7 +138,7 @@ def _score(
         nats=nats,
         words=words,
         correct=correct,
-        tokens=size.tokens,
-        unknown=size.unknown,
-        characters=size.characters - (0 if scores_unknown else size.unknown_characters),
+        tokens=text.tokens,
+        unknown=text.unknown,
+        characters=text.characters - (0 if scores_unknown else text.unknown_characters),
     )

@@ -60,8 +60,7 @@ class Engine:
         )
         self._output_bias = take.require("output_bias", (vocab_size,))
         take.refuse_rest()
-        rare = np.asarray(seen_once, dtype=np.int64)
-        self._unknown = self._vectors(rare).mean(axis=0)
+        self._unknown = self._rare_vector(np.asarray(seen_once, dtype=np.int64))
 
     def zero_states(self, batch: int) -> States:
         """The states before a text begins."""
@@ -96,6 +95,14 @@ class Engine:
         if unknown.any():
             x[unknown] = self._unknown
         return x
+
+    def _rare_vector(self, rare: NDArray[np.int64]) -> Array:
+        """The mean input of the words seen once."""
+        if self._embedding is not None:
+            return np.asarray(self._embedding[rare].mean(axis=0))
+        mean = np.zeros(self.vocab_size, dtype=self._output_bias.dtype)
+        mean[rare] = 1 / len(rare)
+        return mean
 
     def _vectors(self, ids: NDArray[np.int64]) -> Array:
         if self._embedding is not None:

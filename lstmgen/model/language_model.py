@@ -10,7 +10,7 @@ from torch.nn import functional
 from lstmgen.model.dropout import MaskSource
 from lstmgen.model.initialise import initialise, start_bias
 from lstmgen.model.layers import LSTMState, run_layer, state_after, zero_state
-from lstmgen.model.output import summed_nats
+from lstmgen.model.output import score_rows, summed_nats
 
 States = list[LSTMState]  # one a layer, from the input up
 
@@ -123,6 +123,15 @@ class LanguageModel(nn.Module):
         weight = self._output_matrix()
         return summed_nats(self._project(features), weight, self.output_bias, targets)
 
+    def score(self, features: Tensor, targets: Tensor) -> tuple[float, int]:
+        """Summed nats of target words, and how many of them were the likeliest word.
+
+        Args:
+            features: (rows, size) from ``read``. targets: (rows,) ids.
+        """
+        weight = self._output_matrix()
+        return score_rows(self._project(features), weight, self.output_bias, targets)
+
     def logits(self, features: Tensor) -> Tensor:
         """(..., vocabulary) unnormalised log-probabilities of the next word."""
         return self._project(features) @ self._output_matrix().T + self.output_bias
@@ -133,9 +142,18 @@ class LanguageModel(nn.Module):
     def _embed(self, ids: Tensor) -> Tensor:
         if self.training:  # training text has no word that the vocabulary lacks
             return self._vectors(ids)
-        rare = self._vectors(self.get_buffer("seen_once")).mean(dim=0)
+        vectors = self._vectors(ids.clamp(max=self.vocab_size - 1))
         unknown = (ids >= self.vocab_size)[..., None]
-        return torch.where(unknown, rare, self._vectors(ids.clamp(max=self.vocab_size - 1)))
+        return torch.where(unknown, self._rare_vector(), vectors) if unknown.any() else vectors
+
+    def _rare_vector(self) -> Tensor:
+        """The mean input of the words seen once."""
+        rare = self.get_buffer("seen_once")
+        if self.embedding is not None:
+            return self.embedding.weight[rare].mean(dim=0)
+        mean = self.output_bias.new_zeros(self.vocab_size)
+        mean[rare] = 1 / len(rare)
+        return mean
 
     def _vectors(self, ids: Tensor) -> Tensor:
         if self.embedding is not None:

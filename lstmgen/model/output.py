@@ -37,6 +37,24 @@ def chunk_rows(vocab_size: int) -> int:
     return max(1, CHUNK_NUMBERS // vocab_size)
 
 
+@torch.no_grad()
+def score_rows(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> tuple[float, int]:
+    """Summed nats of targets, and how many were the likeliest word, chunk by chunk.
+
+    Args:
+        As in ``summed_nats``.
+    """
+    nats, correct = 0.0, 0
+    rows = chunk_rows(len(weight))
+    for start in range(0, len(hidden), rows):
+        ids = targets[start : start + rows]
+        logits = torch.addmm(bias, hidden[start : start + rows], weight.T)
+        chosen = logits.gather(1, ids[:, None])[:, 0]
+        nats += float((logits.logsumexp(dim=1) - chosen).sum(dtype=torch.float64))
+        correct += int((logits.argmax(dim=1) == ids).sum())
+    return nats, correct
+
+
 class _SummedNats(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:

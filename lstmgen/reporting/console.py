@@ -5,6 +5,7 @@ plain lines, no carriage returns, one line of progress in ten seconds. The same
 plain lines go to log.txt in the run folder.
 """
 
+import errno
 import math
 import shlex
 import sys
@@ -66,13 +67,33 @@ class TrainingConsole:
                 file=sys.stderr, dynamic_ncols=True,
             )  # fmt: skip
         self.reading.update(done - self.reading.n)
-        if done >= total:
-            self.reading.close()
 
     def show(self, event: Event) -> None:
-        """Show one event."""
+        """Show one event.
+
+        Raises:
+            BrokenPipeError: where nobody reads any more; what follows is not shown.
+        """
+        try:
+            self._show(event)
+        except SystemExit:  # what rich makes of a closed pipe
+            self.mute()
+            raise BrokenPipeError from None
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO):
+                raise
+            self.mute()
+            raise BrokenPipeError from None
+
+    def mute(self) -> None:
+        """Show nothing from here on; log.txt goes on."""
+        self.console.quiet, self.live, self.bar = True, False, None
+
+    def _show(self, event: Event) -> None:
         match event:
             case Created():
+                if self.reading is not None:
+                    self.reading.close()
                 self.log = event.run / "log.txt"
             case Notice():
                 self._say(f"note: {event.text}", style="yellow")
@@ -196,7 +217,7 @@ class TrainingConsole:
         self.close()
         rows = [("ended", f"{event.reason}, after {figures.duration(event.seconds)}")]
         if event.best_nats is not None:
-            best = figures.perplexity(math.exp(event.best_nats))
+            best = figures.perplexity_of(event.best_nats)
             rows.append(("best perplexity", f"{best} on validation, at step {event.best_step:,}"))
         if len(event.valid_nats) > 1:
             plain = "utf" not in (self.console.encoding or "").lower()

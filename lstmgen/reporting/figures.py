@@ -15,6 +15,11 @@ def perplexity(value: float) -> str:
     return f"{value:.1f}" if value >= 100 else f"{value:.2f}"
 
 
+def perplexity_of(nats_per_word: float) -> str:
+    """The perplexity of a loss, however large."""
+    return "over 10^300" if nats_per_word > 690 else perplexity(math.exp(nats_per_word))
+
+
 def nats(value: float) -> str:
     """Nats per word."""
     return "-" if math.isnan(value) else f"{value:.3f}"
@@ -41,6 +46,9 @@ def curve(values: Sequence[float], *, width: int, plain: bool) -> str:
         width: at most so many bars; more values are thinned out.
         plain: digits 0-9 instead of bars, for terminals without Unicode.
     """
+    values = [value for value in values if math.isfinite(value)]
+    if not values:
+        return "-"
     if len(values) > width:
         values = [values[round(i * (len(values) - 1) / (width - 1))] for i in range(width)]
     low, high = min(values), max(values)

@@ -1,8 +1,11 @@
 """Pictures of a run."""
 
 import math
+import warnings
 from pathlib import Path
 
+from lstmgen.errors import printable
+from lstmgen.reporting import figures
 from lstmgen.run.records import Row
 
 INK, TRAIN, VALID, QUIET = "#333333", "#8a9bb0", "#c44e2b", "#999999"
@@ -36,7 +39,7 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, unigram: float) -> b
                   label="validation")  # fmt: skip
         step, best = min(valid, key=lambda point: (point[1] or 0.0, point[0] or 0.0))
         axes.annotate(
-            f"best: perplexity {math.exp(best or 0.0):.1f}",
+            f"best: perplexity {figures.perplexity_of(best or 0.0)}",
             (step or 0.0, best or 0.0),
             textcoords="offset points",
             xytext=(0, -16),
@@ -50,7 +53,7 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, unigram: float) -> b
     axes.set_xlabel("step")
     axes.set_ylabel("nats per word")
     axes.set_xlim(left=0)
-    axes.set_title(title, loc="left", color=INK)
+    axes.set_title(printable(title), loc="left", color=INK, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#eeeeee")
     perplexities = axes.secondary_yaxis("right")
@@ -62,6 +65,8 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, unigram: float) -> b
     perplexities.spines["right"].set_visible(False)
     axes.legend(frameon=False, loc="upper right")
     path.parent.mkdir(exist_ok=True)
-    figure.savefig(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a name in letters that the font lacks
+        figure.savefig(path)
     pyplot.close(figure)
     return True

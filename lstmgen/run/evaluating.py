@@ -1,6 +1,7 @@
 """Scoring a checkpoint on a text."""
 
 import math
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,13 +10,13 @@ from lstmgen import checkpoint
 from lstmgen.config.loader import load
 from lstmgen.config.schema import DataConfig
 from lstmgen.errors import CheckpointError, DataError, UsageError
-from lstmgen.evaluation.perplexity import Evaluation, TextSize, evaluate, evaluate_from_zero
+from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
 from lstmgen.ngrams.unigram import unigram_perplexity
 from lstmgen.run import folders
-from lstmgen.run.generating import Opened, open_step
+from lstmgen.run.generating import Opened, open_found
 from lstmgen.run.models import build_model, load_weights
 from lstmgen.run.preparing import prepare_text
-from lstmgen.text.prepared import Part, encode_files
+from lstmgen.text.prepared import Part, encode_files, keep_stdin
 
 Split = Literal["train", "valid", "test"]
 
@@ -38,34 +39,33 @@ class Scored:
     scores_unknown: bool
 
 
-def evaluate_step(step: Path, *, text: str | None, split: Split, runs: Path, exact: bool) -> Scored:
+def evaluate_found(
+    given: Path | None, *, text: str | None, split: Split, runs: Path, exact: bool
+) -> Scored:
     """Score a checkpoint.
 
     Args:
-        step: a checkpoint folder.
-        text: a file to score; None scores a split of the run's own text.
+        given: a run or step folder; None is the newest run.
+        text: a file to score, - for standard input; None scores a split of the run's own text.
         runs: where prepared texts are kept.
         exact: one pass from end to end instead of parallel lanes.
 
     Raises:
         DataError, CheckpointError: where the text or the checkpoint cannot be used.
     """
-    opened = open_step(step)
+    opened, weights = open_found(given, runs)
     vocabulary, config = opened.vocabulary, opened.config
     part, name = _find_part(opened, text=text, split=split, runs=runs)
     model = build_model(config.model, vocabulary, seed=0)
-    weights = opened.checkpoint.read_tensors(checkpoint.MODEL)
-    load_weights(model, weights, source=str(step))
-    size = TextSize(part.tokens, part.unknown, part.characters, part.unknown_characters)
-    carried = evaluate(model, part.ids, size, unknown_id=vocabulary.unknown_id, exact=exact)
+    load_weights(model, weights, source=str(opened.checkpoint.path))
+    carried = evaluate(model, part, unknown_id=vocabulary.unknown_id, exact=exact)
     zero_state = None
     if config.train.order == "random":
         zero_state = evaluate_from_zero(
             model,
-            part.ids,
-            size,
+            part,
             unknown_id=vocabulary.unknown_id,
-            window=config.train.window,
+            window=int(opened.checkpoint.read_json(checkpoint.PROGRESS)["window"]),
         )
     if not carried.words or math.isnan(carried.nats):
         raise DataError(f"{name}: none of its {part.tokens:,} words is known, nothing to score")
@@ -80,6 +80,9 @@ def evaluate_step(step: Path, *, text: str | None, split: Split, runs: Path, exa
 
 
 def _find_part(opened: Opened, *, text: str | None, split: Split, runs: Path) -> tuple[Part, str]:
+    if text == "-":
+        with tempfile.TemporaryDirectory() as folder:
+            return _encode(opened, str(keep_stdin(Path(folder))), key="--text"), "standard input"
     if text is not None:
         return _encode(opened, text, key="--text"), text
     data = _run_data(opened)
@@ -108,7 +111,7 @@ def _encode(opened: Opened, sources: str | list[str], *, key: str) -> Part:
 
 def _run_data(opened: Opened) -> DataConfig:
     """The config section with paths, which a run folder has and a checkpoint has not."""
-    resolved = opened.checkpoint.path.parent.parent / folders.RESOLVED
+    resolved = opened.checkpoint.path.absolute().parent.parent / folders.RESOLVED
     if not resolved.is_file():
         raise UsageError("this checkpoint stands alone, without its run's text. Use --text FILE")
     return load(resolved).config.data

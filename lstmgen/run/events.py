@@ -24,7 +24,6 @@ class Started:
 
     Attributes:
         parameters: trained numbers.
-        sequences: read in one step, batch_size x accumulate.
         uniform, unigram: perplexities to beat, on the validation text.
         resumed_at: the step from which training goes on; None at a fresh start.
     """

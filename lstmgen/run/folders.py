@@ -80,6 +80,13 @@ def write_environment(run: Path, facts: dict[str, Any]) -> None:
     (run / ENVIRONMENT).write_text(text, encoding="utf-8")
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Put a new text in the place of a file in one step."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
 def newest_run(runs: Path) -> Path:
     """The run with the latest start among those with a complete checkpoint.
 
@@ -110,6 +117,8 @@ def find_step(given: Path | None, runs: Path) -> Path:
         CheckpointError: where it is neither.
     """
     run = newest_run(runs) if given is None else given
+    if run.is_file():
+        raise CheckpointError(f"{printable(run)}: is a file, not a run folder")
     if (run / "manifest.json").is_file():
         return run
     index = checkpoint.read_index(run / CHECKPOINTS)

@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, Any
 from lstmgen import checkpoint
 from lstmgen.checkpoint import Checkpoint
 from lstmgen.config.loader import from_portable
-from lstmgen.config.schema import Config, SampleConfig
+from lstmgen.config.schema import Config, ModelConfig, SampleConfig
 from lstmgen.errors import CheckpointError, ConfigError
 from lstmgen.run import folders
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstmgen.cells.lstm import Array
     from lstmgen.generation.continuing import Piece
     from lstmgen.generation.cue import Cue
     from lstmgen.generation.engine import Engine
     from lstmgen.text.vocabulary import Vocabulary
+
+    Weights = Mapping[str, Array]
 
 SMALL = 30_000_000  # bytes of weights up to which one BLAS thread is the fastest
 ATTEMPTS = 100  # at a run whose old checkpoints are being deleted
@@ -100,8 +105,8 @@ def open_step(path: Path) -> Opened:
     return Opened(found, config, vocabulary)
 
 
-def open_generator(given: Path | None, runs: Path) -> Generator:
-    """Open the checkpoint that a command line means, ready to generate.
+def open_found(given: Path | None, runs: Path) -> "tuple[Opened, Weights]":
+    """Open the checkpoint that a command line means, and read its weights.
 
     A run that trains at the same time may delete the step between two reads;
     then its index is read again.
@@ -111,11 +116,35 @@ def open_generator(given: Path | None, runs: Path) -> Generator:
         try:
             _choose_threads(step)
             opened = open_step(step)
-            return Generator(opened, _engine(opened))
+            weights: Any = opened.checkpoint.read_tensors(checkpoint.MODEL)
+            return opened, weights
         except CheckpointError:
             if step.exists() or attempt + 1 == ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
+
+
+def open_generator(given: Path | None, runs: Path) -> Generator:
+    """Open the checkpoint that a command line means, ready to generate."""
+    opened, weights = open_found(given, runs)
+    source = str(opened.checkpoint.path)
+    engine = build_engine(weights, opened.vocabulary, opened.config.model, source=source)
+    return Generator(opened, engine)
+
+
+def build_engine(
+    weights: "Weights", vocabulary: "Vocabulary", model: ModelConfig, *, source: str = "the model"
+) -> "Engine":
+    """The engine of a config's model with given weights."""
+    from lstmgen.generation.engine import Engine
+
+    return Engine(
+        weights,
+        vocab_size=len(vocabulary),
+        hidden_sizes=model.hidden_sizes,
+        seen_once=vocabulary.seen_once,
+        source=source,
+    )
 
 
 def _choose_threads(step: Path) -> None:
@@ -124,16 +153,3 @@ def _choose_threads(step: Path) -> None:
     if model.is_file() and model.stat().st_size <= SMALL:
         for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
-
-
-def _engine(opened: Opened) -> "Engine":
-    from lstmgen.generation.engine import Engine
-
-    weights: Any = opened.checkpoint.read_tensors(checkpoint.MODEL)
-    return Engine(
-        weights,
-        vocab_size=len(opened.vocabulary),
-        hidden_sizes=opened.config.model.hidden_sizes,
-        seen_once=opened.vocabulary.seen_once,
-        source=str(opened.checkpoint.path),
-    )

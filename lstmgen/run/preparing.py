@@ -1,12 +1,28 @@
 """The part of a training that needs no torch: the text, checked and made ready."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from lstmgen.config.loader import Loaded
 from lstmgen.config.schema import DataConfig
 from lstmgen.errors import ConfigError, Problem
-from lstmgen.text.prepared import Corpus, Progress, TextSettings, prepare
+from lstmgen.text.prepared import Corpus, Progress, TextSettings, keep_stdin, prepare
+from lstmgen.text.reading import find_files
 
 PREPARED = ".prepared"
+
+
+def settle_stdin(loaded: Loaded, runs: Path) -> Loaded:
+    """Put a copy of standard input in the place of ``data.train: -``.
+
+    The copy stays under the runs folder, so that the run can be resumed and scored.
+    """
+    data = loaded.config.data
+    if data.train != "-":
+        return loaded
+    path = keep_stdin(runs / PREPARED)
+    data = data.model_copy(update={"train": str(path.absolute())})
+    return replace(loaded, config=loaded.config.model_copy(update={"data": data}))
 
 
 def prepare_text(data: DataConfig, runs: Path, *, progress: Progress | None = None) -> Corpus:
@@ -19,6 +35,8 @@ def prepare_text(data: DataConfig, runs: Path, *, progress: Progress | None = No
         raise ConfigError(
             [Problem("", "data.train", "", "no text is named. Write a path: data.train=story.txt")]
         )
+    if data.test is not None:
+        find_files(data.test, key="data.test")
     settings = TextSettings(
         train=data.train,
         valid=data.valid,

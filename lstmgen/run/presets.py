@@ -20,12 +20,14 @@ def find_config(given: str) -> Path:
         ConfigError: listing the presets.
     """
     path = Path(given)
-    if path.exists():
+    if path.is_file():
         return path
     presets = sorted(presets_folder().glob("*.yaml"))
     for preset in presets:
         if given in (preset.stem, preset.name):
             return preset
+    if path.exists():
+        return path
     names = ", ".join(preset.stem for preset in presets)
     problem = f"no such config file. Name a file, or one of those that come with lstmgen: {names}"
     raise ConfigError([Problem(given, "", "", problem)])

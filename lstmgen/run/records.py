@@ -3,9 +3,13 @@
 import csv
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from lstmgen.run.folders import replace_text
 
 COLUMNS = (
     "step",
@@ -19,7 +23,8 @@ COLUMNS = (
     "words_per_second",
     "seconds",
 )
-Row = dict[str, float | int | None]
+WHOLE = frozenset({"step", "words"})  # columns of whole numbers
+Row = dict[str, float | None]
 
 
 class Records:
@@ -34,8 +39,8 @@ class Records:
 
     def add_row(self, row: Mapping[str, float | int | None]) -> None:
         """Append one row of metrics; what it lacks stays empty."""
-        with self.metrics.open("a", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerow([_cell(row.get(c)) for c in COLUMNS])
+        with self.metrics.open("a", encoding="utf-8") as file:
+            file.write(_line(row) + "\n")
 
     def add_event(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         """Append one event."""
@@ -52,41 +57,52 @@ class Records:
                 file.write("".join(f"> {line}\n" for line in text.split("\n")) + "\n")
 
     def rows(self) -> list[Row]:
-        """All rows of metrics."""
-        with self.metrics.open(encoding="utf-8", newline="") as file:
-            return [
-                {key: (float(value) if value else None) for key, value in row.items()}
-                for row in csv.DictReader(file)
-            ]
+        """All rows of metrics; a line that a crash tore is left out."""
+        rows = []
+        with self.metrics.open(encoding="utf-8", errors="replace", newline="") as file:
+            for row in csv.DictReader(file, fieldnames=COLUMNS):
+                with suppress(ValueError, TypeError, AttributeError):
+                    rows.append({key: _number(row[key]) for key in COLUMNS})
+        return rows
 
     def drop_after(self, step: int) -> None:
-        """Forget what came after a step, from which training goes on."""
-        lines = self.metrics.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines[1:] if int(line.split(",")[0]) <= step]
-        _replace(self.metrics, [lines[0], *kept])
+        """Forget what came after a step, from which training goes on, and what was torn."""
+        rows = [row for row in self.rows() if row["step"] is not None and row["step"] <= step]
+        lines = [",".join(COLUMNS), *(_line(row) for row in rows)]
+        replace_text(self.metrics, "".join(line + "\n" for line in lines))
         if self.events.exists():
-            lines = self.events.read_text(encoding="utf-8").splitlines()
-            _replace(self.events, [line for line in lines if json.loads(line)["step"] <= step])
+            kept = []
+            for line in self.events.read_text(encoding="utf-8", errors="replace").splitlines():
+                with suppress(ValueError, KeyError, TypeError):
+                    if json.loads(line)["step"] <= step:
+                        kept.append(line + "\n")
+            replace_text(self.events, "".join(kept))
         if self.samples.exists():
-            parts = self.samples.read_text(encoding="utf-8").split("## Step ")
-            kept = [part for part in parts[1:] if int(part.split("\n", 1)[0]) <= step]
-            _replace(self.samples, ["".join("## Step " + part for part in kept)] if kept else [])
+            text = self.samples.read_text(encoding="utf-8", errors="replace")
+            parts = re.split(r"(?m)^(?=## Step \d+$)", text)
+            replace_text(self.samples, "".join(p for p in parts if _step_of(p) <= step))
 
 
-def _cell(value: float | int | None) -> str:
+def _line(row: Mapping[str, float | int | None]) -> str:
+    """A row of metrics as it stands in the file."""
+    return ",".join(_cell(row.get(column), whole=column in WHOLE) for column in COLUMNS)
+
+
+def _cell(value: float | int | None, *, whole: bool) -> str:
     if value is None:
         return ""
-    return str(value) if isinstance(value, int) else f"{value:.6g}"
+    return str(int(value)) if whole else f"{value:.6g}"
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text.strip() else None
+
+
+def _step_of(part: str) -> float:
+    """The step of one part of samples.md; what has none goes."""
+    found = re.match(r"## Step (\d+)\n", part)
+    return int(found[1]) if found else math.inf
 
 
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _replace(path: Path, lines: list[str]) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    text = "\n".join(lines)
-    if text and not text.endswith("\n"):
-        text += "\n"
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

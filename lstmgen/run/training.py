@@ -2,6 +2,7 @@
 
 import platform
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -15,10 +16,9 @@ from lstmgen.checkpoint import Index
 from lstmgen.config.loader import Loaded, dump, load
 from lstmgen.config.schema import Config
 from lstmgen.errors import CheckpointError, ConfigError, DivergedError, Problem
-from lstmgen.evaluation.perplexity import Evaluation, TextSize, evaluate, evaluate_from_zero
+from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
 from lstmgen.generation.continuing import continuations
 from lstmgen.generation.cue import read_cue
-from lstmgen.generation.engine import Engine
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.run import folders
 from lstmgen.run.cards import start_card
@@ -33,13 +33,13 @@ from lstmgen.run.events import (
     Started,
     Stepped,
 )
-from lstmgen.run.generating import continue_with
+from lstmgen.run.generating import build_engine, continue_with
 from lstmgen.run.models import build_model, load_weights, to_arrays
 from lstmgen.run.preparing import prepare_text
 from lstmgen.run.records import Records
 from lstmgen.run.signals import Asked
 from lstmgen.run.states import gather_state, restore_state
-from lstmgen.text.prepared import Corpus, Part
+from lstmgen.text.prepared import Corpus
 from lstmgen.training import devices
 from lstmgen.training.loop import StepReport, Trainee, refuse_non_finite, train_steps
 from lstmgen.training.meters import Meter
@@ -51,6 +51,7 @@ from lstmgen.windows.plans import Plan, RandomPlan, StreamPlan, fit_to_text, ste
 ROWS = 200  # of metrics.csv in a run, beside those of evaluations
 EVALUATIONS = 20  # of a run, at ends of epochs, unless the config says otherwise
 SAMPLES = 10  # times a run continues its cues, unless the config says otherwise
+SAVE_SECONDS = 600.0  # after which a checkpoint is written, whatever the config says
 WARM_UP = 3  # steps of a process that no rate counts: kernels are being made
 SAMPLE_WORDS = 60  # of one such continuation, at most
 RESUMABLE = frozenset(
@@ -73,8 +74,8 @@ def train(
     """
     config = loaded.config
     device = devices.choose_device(config.train.device)
-    stem = loaded.path.stem if loaded.path else "lstmgen"
-    run = folders.create_run(runs, name or stem)
+    stem = loaded.path.stem.lstrip(".")[:80] if loaded.path else ""
+    run = folders.create_run(runs, name or stem or "run")
     with folders.locked(run):
         (run / "config.yaml").write_text(loaded.text, encoding="utf-8")
         (run / folders.RESOLVED).write_text(dump(config), encoding="utf-8")
@@ -88,17 +89,21 @@ def resume(
 ) -> Iterator[Event]:
     """Go on with a run from its last checkpoint, with the bits of a run never interrupted."""
     run = folders.newest_run(runs) if given is None else given
-    index = checkpoint.read_index(run / folders.CHECKPOINTS)
-    if index is None or not (run / folders.RESOLVED).is_file():
-        raise CheckpointError(f"{run}: holds no checkpoint to go on from")
+    if not (run / folders.RESOLVED).is_file():
+        raise CheckpointError(f"{run}: is no run folder, there is nothing to go on from")
     _refuse_overrides(overrides)
-    config = load(run / folders.RESOLVED, overrides).config
-    device = devices.choose_device(config.train.device)
-    corpus = prepare_text(config.data, run.parent)
     with folders.locked(run):
-        yield Created(run)
+        index = checkpoint.read_index(run / folders.CHECKPOINTS)
+        if index is None:
+            raise CheckpointError(f"{run}: holds no checkpoint to go on from")
+        config = load(run / folders.RESOLVED, overrides).config
+        device = devices.choose_device(config.train.device)
+        corpus = prepare_text(config.data, run.absolute().parent)
         session = _Session(run, config, corpus, device, asked)
         session.restore(index.last)
+        if overrides:  # so that the next resumption knows of them
+            folders.replace_text(run / folders.RESOLVED, dump(config))
+        yield Created(run)
         yield from session.events(resumed=True)
 
 
@@ -141,6 +146,8 @@ class _Session:
         self.trainee = Trainee(model, optimizer)
         self.meter, self.since_evaluation = Meter(), Meter()
         self.warm_up = WARM_UP
+        self.begun = self.saved_at = time.monotonic()
+        self.seconds_before = 0.0  # of the processes that trained this run before
         self.saved_step: int | None = None
         self.evaluations: list[float] = []
 
@@ -158,6 +165,9 @@ class _Session:
             if notice:
                 yield Notice(notice)
         yield self._card(resumed=resumed)
+        if resumed and not self._evaluated() and self._evaluation_due():
+            yield from self._evaluate(None)  # the run was stopped just before it
+            self._write_index()  # the step's folder has these weights already
         reason = self._reason_to_end()
         if resumed and reason:
             yield self._finish(f"already finished: {reason}", interrupted=False)
@@ -167,9 +177,6 @@ class _Session:
                 f"the cosine schedule keeps its length of {self.schedule_steps:,} steps: "
                 "behind it the learning rate is 0 and nothing is learnt"
             )
-        if resumed and self._due(self.config.train.eval_every) and not self._evaluated():
-            yield from self._evaluate(None)  # the run was stopped just before it
-            self._write_index()  # the step's folder has these weights already
         reports = train_steps(
             self.trainee,
             self.corpus.train.ids,
@@ -216,10 +223,12 @@ class _Session:
             return
         best = False
         ending = bool(self._reason_to_end())
-        if self._due(settings.eval_every) or ending:
+        if self._evaluation_due():
             for event in self._evaluate(report):
                 best = best or (isinstance(event, Evaluated) and event.best)
                 yield event
+            if self.asked.stop:
+                return
         elif report.step % max(1, self.until // ROWS) == 0:
             self._add_row(report, None)
         if self.config.sample.cues:
@@ -227,9 +236,13 @@ class _Session:
             if report.step % every == 0 or ending:
                 yield self._sample()
         due = self._due(settings.save_every) if settings.save_every else self._evaluated()
-        if best or due or ending or self.asked.save:
+        late = time.monotonic() - self.saved_at > SAVE_SECONDS
+        if best or due or ending or late or self.asked.save:
             self.asked.save = False
             yield from self._save()
+
+    def _evaluation_due(self) -> bool:
+        return self._due(self.config.train.eval_every) or bool(self._reason_to_end())
 
     def _due(self, every: int | None) -> bool:
         """Whether the step just done is one of every so many, or ends one of some 20 epochs."""
@@ -246,15 +259,12 @@ class _Session:
         valid = self.corpus.valid
         if valid is None:
             self.progress.evaluated = self.progress.step
-            if report is not None:
-                self._add_row(report, None)
+            self._add_row(report, None)
             return
-        size = _size(valid)
         vocabulary = self.corpus.vocabulary
         result = evaluate(
             self.model,
-            valid.ids,
-            size,
+            valid,
             unknown_id=vocabulary.unknown_id,
             keep_going=lambda: not self.asked.stop,
         )
@@ -262,8 +272,7 @@ class _Session:
         if not self.plan.carries:
             zero_state = evaluate_from_zero(
                 self.model,
-                valid.ids,
-                size,
+                valid,
                 unknown_id=vocabulary.unknown_id,
                 window=self.plan.window,
                 keep_going=lambda: not self.asked.stop,
@@ -282,28 +291,28 @@ class _Session:
             zero_state_perplexity=zero_state,
             learning_rate=0.0 if report is None else report.learning_rate,
             words_per_second=self.since_evaluation.words_per_second,
-            seconds=self.progress.seconds,
+            seconds=self._seconds(),
             best=best,
         )
-        if report is not None:
-            self._add_row(report, result)
+        self._add_row(report, result)
         self.records.add_event("evaluated", self.progress.step, asdict(event))
         self.since_evaluation = Meter()
         yield event
 
-    def _add_row(self, report: StepReport, result: Evaluation | None) -> None:
+    def _add_row(self, report: StepReport | None, result: Evaluation | None) -> None:
+        """One row; right after a resumption there is no step to report of."""
         self.records.add_row(
             {
-                "step": report.step,
-                "epoch": report.epoch,
+                "step": self.progress.step,
+                "epoch": self._epoch(),
                 "words": self.progress.words,
-                "train_nats": self.meter.nats_per_word,
+                "train_nats": self.meter.nats_per_word if self.meter.words else None,
                 "valid_nats": None if result is None else result.nats_per_word,
                 "valid_perplexity": None if result is None else result.perplexity,
-                "learning_rate": report.learning_rate,
-                "gradient_norm": report.gradient_norm,
-                "words_per_second": self.meter.words_per_second,
-                "seconds": self.progress.seconds,
+                "learning_rate": None if report is None else report.learning_rate,
+                "gradient_norm": None if report is None else report.gradient_norm,
+                "words_per_second": self.meter.words_per_second or None,
+                "seconds": self._seconds(),
             }
         )
         self.meter = Meter()
@@ -311,12 +320,8 @@ class _Session:
     def _sample(self) -> Sampled:
         """Continue the cues: always the same seed, so that steps can be compared."""
         vocabulary, data = self.corpus.vocabulary, self.config.data
-        engine = Engine(
-            to_arrays(dict(self.model.named_parameters())),
-            vocab_size=len(vocabulary),
-            hidden_sizes=self.config.model.hidden_sizes,
-            seen_once=vocabulary.seen_once,
-        )
+        weights = to_arrays(dict(self.model.named_parameters()))
+        engine = build_engine(weights, vocabulary, self.config.model)
         words = min(self.config.sample.words, SAMPLE_WORDS)
         settings = self.config.sample.model_copy(update={"words": words})
         texts = []
@@ -348,7 +353,7 @@ class _Session:
             vocabulary=self.corpus.vocabulary.as_json(),
             tokenizer={"tokenizer": data.tokenizer, "lowercase": data.lowercase},
         )
-        self.saved_step = step
+        self.saved_step, self.saved_at = step, time.monotonic()
         index = self._write_index()
         self.records.add_event("saved", step, {})
         yield Saved(step)
@@ -404,8 +409,8 @@ class _Session:
         restore_state(self.trainee, found.read_tensors(checkpoint.STATE), path=path)
         self.records.drop_after(step)
         rows = self.records.rows()
-        progress.seconds = float(rows[-1]["seconds"] or 0.0) if rows else 0.0
-        self.evaluations = [float(r["valid_nats"]) for r in rows if r["valid_nats"] is not None]
+        self.seconds_before = max((row["seconds"] or 0.0 for row in rows), default=0.0)
+        self.evaluations = [r["valid_nats"] for r in rows if r["valid_nats"] is not None]
         self.trainee.progress = progress
         self.saved_step = step
 
@@ -425,7 +430,7 @@ class _Session:
             return f"all {self.until:,} steps are done"
         if settings.patience is not None and progress.stale >= settings.patience:
             return f"no better evaluation in the last {progress.stale}"
-        if settings.max_minutes is not None and progress.seconds >= settings.max_minutes * 60:
+        if settings.max_minutes is not None and self._seconds() >= settings.max_minutes * 60:
             return f"{settings.max_minutes:g} minutes are over"
         return ""
 
@@ -439,6 +444,10 @@ class _Session:
             total_steps=self.schedule_steps,
             halvings=progress.halvings,
         )
+
+    def _seconds(self) -> float:
+        """Since the run began, the time between its processes left out."""
+        return self.seconds_before + time.monotonic() - self.begun
 
     def _epoch(self) -> float:
         return self.progress.epoch + self.progress.epoch_step / self.plan.steps_in(
@@ -468,7 +477,7 @@ class _Session:
             best_step=self.progress.best_step,
             best_nats=self.progress.best_nats,
             valid_nats=tuple(self.evaluations),
-            seconds=self.progress.seconds,
+            seconds=self._seconds(),
             words=self.progress.words,
             interrupted=interrupted,
         )
@@ -487,10 +496,6 @@ def _plan(config: Config, corpus: Corpus, fit: Any) -> Plan:
     if config.train.order == "random":
         return RandomPlan(**sizes, seed=config.train.seed)
     return StreamPlan(**sizes)
-
-
-def _size(part: Part) -> TextSize:
-    return TextSize(part.tokens, part.unknown, part.characters, part.unknown_characters)
 
 
 def _environment(device: torch.device) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 One pass cuts the text into provisional numbers, which go to a temporary file
 as they come; then the split is chosen, the training part counted, and the
-numbers become ids. So memory holds one block and one entry per different
-word, however long the text is. The folder's name is a hash of the files'
+numbers become ids. So memory holds one block, an entry per different word and
+a place per line, however long the text is. The folder's name is a hash of the files'
 bytes and of every setting that shapes the ids, never of a path or a time.
 """
 
@@ -21,7 +21,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmgen.errors import DataError, StorageError, printable
+from lstmgen.errors import CheckpointError, DataError, StorageError, printable
 from lstmgen.text.reading import count_control, find_files, normalise, read_blocks
 from lstmgen.text.tokenizer import Kind, Tokenizer
 from lstmgen.text.vocabulary import (
@@ -36,7 +36,7 @@ from lstmgen.text.vocabulary import (
 Ids = NDArray[np.uint32]
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
-FORMAT = 1  # of the folder; part of its name
+FORMAT = 2  # of the folder; part of its name
 SMALLEST_VALIDATION = 20  # tokens; a shorter held-out part says nothing
 PIECE = 1 << 20  # ids turned at a time
 _MARK = np.iinfo(np.uint32).max  # stands for <story> among provisional numbers
@@ -99,55 +99,50 @@ def prepare(settings: TextSettings, *, folder: Path, progress: Progress | None =
         DataError: where a text cannot be read or is too short.
         StorageError: where the ids cannot be written.
     """
-    train, spooled = _open_sources(settings.train, key="data.train")
-    valid: list[Path] = []
+    train = find_files(settings.train, key="data.train")
+    valid = [] if settings.valid is None else find_files(settings.valid, key="data.valid")
+    listed = None if settings.vocabulary is None else read_list(Path(settings.vocabulary))
+    fingerprint = _fingerprint(settings, train, valid, listed)
+    home = folder / fingerprint[:32]
     try:
-        if settings.valid is not None:
-            valid, more = _open_sources(settings.valid, key="data.valid")
-            spooled += more
-        listed = None if settings.vocabulary is None else read_list(Path(settings.vocabulary))
-        fingerprint = _fingerprint(settings, train, valid, listed)
-        home = folder / fingerprint[:32]
-        if not (home / "meta.json").is_file():
-            _make(settings, train, valid, listed, home=home, progress=progress)
         return _load(home, fingerprint=fingerprint, files=len(train))
+    except (OSError, ValueError, KeyError, TypeError, CheckpointError):
+        pass  # not made yet, or damaged: make it
+    try:
+        shutil.rmtree(home, ignore_errors=True)
+        _make(settings, train, valid, listed, home=home, progress=progress)
     except OSError as error:
         raise StorageError(
             f"{printable(folder)}: the prepared text cannot be written ({error.strerror})"
         ) from error
-    finally:
-        for path in spooled:
-            path.unlink(missing_ok=True)
+    return _load(home, fingerprint=fingerprint, files=len(train))
 
 
 def encode_files(
     sources: str | list[str], vocabulary: Vocabulary, *, kind: Kind, lowercase: bool, key: str
 ) -> Part:
     """A text by a vocabulary that exists already, in memory (for ``evaluate --text``)."""
-    paths, spooled = _open_sources(sources, key=key)
-    try:
-        tokenizer = Tokenizer(kind)
-        with tempfile.TemporaryFile() as file:
-            tokens, _ = _number_files(paths, tokenizer, lowercase=lowercase, file=file)
-            if not tokens:
-                raise DataError(f"{key}: the text holds no word")
-            file.seek(0)
-            numbers = np.frombuffer(file.read(), dtype=np.uint32)
-        part, ids = _turn([numbers], _table(tokenizer, vocabulary), tokenizer, vocabulary)
-        return Part(ids=np.concatenate(list(ids)), **part())
-    finally:
-        for path in spooled:
-            path.unlink(missing_ok=True)
+    paths = find_files(sources, key=key)
+    tokenizer = Tokenizer(kind)
+    with tempfile.TemporaryFile() as file:
+        total, _, _ = _number(paths, tokenizer, lowercase, file, _Counted(None, 0))
+        if total == len(paths):
+            raise DataError(f"{key}: the text is empty")
+        file.seek(0)
+        numbers = np.frombuffer(file.read(), dtype=np.uint32)
+    part, ids = _turn([numbers], _table(tokenizer, vocabulary), tokenizer, vocabulary)
+    return Part(ids=np.concatenate(list(ids)), **part())
 
 
-def _open_sources(sources: str | list[str], *, key: str) -> tuple[list[Path], list[Path]]:
-    """The files of a source, and those of them that are copies of standard input."""
-    if sources != "-":
-        return find_files(sources, key=key), []
-    handle, name = tempfile.mkstemp(prefix="lstmgen-", suffix=".txt")
-    with os.fdopen(handle, "wb") as file, open(0, "rb", closefd=False) as stdin:
+def keep_stdin(folder: Path) -> Path:
+    """Copy standard input to a file named by its content, so that it can be read again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".making-", dir=folder)
+    with os.fdopen(handle, "w+b") as file, open(0, "rb", closefd=False) as stdin:
         shutil.copyfileobj(stdin, file)
-    return [Path(name)], [Path(name)]
+        file.seek(0)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Path(name).rename(folder / f"stdin-{digest[:16]}.txt")
 
 
 def _fingerprint(
@@ -178,6 +173,9 @@ def _make(
     try:
         meta = _write_parts(settings, train, valid, listed, folder=temporary, progress=progress)
         (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        for path in temporary.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
         try:
             temporary.rename(home)
         except OSError:
@@ -208,27 +206,44 @@ def _write_parts(
         removed += gone
     if total - len(train) < 2:
         raise DataError(_too_short(settings, total - len(train)))
+    if valid and held == len(valid):
+        raise DataError("data.valid: the text is empty. Leave the key out to hold out words")
     numbers = np.memmap(numbers_path, dtype=np.uint32, mode="c")
     split = total if valid else _choose_split(total, ends, settings.valid_fraction)
     vocabulary = _vocabulary(settings, tokenizer, numbers[:split], listed)
+    if len(vocabulary) == len(vocabulary.specials):
+        raise DataError(
+            f"data.min_count = {settings.min_count}, data.vocabulary_size = "
+            f"{settings.vocabulary_size}: no word is left to learn. Keep more words"
+        )
     table = _table(tokenizer, vocabulary)
     sides = {"train": numbers[:split], "valid": numbers[split : total + held]}
-    parts = {}
+    parts, lengths = {}, {}
     for name, side in sides.items():
         if len(side):
             describe, ids = _turn(_pieces(side), table, tokenizer, vocabulary)
             with (folder / f"{name}.ids").open("wb") as file:
                 for chunk in ids:
                     file.write(chunk.tobytes())
+                lengths[name] = file.tell() // 4
             parts[name] = describe()
     del numbers, sides
     numbers_path.unlink()
     notices = []
     if removed:
         notices.append(f"{removed:,} control characters were taken out of the text")
-    if "valid" not in parts:
+    unknown = "valid" in parts and parts["valid"]["unknown"] == parts["valid"]["tokens"]
+    if unknown and not vocabulary.models_unknown:
+        del parts["valid"]
+        notices.append("no word of the validation text is known: the last checkpoint is the best")
+    elif "valid" not in parts:
         notices.append(_no_validation(settings, total - len(train)))
-    return {"parts": parts, "vocabulary": vocabulary.as_json(), "notices": notices}
+    return {
+        "parts": parts,
+        "lengths": lengths,
+        "vocabulary": vocabulary.as_json(),
+        "notices": notices,
+    }
 
 
 class _Counted:
@@ -241,13 +256,6 @@ class _Counted:
         self.done += size
         if self.progress is not None:
             self.progress(min(self.done, self.total), self.total)
-
-
-def _number_files(
-    paths: list[Path], tokenizer: Tokenizer, *, lowercase: bool, file: IO[bytes]
-) -> tuple[int, int]:
-    total, _, removed = _number(paths, tokenizer, lowercase, file, _Counted(None, 0))
-    return total - len(paths), removed
 
 
 def _number(
@@ -321,9 +329,8 @@ def _vocabulary(
         counts[forms[number]] += int(sums[number])
     counts[STORY] += stories
     if listed is not None:
-        if settings.lowercase:
-            listed = [normalise(form, lowercase=True) for form in listed]
-        return listed_vocabulary(listed, counts)
+        forms = [normalise(form, lowercase=settings.lowercase) for form in listed]
+        return listed_vocabulary([form for form in forms if form], counts)
     return build_vocabulary(
         counts, min_count=settings.min_count, vocabulary_size=settings.vocabulary_size
     )
@@ -370,10 +377,12 @@ def _pieces(numbers: NDArray[np.uint32]) -> Iterator[NDArray[np.uint32]]:
 
 def _load(home: Path, *, fingerprint: str, files: int) -> Corpus:
     meta = json.loads((home / "meta.json").read_text(encoding="utf-8"))
-    parts = {
-        name: Part(ids=np.memmap(home / f"{name}.ids", dtype=np.uint32, mode="c"), **sizes)
-        for name, sizes in meta["parts"].items()
-    }
+    parts = {}
+    for name, sizes in meta["parts"].items():
+        ids = np.memmap(home / f"{name}.ids", dtype=np.uint32, mode="c")
+        if len(ids) != meta["lengths"][name]:
+            raise ValueError(f"{name}.ids was cut")
+        parts[name] = Part(ids=ids, **sizes)
     return Corpus(
         train=parts["train"],
         valid=parts.get("valid"),

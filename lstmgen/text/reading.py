@@ -18,9 +18,15 @@ from lstmgen.errors import DataError, printable
 BLOCK = 1 << 20  # characters read at a time
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-# Places where neither a token nor a composed character can straddle the cut.
-_AFTER_LINE = re.compile(r"\n(?=[!-~])")
-_BEFORE_SPACE = re.compile(r"(?<=[!-~])(?= [!-~])")
+# Places where neither a token nor a composed character can straddle the cut, the best first:
+# after a line end, before a single space, between two characters written without spaces.
+# (Nothing composes with a line end, a space or an ideograph before it.)
+_SOLID = r"[^\s\x00-\x1f\x7f-\x9f]"
+_CUTS = (
+    re.compile(rf"\n(?={_SOLID})"),
+    re.compile(rf"(?<={_SOLID})(?= {_SOLID})"),
+    re.compile(r"(?<=[\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff])(?=[\u4e00-\u9fff])"),
+)
 
 
 def normalise(text: str, *, lowercase: bool = False) -> str:
@@ -118,7 +124,7 @@ def read_blocks(path: Path, *, block: int = BLOCK) -> Iterator[str]:
 
 def _last_cut(text: str) -> int:
     """The last place to cut a text safely, 0 where there is none."""
-    for pattern in (_AFTER_LINE, _BEFORE_SPACE):
+    for pattern in _CUTS:
         window = 4096
         while True:
             start = max(0, len(text) - window)

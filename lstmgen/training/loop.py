@@ -105,7 +105,6 @@ def train_steps(
         if progress.epoch_step == 0 or not plan.carries:
             trainee.states = []
         seconds = time.perf_counter() - begun
-        progress.seconds += seconds
         yield StepReport(
             step=progress.step,
             epoch=progress.epoch + progress.epoch_step / steps_in_epoch,

@@ -15,7 +15,6 @@ class Progress:
         step: optimiser steps done.
         epoch, epoch_step: position in the plan: the next step to take.
         words: scored so far.
-        seconds: spent in steps so far.
         best_step, best_nats: the evaluation with the fewest nats per word.
         stale: evaluations since the best one.
         stalled: evaluations since the best one or the last halving of the rate.
@@ -27,7 +26,6 @@ class Progress:
     epoch: int = 0
     epoch_step: int = 0
     words: int = 0
-    seconds: float = 0.0
     best_step: int | None = None
     best_nats: float | None = None
     stale: int = 0
@@ -61,5 +59,5 @@ class Progress:
         return False
 
     def as_json(self) -> dict[str, Any]:
-        """All counters but the seconds: equal trainings save equal bytes."""
-        return {key: value for key, value in asdict(self).items() if key != "seconds"}
+        """All counters; no time is among them, so equal trainings save equal bytes."""
+        return asdict(self)
