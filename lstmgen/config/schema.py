@@ -120,7 +120,7 @@ class TrainConfig(Section):
         unit="steps",
     )
     sample_every: int | None = key(
-        None, "continue the cues so often; none: ten times a run", ge=1, unit="steps"
+        None, "continue the cues so often; none: five times a run", ge=1, unit="steps"
     )
     keep: int = key(2, "newest checkpoints kept, beside the best", ge=1, unit="checkpoints")
 

@@ -42,14 +42,20 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, unigram: float) -> b
             f"best: perplexity {figures.perplexity_of(best or 0.0)}",
             (step or 0.0, best or 0.0),
             textcoords="offset points",
-            xytext=(0, -16),
+            xytext=(0, 12),
             ha="right",
             color=VALID,
         )
     if not math.isnan(unigram):
         axes.axhline(math.log(unigram), color=QUIET, linewidth=1, linestyle="--")
-        axes.annotate("unigram", (0, math.log(unigram)), textcoords="offset points",
-                      xytext=(4, 4), color=QUIET)  # fmt: skip
+        axes.annotate(
+            f"unigram, {figures.perplexity(unigram)}",
+            (0.3, math.log(unigram)),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            xytext=(0, -14),
+            color=QUIET,
+        )
     axes.set_xlabel("step")
     axes.set_ylabel("nats per word")
     axes.set_xlim(left=0)
@@ -63,7 +69,7 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, unigram: float) -> b
     perplexities.set_yticks([math.log(p) for p in ticks], [f"{p:,}" for p in ticks])
     perplexities.set_ylabel("perplexity")
     perplexities.spines["right"].set_visible(False)
-    axes.legend(frameon=False, loc="upper right")
+    axes.legend(frameon=False, loc="upper right", bbox_to_anchor=(1, 0.92))
     path.parent.mkdir(exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a name in letters that the font lacks

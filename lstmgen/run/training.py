@@ -50,10 +50,10 @@ from lstmgen.windows.plans import Plan, RandomPlan, StreamPlan, fit_to_text, ste
 
 ROWS = 200  # of metrics.csv in a run, beside those of evaluations
 EVALUATIONS = 20  # of a run, at ends of epochs, unless the config says otherwise
-SAMPLES = 10  # times a run continues its cues, unless the config says otherwise
+SAMPLES = 5  # times a run continues its cues, unless the config says otherwise
 SAVE_SECONDS = 600.0  # after which a checkpoint is written, whatever the config says
 WARM_UP = 3  # steps of a process that no rate counts: kernels are being made
-SAMPLE_WORDS = 60  # of one such continuation, at most
+SAMPLE_WORDS = 40  # of one such continuation, at most
 RESUMABLE = frozenset(
     f"train.{key}"
     for key in ("epochs", "max_steps", "max_minutes", "patience", "keep", "eval_every",
