@@ -86,7 +86,7 @@ class TrainConfig(Section):
     accumulate: int = key(1, "micro-batches in one step", ge=1, le=1_000_000, unit="micro-batches")
     epochs: int | None = key(
         None,
-        "passes over the text; none: as many as make some 2,000 steps, 5 to 200",
+        "passes over the text; none: as many as make some 1,000 steps, 5 to 200",
         ge=1,
         le=100_000,
     )

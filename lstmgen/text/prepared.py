@@ -2,8 +2,8 @@
 
 One pass cuts the text into provisional numbers, which go to a temporary file
 as they come; then the split is chosen, the training part counted, and the
-numbers become ids. So memory holds one block, an entry per different word and
-a place per line, however long the text is. The folder's name is a hash of the files'
+numbers become ids. So memory holds one block and an entry per different
+word, however long the text is. The folder's name is a hash of the files'
 bytes and of every setting that shapes the ids, never of a path or a time.
 """
 
@@ -125,7 +125,7 @@ def encode_files(
     paths = find_files(sources, key=key)
     tokenizer = Tokenizer(kind)
     with tempfile.TemporaryFile() as file:
-        total, _, _ = _number(paths, tokenizer, lowercase, file, _Counted(None, 0))
+        total, _ = _number(paths, tokenizer, lowercase, file, None, _Counted(None, 0))
         if total == len(paths):
             raise DataError(f"{key}: the text is empty")
         file.seek(0)
@@ -195,43 +195,31 @@ def _write_parts(
     progress: Progress | None,
 ) -> dict[str, Any]:
     tokenizer = Tokenizer(settings.tokenizer)
-    numbers_path = folder / "numbers"
-    removed = 0
-    with numbers_path.open("wb") as file:
-        size = sum(path.stat().st_size for path in train + valid)
-        counted = _Counted(progress, size)
-        total, ends, gone = _number(train, tokenizer, settings.lowercase, file, counted)
-        removed += gone
-        held, _, gone = _number(valid, tokenizer, settings.lowercase, file, counted)
-        removed += gone
+    numbers, ends = folder / "numbers", folder / "ends"
+    counted = _Counted(progress, sum(path.stat().st_size for path in train + valid))
+    with numbers.open("wb") as file, ends.open("wb") as places:
+        total, removed = _number(train, tokenizer, settings.lowercase, file, places, counted)
+        held, more = _number(valid, tokenizer, settings.lowercase, file, None, counted)
     if total - len(train) < 2:
         raise DataError(_too_short(settings, total - len(train)))
     if valid and held == len(valid):
         raise DataError("data.valid: the text is empty. Leave the key out to hold out words")
-    numbers = np.memmap(numbers_path, dtype=np.uint32, mode="c")
     split = total if valid else _choose_split(total, ends, settings.valid_fraction)
-    vocabulary = _vocabulary(settings, tokenizer, numbers[:split], listed)
-    if len(vocabulary) == len(vocabulary.specials):
-        raise DataError(
-            f"data.min_count = {settings.min_count}, data.vocabulary_size = "
-            f"{settings.vocabulary_size}: no word is left to learn. Keep more words"
-        )
+    vocabulary = _vocabulary(settings, tokenizer, _pieces(numbers, 0, split), listed)
     table = _table(tokenizer, vocabulary)
-    sides = {"train": numbers[:split], "valid": numbers[split : total + held]}
     parts, lengths = {}, {}
-    for name, side in sides.items():
-        if len(side):
-            describe, ids = _turn(_pieces(side), table, tokenizer, vocabulary)
+    for name, start, stop in (("train", 0, split), ("valid", split, total + held)):
+        if start < stop:
+            describe, ids = _turn(_pieces(numbers, start, stop), table, tokenizer, vocabulary)
             with (folder / f"{name}.ids").open("wb") as file:
                 for chunk in ids:
                     file.write(chunk.tobytes())
                 lengths[name] = file.tell() // 4
             parts[name] = describe()
-    del numbers, sides
-    numbers_path.unlink()
-    notices = []
-    if removed:
-        notices.append(f"{removed:,} control characters were taken out of the text")
+    numbers.unlink()
+    ends.unlink()
+    notices = [f"{removed + more:,} control characters were taken out of the text"]
+    notices = notices if removed + more else []
     unknown = "valid" in parts and parts["valid"]["unknown"] == parts["valid"]["tokens"]
     if unknown and not vocabulary.models_unknown:
         del parts["valid"]
@@ -259,19 +247,27 @@ class _Counted:
 
 
 def _number(
-    paths: Iterable[Path], tokenizer: Tokenizer, lowercase: bool, file: IO[bytes], counted: _Counted
-) -> tuple[int, NDArray[np.int64], int]:
+    paths: Iterable[Path],
+    tokenizer: Tokenizer,
+    lowercase: bool,
+    file: IO[bytes],
+    places: IO[bytes] | None,
+    counted: _Counted,
+) -> tuple[int, int]:
     """Write the provisional numbers of files, ``<story>`` before each.
 
+    Args:
+        file: takes the numbers, uint32.
+        places: takes the places after each line end and each ``<story>``, int64.
+
     Returns:
-        How many were written, the places after each line end, and how many
-        control characters were left out.
+        How many numbers were written, and how many control characters were left out.
     """
     total, removed = 0, 0
-    ends: list[NDArray[np.int64]] = []
     for path in paths:
         np.array([_MARK], dtype=np.uint32).tofile(file)
-        ends.append(np.array([total], dtype=np.int64))
+        if places is not None:
+            np.array([total], dtype=np.int64).tofile(places)
         total += 1
         tokenizer.restart()
         for block in read_blocks(path):
@@ -279,10 +275,11 @@ def _number(
             text = normalise(block, lowercase=lowercase)
             numbers, line_ends = _encode_lines(tokenizer, text)
             numbers.astype(np.uint32).tofile(file)
-            ends.append(line_ends + total)
+            if places is not None:
+                (line_ends + total).astype(np.int64).tofile(places)
             total += len(numbers)
             counted.add(len(block.encode()))
-    return total, np.concatenate(ends) if ends else np.empty(0, dtype=np.int64), removed
+    return total, removed
 
 
 def _encode_lines(tokenizer: Tokenizer, text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -295,7 +292,7 @@ def _encode_lines(tokenizer: Tokenizer, text: str) -> tuple[NDArray[np.int64], N
     return tokenizer.encode(text), lengths[:-1]
 
 
-def _choose_split(total: int, ends: NDArray[np.int64], fraction: float) -> int:
+def _choose_split(total: int, ends: Path, fraction: float) -> int:
     """Where validation begins: the last ``fraction``, moved back to a line end.
 
     A line so long that this would more than double the held-out part is cut
@@ -305,22 +302,23 @@ def _choose_split(total: int, ends: NDArray[np.int64], fraction: float) -> int:
     if wanted < SMALLEST_VALIDATION:
         return total
     exact = total - wanted
-    before = ends[ends <= exact]
-    start = int(before[-1]) if len(before) else exact
+    places = np.memmap(ends, dtype=np.int64, mode="r")  # in order; a search touches few pages
+    before = int(np.searchsorted(places, exact, side="right"))
+    start = int(places[before - 1]) if before else exact
     return start if total - start <= 2 * wanted and start > 2 else exact
 
 
 def _vocabulary(
     settings: TextSettings,
     tokenizer: Tokenizer,
-    numbers: NDArray[np.uint32],
+    pieces: Iterable[NDArray[np.uint32]],
     listed: list[str] | None,
 ) -> Vocabulary:
     """Count the training part, and it alone."""
     forms = tokenizer.forms()
     sums = np.zeros(len(forms), dtype=np.int64)
     stories = 0
-    for piece in _pieces(numbers):
+    for piece in pieces:
         known = piece[piece != _MARK]
         stories += len(piece) - len(known)
         sums += np.bincount(known, minlength=len(forms))
@@ -329,11 +327,18 @@ def _vocabulary(
         counts[forms[number]] += int(sums[number])
     counts[STORY] += stories
     if listed is not None:
-        forms = [normalise(form, lowercase=settings.lowercase) for form in listed]
-        return listed_vocabulary([form for form in forms if form], counts)
-    return build_vocabulary(
-        counts, min_count=settings.min_count, vocabulary_size=settings.vocabulary_size
-    )
+        known = [normalise(form, lowercase=settings.lowercase) for form in listed]
+        vocabulary = listed_vocabulary([form for form in known if form], counts)
+    else:
+        vocabulary = build_vocabulary(
+            counts, min_count=settings.min_count, vocabulary_size=settings.vocabulary_size
+        )
+    if len(vocabulary) == len(vocabulary.specials):
+        raise DataError(
+            f"data.min_count = {settings.min_count}, data.vocabulary_size = "
+            f"{settings.vocabulary_size}: no word is left to learn. Keep more words"
+        )
+    return vocabulary
 
 
 def _table(tokenizer: Tokenizer, vocabulary: Vocabulary) -> NDArray[np.uint32]:
@@ -370,9 +375,10 @@ def _turn(
     return lambda: sizes, ids()
 
 
-def _pieces(numbers: NDArray[np.uint32]) -> Iterator[NDArray[np.uint32]]:
-    for start in range(0, len(numbers), PIECE):
-        yield numbers[start : start + PIECE]
+def _pieces(path: Path, start: int, stop: int) -> Iterator[NDArray[np.uint32]]:
+    """The numbers of a file from ``start`` to ``stop``, read piece by piece."""
+    for place in range(start, stop, PIECE):
+        yield np.fromfile(path, dtype=np.uint32, count=min(PIECE, stop - place), offset=4 * place)
 
 
 def _load(home: Path, *, fingerprint: str, files: int) -> Corpus:

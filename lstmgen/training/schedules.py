@@ -39,5 +39,5 @@ def learning_rate(
 
 
 def planned_epochs(steps_per_epoch: int) -> int:
-    """How many epochs a config without ``train.epochs`` gets: some 2,000 steps, 5 to 200."""
-    return max(5, min(200, round(2000 / steps_per_epoch)))
+    """How many epochs a config without ``train.epochs`` gets: some 1,000 steps, 5 to 200."""
+    return max(5, min(200, round(1000 / steps_per_epoch)))
