@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 
 from lstmgen.cli.app import app
 
-os.environ["OMP_NUM_THREADS"] = "1"  # the networks here are too small to share
+# The networks here are too small to share, and waiting threads crawl on a busy machine.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
 os.environ.pop("LSTMGEN_RUNS_DIR", None)
 os.environ.pop("LSTMGEN_DEVICE", None)
 

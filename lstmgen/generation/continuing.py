@@ -11,8 +11,8 @@ from lstmgen.errors import CheckpointError
 from lstmgen.generation.cue import Cue
 from lstmgen.generation.engine import Engine
 from lstmgen.generation.sampling import Settings, choose
-from lstmgen.text.tokenizer import split_form
-from lstmgen.text.vocabulary import Vocabulary
+from lstmgen.text.tokenizer import Joiner, split_form
+from lstmgen.text.vocabulary import STORY, Vocabulary
 
 Stop = Literal["story", "sentence", "words"]
 
@@ -36,6 +36,40 @@ class Piece:
     ended: bool = False
 
 
+@dataclass
+class _Sample:
+    """One continuation in the making.
+
+    Attributes:
+        words: new tokens that hold a letter or digit.
+        silence: tokens since the last of them.
+        closing: its first sentence has ended; only closing marks may follow.
+    """
+
+    number: int
+    joiner: Joiner
+    typed_space: bool
+    words: int = 0
+    silence: int = 0
+    closing: bool = False
+
+    def take(self, token: str, *, most: int, stop: Stop) -> Piece:
+        """Add a drawn token, or end before it."""
+        surface = split_form(token)[0] if self.joiner.kind == "word" else token
+        text = "" if token == STORY else self.joiner.add(token)
+        closes = surface in _CLOSERS and not text.startswith(" ")
+        if token == STORY or (self.closing and not closes):
+            return Piece(self.number, "", ended=True)
+        if self.typed_space:
+            text, self.typed_space = text.removeprefix(" "), False
+        is_word = any(character.isalnum() for character in surface)
+        self.words += is_word
+        self.silence = 0 if is_word else self.silence + 1
+        self.closing = self.closing or (stop == "sentence" and surface[-1] in _SENTENCE_ENDS)
+        ended = self.words >= most or self.silence > _LONGEST_SILENCE
+        return Piece(self.number, text, ended=ended)
+
+
 def continue_cue(
     engine: Engine,
     vocabulary: Vocabulary,
@@ -49,7 +83,8 @@ def continue_cue(
 ) -> Iterator[Piece]:
     """Continue a cue several times at once.
 
-    The words of sample k depend on (seed, k) and not on how many samples there are.
+    The draws of sample k depend on (seed, k) and not on how many samples there are
+    (its probabilities do in their last bits, as rows of a batched product do).
     ``<unk>`` is never drawn; ``<story>`` ends a sample under ``stop="story"`` and is
     never drawn otherwise.
 
@@ -62,45 +97,25 @@ def continue_cue(
     """
     if len(vocabulary) == len(vocabulary.specials):
         raise CheckpointError("the vocabulary of this model holds no word to draw")
-    running = list(range(samples)) if words else []
-    joiners = {sample: copy.copy(cue.joiner) for sample in running}
-    counts = dict.fromkeys(running, 0)
-    silence = dict.fromkeys(running, 0)
-    closing: set[int] = set()  # samples that wait for a quote after their last sentence
-    generators = {s: np.random.default_rng([seed, s]) for s in running}
+    running = [_Sample(k, copy.copy(cue.joiner), cue.ends_in_space) for k in range(samples)]
+    generators = [np.random.default_rng([seed, sample.number]) for sample in running]
     forbidden = vocabulary.specials if stop != "story" else vocabulary.specials[1:]
     states = engine.zero_states(1)
     for word in cue.ids:
         states = engine.read(np.array([word]), states)
     states = [type(s)(*(np.repeat(part, samples, axis=0) for part in s)) for s in states]
-    begun: set[int] = set()
-    while running:
+    while running and words:
         drawn = choose(
             engine.logits(states),
-            [generators[s] for s in running],
+            [generators[sample.number] for sample in running],
             settings=settings,
             forbidden=forbidden,
         )
-        kept: list[int] = []
+        kept = []
         for row, (sample, word) in enumerate(zip(running, drawn.tolist(), strict=True)):
-            token = vocabulary.entries[word]
-            surface = split_form(token)[0] if cue.joiner.kind == "word" else token
-            text = "" if word == 0 else joiners[sample].add(token)
-            closes = surface in _CLOSERS and not text.startswith(" ")
-            if word == 0 or (sample in closing and not closes):
-                yield Piece(sample, "", ended=True)
-                continue
-            if sample not in begun and cue.ends_in_space:
-                text = text.removeprefix(" ")
-            begun.add(sample)
-            is_word = any(character.isalnum() for character in surface)
-            counts[sample] += is_word
-            silence[sample] = 0 if is_word else silence[sample] + 1
-            if stop == "sentence" and surface[-1] in _SENTENCE_ENDS:
-                closing.add(sample)
-            ended = counts[sample] >= words or silence[sample] > _LONGEST_SILENCE
-            yield Piece(sample, text, ended=ended)
-            if not ended:
+            piece = sample.take(vocabulary.entries[word], most=words, stop=stop)
+            yield piece
+            if not piece.ended:
                 kept.append(row)
         if len(kept) < len(running):
             states = [type(s)(*(part[kept] for part in s)) for s in states]

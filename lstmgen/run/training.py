@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from lstmgen import __version__, checkpoint
-from lstmgen.checkpoint import Index
 from lstmgen.config.loader import Loaded, dump, load
 from lstmgen.config.schema import Config
 from lstmgen.errors import CheckpointError, ConfigError, DivergedError, Problem
@@ -34,14 +33,14 @@ from lstmgen.run.events import (
     Stepped,
 )
 from lstmgen.run.generating import build_engine, continue_with
-from lstmgen.run.models import build_model, load_weights, to_arrays
+from lstmgen.run.keeping import Keeper
+from lstmgen.run.models import build_model, to_arrays
 from lstmgen.run.preparing import prepare_text
 from lstmgen.run.records import Records
 from lstmgen.run.signals import Asked
-from lstmgen.run.states import gather_state, restore_state
 from lstmgen.text.prepared import Corpus
 from lstmgen.training import devices
-from lstmgen.training.loop import StepReport, Trainee, refuse_non_finite, train_steps
+from lstmgen.training.loop import StepReport, Trainee, train_steps
 from lstmgen.training.meters import Meter
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.progress import Progress
@@ -124,7 +123,6 @@ class _Session:
     ) -> None:
         self.run, self.config, self.corpus, self.device = run, config, corpus, device
         self.asked = asked
-        self.checkpoints = run / folders.CHECKPOINTS
         self.records = Records(run)
         devices.set_up(device)
         settings = config.train
@@ -138,7 +136,7 @@ class _Session:
         self.plan = _plan(config, corpus, self.fit)
         self.until = self._planned_steps()
         self.epochs = self.until / self.plan.steps_in(0)
-        self.schedule_steps = self.until
+        self.keeper = Keeper(run, config, corpus, self.fit, schedule_steps=self.until)
         model = build_model(config.model, corpus.vocabulary, seed=settings.seed).to(device)
         optimizer = build_optimizer(
             model, name=settings.optimizer, weight_decay=settings.weight_decay
@@ -146,9 +144,8 @@ class _Session:
         self.trainee = Trainee(model, optimizer)
         self.meter, self.since_evaluation = Meter(), Meter()
         self.warm_up = WARM_UP
-        self.begun = self.saved_at = time.monotonic()
+        self.begun = time.monotonic()
         self.seconds_before = 0.0  # of the processes that trained this run before
-        self.saved_step: int | None = None
         self.evaluations: list[float] = []
 
     @property
@@ -167,14 +164,14 @@ class _Session:
         yield self._card(resumed=resumed)
         if resumed and not self._evaluated() and self._evaluation_due():
             yield from self._evaluate(None)  # the run was stopped just before it
-            self._write_index()  # the step's folder has these weights already
+            self.keeper.write_index(self.progress)  # the step's folder has these weights already
         reason = self._reason_to_end()
         if resumed and reason:
             yield self._finish(f"already finished: {reason}", interrupted=False)
             return
-        if self.config.train.schedule == "cosine" and self.until > self.schedule_steps:
+        if self.config.train.schedule == "cosine" and self.until > self.keeper.schedule_steps:
             yield Notice(
-                f"the cosine schedule keeps its length of {self.schedule_steps:,} steps: "
+                f"the cosine schedule keeps its length of {self.keeper.schedule_steps:,} steps: "
                 "behind it the learning rate is 0 and nothing is learnt"
             )
         reports = train_steps(
@@ -236,7 +233,7 @@ class _Session:
             if report.step % every == 0 or ending:
                 yield self._sample()
         due = self._due(settings.save_every) if settings.save_every else self._evaluated()
-        late = time.monotonic() - self.saved_at > SAVE_SECONDS
+        late = time.monotonic() - self.keeper.saved_at > SAVE_SECONDS
         if best or due or ending or late or self.asked.save:
             self.asked.save = False
             yield from self._save()
@@ -334,85 +331,19 @@ class _Session:
         self.records.add_samples(self.progress.step, texts)
         return Sampled(self.progress.step, tuple(texts))
 
-    # Checkpoints
-
     def _save(self) -> Iterator[Event]:
-        """Write a checkpoint of this step, unless there is one."""
-        step = self.progress.step
-        if self.saved_step == step:
-            return
-        refuse_non_finite(self.model, step=step)
-        data = self.config.data
-        checkpoint.write_checkpoint(
-            self.checkpoints,
-            step,
-            model=to_arrays(dict(self.model.named_parameters())),
-            state=gather_state(self.trainee),
-            progress=self._facts() | {"progress": self.progress.as_json()},
-            config=dump(self.config, portable=True),
-            vocabulary=self.corpus.vocabulary.as_json(),
-            tokenizer={"tokenizer": data.tokenizer, "lowercase": data.lowercase},
-        )
-        self.saved_step, self.saved_at = step, time.monotonic()
-        index = self._write_index()
-        self.records.add_event("saved", step, {})
-        yield Saved(step)
-        keep = self.config.train.keep
-        for failure in checkpoint.delete_old(self.checkpoints, index=index, keep=keep):
-            yield Notice(failure)
-
-    def _write_index(self) -> Index:
-        last = self.progress.step
-        best = self.progress.best_step
-        if best is None or not checkpoint.step_folder(self.checkpoints, best).is_dir():
-            best = last
-        index = Index(best=best, last=last)
-        checkpoint.write_index(self.checkpoints, index)
-        return index
-
-    def _facts(self) -> dict[str, Any]:
-        """What must be the same for a resumption to be the same training."""
-        return {
-            "lstmgen": __version__,
-            "text": self.corpus.fingerprint,
-            "schedule_steps": self.schedule_steps,
-            "window": self.fit.window,
-            "stride": self.fit.stride,
-            "batch_size": self.fit.batch_size,
-            "accumulate": self.fit.accumulate,
-        }
+        for event in self.keeper.save(self.trainee):
+            if isinstance(event, Saved):
+                self.records.add_event("saved", event.step, {})
+            yield event
 
     def restore(self, step: int) -> None:
-        """Take up the training at a checkpoint.
-
-        Raises:
-            CheckpointError: where it is damaged or belongs to another text.
-        """
-        path = checkpoint.step_folder(self.checkpoints, step)
-        found = checkpoint.open_checkpoint(path)
-        checkpoint.clean_up(self.checkpoints)
-        saved = found.read_json(checkpoint.PROGRESS)
-        try:
-            facts = {key: saved[key] for key in self._facts()}
-            self.schedule_steps = int(saved["schedule_steps"])
-            progress = Progress(**saved["progress"])
-        except (KeyError, TypeError, ValueError):
-            raise checkpoint.damaged(path, "state.json lacks a counter") from None
-        for key, now in self._facts().items():
-            if key not in ("lstmgen", "schedule_steps") and facts[key] != now:
-                what = "the text (or how it is read)" if key == "text" else f"train.{key}"
-                raise CheckpointError(
-                    f"{self.run} cannot be resumed: {what} was {facts[key]} and is now {now}. "
-                    "Put it back, or start a new run"
-                )
-        load_weights(self.model, found.read_tensors(checkpoint.MODEL), source=str(path))
-        restore_state(self.trainee, found.read_tensors(checkpoint.STATE), path=path)
+        """Take up the training, its records and its clock at a checkpoint."""
+        self.keeper.restore(self.trainee, step)
         self.records.drop_after(step)
         rows = self.records.rows()
         self.seconds_before = max((row["seconds"] or 0.0 for row in rows), default=0.0)
         self.evaluations = [r["valid_nats"] for r in rows if r["valid_nats"] is not None]
-        self.trainee.progress = progress
-        self.saved_step = step
 
     # Ends and rates
 
@@ -441,7 +372,7 @@ class _Session:
             peak=settings.learning_rate,
             schedule=settings.schedule,
             warmup_steps=settings.warmup_steps,
-            total_steps=self.schedule_steps,
+            total_steps=self.keeper.schedule_steps,
             halvings=progress.halvings,
         )
 

@@ -1,0 +1,122 @@
+"""Saving a training as a checkpoint, and taking it up from one."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lstmgen import __version__, checkpoint
+from lstmgen.checkpoint import Index
+from lstmgen.config.loader import dump
+from lstmgen.config.schema import Config
+from lstmgen.errors import CheckpointError
+from lstmgen.run import folders
+from lstmgen.run.events import Notice, Saved
+from lstmgen.run.models import load_weights, to_arrays
+from lstmgen.run.states import gather_state, restore_state
+from lstmgen.text.prepared import Corpus
+from lstmgen.training.loop import Trainee, refuse_non_finite
+from lstmgen.training.progress import Progress
+from lstmgen.windows.plans import Fit
+
+
+@dataclass
+class Keeper:
+    """Writes and reads the checkpoints of one run.
+
+    Attributes:
+        schedule_steps: the length of the learning-rate schedule; a resumption keeps it.
+        saved_step: the step of the newest checkpoint; None before the first.
+        saved_at: when it was written, on the monotonic clock.
+    """
+
+    run: Path
+    config: Config
+    corpus: Corpus
+    fit: Fit
+    schedule_steps: int
+    saved_step: int | None = None
+    saved_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the step folders."""
+        return self.run / folders.CHECKPOINTS
+
+    def save(self, trainee: Trainee) -> Iterator[Saved | Notice]:
+        """Write a checkpoint of the current step, unless there is one.
+
+        Raises:
+            DivergedError: where a weight is not finite. StorageError: where the disk is full.
+        """
+        step = trainee.progress.step
+        if self.saved_step == step:
+            return
+        refuse_non_finite(trainee.model, step=step)
+        data = self.config.data
+        checkpoint.write_checkpoint(
+            self.checkpoints,
+            step,
+            model=to_arrays(dict(trainee.model.named_parameters())),
+            state=gather_state(trainee),
+            progress=self._facts() | {"progress": trainee.progress.as_json()},
+            config=dump(self.config, portable=True),
+            vocabulary=self.corpus.vocabulary.as_json(),
+            tokenizer={"tokenizer": data.tokenizer, "lowercase": data.lowercase},
+        )
+        self.saved_step, self.saved_at = step, time.monotonic()
+        index = self.write_index(trainee.progress)
+        yield Saved(step)
+        keep = self.config.train.keep
+        for failure in checkpoint.delete_old(self.checkpoints, index=index, keep=keep):
+            yield Notice(failure)
+
+    def write_index(self, progress: Progress) -> Index:
+        """Name the best and the last checkpoint; without a best one the last is the best."""
+        last, best = progress.step, progress.best_step
+        if best is None or not checkpoint.step_folder(self.checkpoints, best).is_dir():
+            best = last
+        index = Index(best=best, last=last)
+        checkpoint.write_index(self.checkpoints, index)
+        return index
+
+    def restore(self, trainee: Trainee, step: int) -> None:
+        """Take up a training at a checkpoint.
+
+        Raises:
+            CheckpointError: where it is damaged or belongs to another text.
+        """
+        path = checkpoint.step_folder(self.checkpoints, step)
+        found = checkpoint.open_checkpoint(path)
+        checkpoint.clean_up(self.checkpoints)
+        saved = found.read_json(checkpoint.PROGRESS)
+        try:
+            facts = {key: saved[key] for key in self._facts()}
+            progress = Progress(**saved["progress"])
+            self.schedule_steps = int(saved["schedule_steps"])
+        except (KeyError, TypeError, ValueError):
+            raise checkpoint.damaged(path, "state.json lacks a counter") from None
+        for key, now in self._facts().items():
+            if key not in ("lstmgen", "schedule_steps") and facts[key] != now:
+                what = "the text (or how it is read)" if key == "text" else f"train.{key}"
+                raise CheckpointError(
+                    f"{self.run} cannot be resumed: {what} was {facts[key]} and is now {now}. "
+                    "Put it back, or start a new run"
+                )
+        load_weights(trainee.model, found.read_tensors(checkpoint.MODEL), source=str(path))
+        restore_state(trainee, found.read_tensors(checkpoint.STATE), path=path)
+        trainee.progress = progress
+        self.saved_step = step
+
+    def _facts(self) -> dict[str, Any]:
+        """What must be the same for a resumption to be the same training."""
+        return {
+            "lstmgen": __version__,
+            "text": self.corpus.fingerprint,
+            "schedule_steps": self.schedule_steps,
+            "window": self.fit.window,
+            "stride": self.fit.stride,
+            "batch_size": self.fit.batch_size,
+            "accumulate": self.fit.accumulate,
+        }
