@@ -280,6 +280,13 @@ def test_a_strangers_text_trains_and_generates(tmp_path, name, text):
     assert done.stdout.startswith(words)
 
 
+def test_a_tie_without_projection_is_told_of(trained):
+    done = call_cli("train", "my.yaml", *FAST, cwd=trained, check=0)
+    assert "note: the last layer and the word vectors have one size (8)" in done.stderr
+    done = call_cli("train", "my.yaml", *FAST[:-2], cwd=trained, check=0)
+    assert "have one size" not in done.stderr
+
+
 def test_standard_input_can_be_the_text_and_the_run_goes_on_without_it(tmp_path):
     done = run_cli("train", "fable", "data.train=-", *FAST, "-q", cwd=tmp_path, stdin=STORY * 3,
                    check=0)  # fmt: skip

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lstmgen.errors import CheckpointError, DataError, printable
 from lstmgen.text import reading
@@ -228,6 +230,30 @@ def test_a_text_in_any_script_is_read_in_blocks(tmp_path, line):
     numbers = np.concatenate([parts.encode(normalise(block)) for block in blocks])
     forms, part_forms = whole.forms(), parts.forms()
     assert [part_forms[n] for n in numbers] == [forms[n] for n in expected]
+
+
+HARD = "ab .,\n\n\r\t  é\u0301中文の。'’\"“„¬-\x07\u200d🙂\u2028Σσς İ한\u1161"
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text(alphabet=HARD, max_size=150), st.integers(3, 60), st.booleans())
+def test_any_text_read_in_blocks_has_the_tokens_of_the_whole(folder, text, block, lowercase):
+    path = folder / "text.txt"
+    path.write_bytes(text.encode())
+    parts, whole = Tokenizer("word"), Tokenizer("word")
+    numbers = [
+        number
+        for piece in read_blocks(path, block=block)
+        for number in parts.encode(normalise(piece, lowercase=lowercase))
+    ]
+    expected = whole.encode(normalise(text, lowercase=lowercase))
+    forms, whole_forms = parts.forms(), whole.forms()
+    assert [forms[n] for n in numbers] == [whole_forms[n] for n in expected]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("blocks")
 
 
 @pytest.mark.parametrize("harm", ["meta", "empty", "cut", "gone"])

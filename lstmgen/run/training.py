@@ -13,7 +13,7 @@ import torch
 
 from lstmgen import __version__, checkpoint
 from lstmgen.config.loader import Loaded, dump, load
-from lstmgen.config.schema import Config
+from lstmgen.config.schema import Config, ModelConfig
 from lstmgen.errors import CheckpointError, ConfigError, DivergedError, Problem
 from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
 from lstmgen.generation.continuing import continuations
@@ -158,7 +158,7 @@ class _Session:
 
     def events(self, *, resumed: bool) -> Iterator[Event]:
         """The whole of the training."""
-        for notice in (*self.corpus.notices, self.fit.notice):
+        for notice in (*self.corpus.notices, self.fit.notice, _tie_notice(self.config.model)):
             if notice:
                 yield Notice(notice)
         yield self._card(resumed=resumed)
@@ -427,6 +427,16 @@ def _plan(config: Config, corpus: Corpus, fit: Any) -> Plan:
     if config.train.order == "random":
         return RandomPlan(**sizes, seed=config.train.seed)
     return StreamPlan(**sizes)
+
+
+def _tie_notice(model: ModelConfig) -> str:
+    """A warning where the output is tied without a projection (see docs/training.md)."""
+    if not model.tie_weights or model.hidden_sizes[-1] != model.embedding_dim:
+        return ""
+    return (
+        f"the last layer and the word vectors have one size ({model.embedding_dim}), so they are "
+        "tied without a projection between them. Another size usually learns better"
+    )
 
 
 def _environment(device: torch.device) -> dict[str, Any]:
