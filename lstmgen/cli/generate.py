@@ -74,7 +74,7 @@ def generate(
     pieces = generator.run(read, settings, samples=samples, seed=chosen)
     if samples == 1:
         begun = not no_cue
-        sys.stdout.write("" if no_cue else text)
+        sys.stdout.write("" if no_cue else read.text)
         for piece in pieces:
             sys.stdout.write(piece.text if begun else piece.text.lstrip(" "))
             begun = True
@@ -87,7 +87,7 @@ def generate(
     for number, continuation in enumerate(continuations(pieces, samples)):
         if number:
             sys.stdout.write("---\n")
-        sys.stdout.write((continuation.lstrip(" ") if no_cue else text + continuation) + "\n")
+        sys.stdout.write((continuation.lstrip(" ") if no_cue else read.text + continuation) + "\n")
 
 
 def _piped() -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lstmgen.text.reading import normalise
+from lstmgen.text.reading import normalise, remove_control
 from lstmgen.text.tokenizer import Joiner, Kind, split_form, tokenize
 from lstmgen.text.vocabulary import STORY, Vocabulary
 
@@ -12,7 +12,7 @@ class Cue:
     """A cue, cut into what the model reads.
 
     Attributes:
-        text: as typed.
+        text: as typed, without control characters.
         ids: what is read, ``<story>`` first.
         unknown: its words that the vocabulary lacks, in order, each once.
         joiner: puts the spaces into what follows.
@@ -48,4 +48,4 @@ def read_cue(text: str, vocabulary: Vocabulary, *, kind: Kind, lowercase: bool) 
                 continue  # white space that the model never met says nothing to it
             unknown[surface] = None
         ids.append(vocabulary.lookup(known))
-    return Cue(text, tuple(ids), tuple(unknown), joiner, ends_in_space)
+    return Cue(remove_control(text), tuple(ids), tuple(unknown), joiner, ends_in_space)

@@ -31,13 +31,17 @@ _CUTS = (
 
 def normalise(text: str, *, lowercase: bool = False) -> str:
     """Bring a text to the form in which it is tokenised (see the module)."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text = _CONTROL.sub("", text)
+    text = remove_control(text)
     if text.isascii():
         return text.lower() if lowercase else text
     if lowercase:
         text = text.lower()
     return unicodedata.normalize("NFC", text)
+
+
+def remove_control(text: str) -> str:
+    """Make line ends ``\\n`` and take the other control characters out, tabs apart."""
+    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def count_control(text: str) -> int:
