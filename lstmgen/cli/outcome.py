@@ -27,8 +27,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
             warn(f"error: {error}")
             raise typer.Exit(error.exit_code) from None
         except BrokenPipeError:
-            # The interpreter flushes stdout again when it ends: give it somewhere to go.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            drop_stdout()
             raise typer.Exit(CLOSED_PIPE) from None
         except OSError as error:
             name = error.filename if error.filename is not None else "a file"
@@ -47,6 +46,11 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(INTERRUPTED) from None
 
     return wrapped
+
+
+def drop_stdout() -> None:
+    """Let go of a stdout that nobody reads: the interpreter flushes it again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def warn(text: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lstmgen.cli.options import RunsDir
-from lstmgen.cli.outcome import reported
+from lstmgen.cli.outcome import drop_stdout, reported
 from lstmgen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -82,6 +82,15 @@ def _start(
         _watch(train_run(loaded, corpus, name=name, runs=runs, asked=asked), console, asked)
 
 
+def _name_run(run: Path) -> None:
+    """The product: the run folder, on stdout."""
+    try:
+        typer.echo(run)
+    except BrokenPipeError:
+        drop_stdout()
+        raise
+
+
 def _watch(events: "Iterator[Event]", console: "TrainingConsole", asked: "Asked") -> None:
     from lstmgen.run.events import Created, Finished
 
@@ -89,9 +98,9 @@ def _watch(events: "Iterator[Event]", console: "TrainingConsole", asked: "Asked"
     with closing(events):  # type: ignore[type-var]
         for event in events:
             try:
-                if isinstance(event, Created):
-                    typer.echo(event.run)
                 console.show(event)
+                if isinstance(event, Created):
+                    _name_run(event.run)
             except BrokenPipeError:  # nobody looks any more: save and end
                 console.mute()
                 asked.stop = asked.stop or signal.SIGPIPE

@@ -3,10 +3,14 @@
 import math
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lstmgen.errors import printable
 from lstmgen.reporting import figures
 from lstmgen.run.records import Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 INK, TRAIN, VALID, QUIET = "#333333", "#8a9bb0", "#c44e2b", "#999999"
 
@@ -62,13 +66,7 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, unigram: float) -> b
     axes.set_title(printable(title), loc="left", color=INK, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#eeeeee")
-    perplexities = axes.secondary_yaxis("right")
-    low, high = axes.get_ylim()
-    ticks = [p for p in (2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 50000)
-             if low <= math.log(p) <= high]  # fmt: skip
-    perplexities.set_yticks([math.log(p) for p in ticks], [f"{p:,}" for p in ticks])
-    perplexities.set_ylabel("perplexity")
-    perplexities.spines["right"].set_visible(False)
+    _add_perplexities(axes)
     axes.legend(frameon=False, loc="upper right", bbox_to_anchor=(1, 0.92))
     path.parent.mkdir(exist_ok=True)
     with warnings.catch_warnings():
@@ -76,3 +74,14 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, unigram: float) -> b
         figure.savefig(path)
     pyplot.close(figure)
     return True
+
+
+def _add_perplexities(axes: "Axes") -> None:
+    """A second axis on the right, in perplexity."""
+    perplexities = axes.secondary_yaxis("right")
+    low, high = axes.get_ylim()
+    ticks = [p for p in (2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 50000)
+             if low <= math.log(p) <= high]  # fmt: skip
+    perplexities.set_yticks([math.log(p) for p in ticks], [f"{p:,}" for p in ticks])
+    perplexities.set_ylabel("perplexity")
+    perplexities.spines["right"].set_visible(False)
