@@ -265,8 +265,24 @@ def test_a_signal_in_the_last_evaluation_leaves_it_to_the_resumption(tiny, tmp_p
     assert indices[0] == indices[1]
 
 
+def test_a_run_that_its_clock_ends_is_evaluated_and_saved_where_it_ends(tiny, tmp_path):
+    run = train(tiny, "train.epochs=100000", "train.max_minutes=0.01", "train.eval_every=100000",
+                "train.save_every=100000", "sample.cues=[]", cwd=tmp_path)  # fmt: skip
+    progress = json.loads((last(run) / checkpoint.PROGRESS).read_text())["progress"]
+    assert progress["evaluated"] == progress["best_step"] == progress["step"] > 0
+
+
+def test_patience_ends_a_run_that_gets_no_better_and_keeps_its_best(tiny, tmp_path):
+    """At a rate that moves no weight every evaluation ties with the first, which stays the best."""
+    run = train(tiny, "train.learning_rate=1e-30", "train.eval_every=1", "train.patience=3",
+                "train.keep=1", "sample.cues=[]", cwd=tmp_path)  # fmt: skip
+    assert "no better evaluation in the last 3" in (run / "log.txt").read_text()
+    assert checkpoint.read_index(run / folders.CHECKPOINTS) == checkpoint.Index(best=1, last=4)
+    assert sorted(checkpoint.saved_steps(run / folders.CHECKPOINTS)) == [1, 4]
+
+
 def test_reading_beside_a_writer_that_saves_each_step_never_fails(tiny, tmp_path, processes):
-    from lstmgen.run.generating import open_generator
+    from lstmgen.run.generating import open_found
 
     process = processes("train", tiny, "train.epochs=3000", "train.save_every=1", "train.keep=1",
                         "sample.cues=[]", "-q", cwd=tmp_path)  # fmt: skip
@@ -274,6 +290,6 @@ def test_reading_beside_a_writer_that_saves_each_step_never_fails(tiny, tmp_path
     wait_for(lambda: (run / folders.CHECKPOINTS / "index.json").exists())
     seen = set()
     for _ in range(300):
-        seen.add(open_generator(run, tmp_path).opened.checkpoint.step)
+        seen.add(open_found(run, tmp_path)[0].checkpoint.step)
     assert process.poll() is None
     assert seen

@@ -1,14 +1,20 @@
 """``lstmgen generate``."""
 
+import os
 import secrets
+import stat
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lstmgen.cli.options import Run, RunsDir
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.errors import UsageError
+
+if TYPE_CHECKING:
+    from lstmgen.generation.continuing import Piece
 
 
 @reported
@@ -53,48 +59,50 @@ def generate(
     """
     from lstmgen.config.loader import override_sample
     from lstmgen.run.folders import runs_folder
-    from lstmgen.run.generating import open_generator
+    from lstmgen.run.generating import make_generator, open_found
 
     text = cue if cue is not None else _piped()
-    generator = open_generator(run, runs_folder(runs_dir))
+    opened, weights = open_found(run, runs_folder(runs_dir))
+    path = opened.checkpoint.path
+    generator = make_generator(opened.config, opened.vocabulary, weights, source=str(path))
     given = {"words": words, "temperature": temperature, "top_k": top_k, "top_p": top_p,
              "stop": stop}  # fmt: skip
     settings = override_sample(
-        generator.opened.config.sample, {k: v for k, v in given.items() if v is not None}
+        opened.config.sample, {k: v for k, v in given.items() if v is not None}
     )
     chosen = secrets.randbelow(2**31) if seed is None else seed
     read = generator.read_cue(text)
-    if not quiet:
-        if seed is None:
-            warn(f"{generator.opened.checkpoint.path}, --seed {chosen}")
-        if read.unknown:
-            as_what = "<unk>" if generator.opened.vocabulary.models_unknown else "a rare word"
-            names = ", ".join(read.unknown)
-            warn(f"note: not in the vocabulary, each read as {as_what}: {names}")
+    if seed is None and not quiet:
+        warn(f"{path}, --seed {chosen}")
+    if read.unknown and not quiet:
+        as_what = "<unk>" if opened.vocabulary.models_unknown else "a rare word"
+        names = ", ".join(read.unknown)
+        warn(f"note: not in the vocabulary, each read as {as_what}: {names}")
     pieces = generator.run(read, settings, samples=samples, seed=chosen)
-    if samples == 1:
-        begun = not no_cue
-        sys.stdout.write("" if no_cue else read.text)
-        for piece in pieces:
-            sys.stdout.write(piece.text if begun else piece.text.lstrip(" "))
-            begun = True
-            if sys.stdout.isatty():
-                sys.stdout.flush()
-        sys.stdout.write("\n")
-        return
+    _print(pieces, samples=samples, cue="" if no_cue else read.text)
+
+
+def _print(pieces: "Iterator[Piece]", *, samples: int, cue: str) -> None:
+    """Print the cue and what follows it: one sample as it comes, several when all are there."""
     from lstmgen.generation.continuing import continuations
 
-    for number, continuation in enumerate(continuations(pieces, samples)):
-        if number:
-            sys.stdout.write("---\n")
-        sys.stdout.write((continuation.lstrip(" ") if no_cue else read.text + continuation) + "\n")
+    if samples > 1:
+        for number, text in enumerate(continuations(pieces, samples)):
+            sys.stdout.write("---\n" if number else "")
+            sys.stdout.write(cue + (text if cue else text.lstrip(" ")) + "\n")
+        return
+    sys.stdout.write(cue)
+    begun = bool(cue)
+    for piece in pieces:
+        sys.stdout.write(piece.text if begun else piece.text.lstrip(" "))
+        begun = True
+        if sys.stdout.isatty():
+            sys.stdout.flush()
+    sys.stdout.write("\n")
 
 
 def _piped() -> str:
     """The text on standard input where that is a pipe or a file, else nothing."""
-    import os
-    import stat
-
     try:
         mode = os.fstat(0).st_mode
     except OSError:

@@ -70,6 +70,7 @@ class Evaluated:
     """The validation text was scored.
 
     Attributes:
+        learning_rate: of the step before; None right after a resumption.
         zero_state_perplexity: by windows from a zero state, for ``order: random`` only.
         best: the best evaluation so far.
     """
@@ -80,7 +81,7 @@ class Evaluated:
     nats: float
     perplexity: float
     zero_state_perplexity: float | None
-    learning_rate: float
+    learning_rate: float | None
     words_per_second: float
     seconds: float
     best: bool

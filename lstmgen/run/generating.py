@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lstmgen import checkpoint
 from lstmgen.checkpoint import Checkpoint
 from lstmgen.config.loader import from_portable
-from lstmgen.config.schema import Config, ModelConfig, SampleConfig
+from lstmgen.config.schema import Config, SampleConfig
 from lstmgen.errors import CheckpointError, ConfigError
 from lstmgen.run import folders
 
@@ -41,46 +41,54 @@ class Opened:
 class Generator:
     """Everything that continues cues."""
 
-    opened: Opened
+    config: Config
+    vocabulary: "Vocabulary"
     engine: "Engine"
 
     def read_cue(self, text: str) -> "Cue":
         """A cue as this model reads it."""
         from lstmgen.generation.cue import read_cue
 
-        data = self.opened.config.data
-        return read_cue(text, self.opened.vocabulary, kind=data.tokenizer, lowercase=data.lowercase)
+        data = self.config.data
+        return read_cue(text, self.vocabulary, kind=data.tokenizer, lowercase=data.lowercase)
 
-    def run(self, cue: "Cue", settings: SampleConfig, *, samples: int, seed: int
-            ) -> "Iterator[Piece]":  # fmt: skip
-        """Continue a cue (see ``generation.continuing``)."""
-        return continue_with(self.engine, self.opened.vocabulary, cue, settings,
-                             samples=samples, seed=seed)  # fmt: skip
+    def run(
+        self, cue: "Cue", settings: SampleConfig, *, samples: int, seed: int
+    ) -> "Iterator[Piece]":
+        """Continue a cue as a config's section ``sample`` says (``generation.continuing``)."""
+        from lstmgen.generation.continuing import continue_cue
+        from lstmgen.generation.sampling import Settings
+
+        return continue_cue(
+            self.engine,
+            self.vocabulary,
+            cue,
+            samples=samples,
+            words=settings.words,
+            stop=settings.stop,
+            settings=Settings(settings.temperature, settings.top_k, settings.top_p),
+            seed=seed,
+        )
 
 
-def continue_with(
-    engine: "Engine",
-    vocabulary: "Vocabulary",
-    cue: "Cue",
-    settings: SampleConfig,
-    *,
-    samples: int,
-    seed: int,
-) -> "Iterator[Piece]":
-    """Continue a cue as a config's section ``sample`` says."""
-    from lstmgen.generation.continuing import continue_cue
-    from lstmgen.generation.sampling import Settings
+def make_generator(
+    config: Config, vocabulary: "Vocabulary", weights: "Weights", *, source: str = "the model"
+) -> Generator:
+    """A generator from a config's model with given weights.
 
-    return continue_cue(
-        engine,
-        vocabulary,
-        cue,
-        samples=samples,
-        words=settings.words,
-        stop=settings.stop,
-        settings=Settings(settings.temperature, settings.top_k, settings.top_p),
-        seed=seed,
+    Raises:
+        CheckpointError: where the weights do not fit; ``source`` names them.
+    """
+    from lstmgen.generation.engine import Engine
+
+    engine = Engine(
+        weights,
+        vocab_size=len(vocabulary),
+        hidden_sizes=config.model.hidden_sizes,
+        seen_once=vocabulary.seen_once,
+        source=source,
     )
+    return Generator(config, vocabulary, engine)
 
 
 def open_step(path: Path) -> Opened:
@@ -122,29 +130,6 @@ def open_found(given: Path | None, runs: Path) -> "tuple[Opened, Weights]":
             if step.exists() or attempt + 1 == ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
-
-
-def open_generator(given: Path | None, runs: Path) -> Generator:
-    """Open the checkpoint that a command line means, ready to generate."""
-    opened, weights = open_found(given, runs)
-    source = str(opened.checkpoint.path)
-    engine = build_engine(weights, opened.vocabulary, opened.config.model, source=source)
-    return Generator(opened, engine)
-
-
-def build_engine(
-    weights: "Weights", vocabulary: "Vocabulary", model: ModelConfig, *, source: str = "the model"
-) -> "Engine":
-    """The engine of a config's model with given weights."""
-    from lstmgen.generation.engine import Engine
-
-    return Engine(
-        weights,
-        vocab_size=len(vocabulary),
-        hidden_sizes=model.hidden_sizes,
-        seen_once=vocabulary.seen_once,
-        source=source,
-    )
 
 
 def _choose_threads(step: Path) -> None:

@@ -17,7 +17,6 @@ from lstmgen.config.schema import Config, ModelConfig
 from lstmgen.errors import CheckpointError, ConfigError, DivergedError, Problem
 from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
 from lstmgen.generation.continuing import continuations
-from lstmgen.generation.cue import read_cue
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.run import folders
 from lstmgen.run.cards import start_card
@@ -32,7 +31,7 @@ from lstmgen.run.events import (
     Started,
     Stepped,
 )
-from lstmgen.run.generating import build_engine, continue_with
+from lstmgen.run.generating import make_generator
 from lstmgen.run.keeping import Keeper
 from lstmgen.run.models import build_model, to_arrays
 from lstmgen.run.preparing import prepare_text
@@ -162,10 +161,12 @@ class _Session:
             if notice:
                 yield Notice(notice)
         yield self._card(resumed=resumed)
-        if resumed and not self._evaluated() and self._evaluation_due():
+        reason = self._limit_reached()
+        due = bool(reason) or self._due(self.config.train.eval_every)
+        if resumed and due and not self._evaluated():
             yield from self._evaluate(None)  # the run was stopped just before it
             self.keeper.write_index(self.progress)  # the step's folder has these weights already
-        reason = self._reason_to_end()
+        reason = reason or self._patience_over()
         if resumed and reason:
             yield self._finish(f"already finished: {reason}", interrupted=False)
             return
@@ -183,13 +184,15 @@ class _Session:
             clip_norm=self.config.train.clip_norm,
             seed=self.config.train.seed,
         )
-        while not (reason := self._reason_to_end()):
+        while not reason:
             try:
                 report = next(reports)
             except DivergedError as error:
                 self.records.add_event("diverged", self.progress.step, {"message": str(error)})
                 raise
-            yield from self._after_step(report)
+            reason = self._limit_reached()
+            yield from self._after_step(report, ending=bool(reason))
+            reason = reason or self._patience_over()
             if self.asked.stop:
                 yield from self._save()
                 yield self._finish("stopped by a signal", interrupted=True)
@@ -199,7 +202,7 @@ class _Session:
 
     # What happens after a step
 
-    def _after_step(self, report: StepReport) -> Iterator[Event]:
+    def _after_step(self, report: StepReport, *, ending: bool) -> Iterator[Event]:
         settings = self.config.train
         self.warm_up -= 1
         for meter in (self.meter, self.since_evaluation):
@@ -219,8 +222,7 @@ class _Session:
         if self.asked.stop:
             return
         best = False
-        ending = bool(self._reason_to_end())
-        if self._evaluation_due():
+        if ending or self._due(settings.eval_every):
             for event in self._evaluate(report):
                 best = best or (isinstance(event, Evaluated) and event.best)
                 yield event
@@ -237,9 +239,6 @@ class _Session:
         if best or due or ending or late or self.asked.save:
             self.asked.save = False
             yield from self._save()
-
-    def _evaluation_due(self) -> bool:
-        return self._due(self.config.train.eval_every) or bool(self._reason_to_end())
 
     def _due(self, every: int | None) -> bool:
         """Whether the step just done is one of every so many, or ends one of some 20 epochs."""
@@ -286,7 +285,7 @@ class _Session:
             nats=result.nats_per_word,
             perplexity=result.perplexity,
             zero_state_perplexity=zero_state,
-            learning_rate=0.0 if report is None else report.learning_rate,
+            learning_rate=None if report is None else report.learning_rate,
             words_per_second=self.since_evaluation.words_per_second,
             seconds=self._seconds(),
             best=best,
@@ -316,18 +315,15 @@ class _Session:
 
     def _sample(self) -> Sampled:
         """Continue the cues: always the same seed, so that steps can be compared."""
-        vocabulary, data = self.corpus.vocabulary, self.config.data
         weights = to_arrays(dict(self.model.named_parameters()))
-        engine = build_engine(weights, vocabulary, self.config.model)
+        generator = make_generator(self.config, self.corpus.vocabulary, weights)
         words = min(self.config.sample.words, SAMPLE_WORDS)
         settings = self.config.sample.model_copy(update={"words": words})
         texts = []
         for text in self.config.sample.cues:
-            cue = read_cue(text, vocabulary, kind=data.tokenizer, lowercase=data.lowercase)
-            pieces = continue_with(
-                engine, vocabulary, cue, settings, samples=1, seed=self.config.train.seed
-            )
-            texts.append(text + continuations(pieces, 1)[0])
+            cue = generator.read_cue(text)
+            pieces = generator.run(cue, settings, samples=1, seed=self.config.train.seed)
+            texts.append(cue.text + continuations(pieces, 1)[0])
         self.records.add_samples(self.progress.step, texts)
         return Sampled(self.progress.step, tuple(texts))
 
@@ -354,15 +350,24 @@ class _Session:
         epochs = settings.epochs or planned_epochs(self.plan.steps_in(0))
         return min(steps_until(self.plan, epochs), settings.max_steps or sys.maxsize)
 
-    def _reason_to_end(self) -> str:
-        """Why no further step is taken; empty where one is."""
-        settings, progress = self.config.train, self.progress
-        if progress.step >= self.until:
+    def _limit_reached(self) -> str:
+        """The limit that ends the run here, in words; empty where there is none.
+
+        Asked once a step: a clock that strikes between two questions would end the
+        run without its last evaluation.
+        """
+        settings = self.config.train
+        if self.progress.step >= self.until:
             return f"all {self.until:,} steps are done"
-        if settings.patience is not None and progress.stale >= settings.patience:
-            return f"no better evaluation in the last {progress.stale}"
         if settings.max_minutes is not None and self._seconds() >= settings.max_minutes * 60:
             return f"{settings.max_minutes:g} minutes are over"
+        return ""
+
+    def _patience_over(self) -> str:
+        """Likewise, where the evaluations have brought nothing better for too long."""
+        patience, stale = self.config.train.patience, self.progress.stale
+        if patience is not None and stale >= patience:
+            return f"no better evaluation in the last {stale}"
         return ""
 
     def _rate(self, progress: Progress) -> float:
