@@ -190,12 +190,13 @@ def test_divergence_is_an_error_before_any_weight_changes():
 
 
 def test_weights_that_are_not_finite_are_kept_out_of_checkpoints():
-    model = make().model
-    refuse_non_finite(model, step=3)
+    trainee = make()
+    trainee.progress.step = 3
+    refuse_non_finite(trainee)
     with torch.no_grad():
-        model.projection.weight[0, 0] = float("inf")
+        trainee.model.projection.weight[0, 0] = float("inf")
     with pytest.raises(DivergedError, match="projection.weight is not finite after step 3"):
-        refuse_non_finite(model, step=3)
+        refuse_non_finite(trainee)
 
 
 def test_select_scored_takes_the_scored_positions_and_no_other():

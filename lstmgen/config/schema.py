@@ -117,6 +117,9 @@ class TrainConfig(Section):
     patience: int | None = key(
         None, "stop after so many evaluations without a new best", ge=1, unit="evaluations"
     )
+    precision: Literal["auto", "fp32", "bf16"] = key(
+        "auto", "of matrix products in training; auto: bf16 where the device has units for it"
+    )
     device: Literal["auto", "cpu", "cuda"] = key("auto", "auto: CUDA where there is a GPU")
     seed: int = key(0, "of the initial weights, the dropout and the order", ge=0, lt=2**63)
     eval_every: int | None = key(

@@ -109,7 +109,7 @@ def _score(
 ) -> Evaluation:
     was_training = model.training
     model.eval()
-    device = model.output_bias.device
+    device = model.device
     states: States | None = None
     nats, correct = 0.0, 0
     words = 0
@@ -120,7 +120,7 @@ def _score(
             states = model.zero_states(len(window.rows))
         inputs = torch.from_numpy(window.inputs).to(device)
         # What follows a short row's end is junk that nothing scored depends on.
-        whole = torch.full((len(inputs),), inputs.shape[1], device=device)
+        whole = torch.full((len(inputs),), inputs.shape[1])
         features, states = model.read(inputs, states, carry=whole)
         places = window.first[:, None] + torch.arange(window.targets.shape[1]).numpy()
         inside = (window.targets != IGNORED) & (window.targets < model.vocab_size)

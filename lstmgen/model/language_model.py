@@ -93,20 +93,43 @@ class LanguageModel(nn.Module):
         self._initialise(cell, peephole, seed)
         start_bias(self.output_bias, counts)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.output_bias.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
+        return self.output_bias.dtype
+
+    @property
+    def recurrent(self) -> list[Layer]:
+        """The recurrent layers, from the input up."""
+        return cast("list[Layer]", list(self.layers))
+
     def zero_states(self, batch: int) -> States:
         """The states before a text begins."""
-        return [zero_state(layer, batch) for layer in self._recurrent()]
+        return [zero_state(layer, batch) for layer in self.recurrent]
 
     def read(
-        self, inputs: Tensor, states: States, *, carry: Tensor, masks: MaskSource | None = None
+        self,
+        inputs: Tensor,
+        states: States,
+        *,
+        carry: Tensor,
+        masks: MaskSource | None = None,
+        bf16: bool = False,
     ) -> tuple[Tensor, States]:
         """Read a window.
 
         Args:
             inputs: (batch, time) ids.
             states: before the window.
-            carry: (batch,) words after which the state is handed on.
+            carry: (batch,) words after which the state is handed on; on the CPU, where it
+                can be looked at without waiting for a GPU.
             masks: draws the dropout masks; None reads without dropout.
+            bf16: take an LSTM's products in bfloat16.
 
         Returns:
             What the output layer sees, (batch, time, size), and the states after
@@ -115,10 +138,8 @@ class LanguageModel(nn.Module):
         features = self._masked(self._embed(inputs), masks, 0, self.dropout.input)
         everything = bool((carry == inputs.shape[1]).all())
         handed_on: States = []
-        for place, (layer, state) in enumerate(
-            zip(self._recurrent(), states, strict=True), start=1
-        ):
-            run = run_layer(layer, features, state, loop=self.loop)
+        for place, (layer, state) in enumerate(zip(self.recurrent, states, strict=True), start=1):
+            run = run_layer(layer, features, state, loop=self.loop, bf16=bf16)
             handed_on.append(
                 State(run.last.hidden.detach(), run.last.cell.detach())
                 if everything
@@ -129,14 +150,15 @@ class LanguageModel(nn.Module):
             features = self._masked(run.outputs, masks, place, share)
         return features, handed_on
 
-    def summed_nats(self, features: Tensor, targets: Tensor) -> Tensor:
+    def summed_nats(self, features: Tensor, targets: Tensor, *, bf16: bool = False) -> Tensor:
         """Nats of target words, summed.
 
         Args:
             features: (rows, size) from ``read``. targets: (rows,) ids.
+            bf16: take the products in bfloat16.
         """
-        weight = self._output_matrix()
-        return summed_nats(self._project(features), weight, self.output_bias, targets)
+        weight, projected = self._output_matrix(), self._project(features)
+        return summed_nats(projected, weight, self.output_bias, targets, bf16=bf16)
 
     def score(self, features: Tensor, targets: Tensor) -> tuple[float, int]:
         """Summed nats of target words, and how many of them were the likeliest word.
@@ -150,9 +172,6 @@ class LanguageModel(nn.Module):
     def logits(self, features: Tensor) -> Tensor:
         """(..., vocabulary) unnormalised log-probabilities of the next word."""
         return self._project(features) @ self._output_matrix().T + self.output_bias
-
-    def _recurrent(self) -> list[Layer]:
-        return cast("list[Layer]", list(self.layers))
 
     def _initialise(self, cell: CellName, peephole: Peephole, seed: int) -> None:
         for place, layer in enumerate(self.layers):

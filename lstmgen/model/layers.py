@@ -69,16 +69,22 @@ def zero_state(layer: Layer, batch: int) -> State:
     return State(hidden, hidden.clone() if has_cell else hidden[:, :0])
 
 
-def run_layer(layer: Layer, inputs: Tensor, state: State, *, loop: bool = False) -> Run:
+def run_layer(
+    layer: Layer, inputs: Tensor, state: State, *, loop: bool = False, bf16: bool = False
+) -> Run:
     """Read a window from a state.
 
     Args:
         inputs: (batch, time, input).
         loop: by the written-out loop instead of torch's kernel.
+        bf16: take the products in bfloat16, where torch has a kernel for that (an
+            LSTM's; not the loop). What comes out, and the cell, stay as they are.
     """
     if loop or isinstance(layer, PeepholeLSTM):
         return _run_loop(layer, inputs, state)
     if isinstance(layer, nn.LSTM):
+        if bf16:
+            return _run_bf16(layer, inputs, state)
         outputs, (hidden, cell) = layer(inputs, (state.hidden[None], state.cell[None]))
         return Run(outputs, State(hidden[0], cell[0]), None)
     outputs, hidden = layer(inputs, state.hidden[None])
@@ -134,13 +140,14 @@ def state_after(layer: Layer, inputs: Tensor, run: Run, state: State, words: Ten
     Args:
         inputs: (batch, time, input) of the window.
         state: before the window.
-        words: (batch,) how many words each row has read, 0..time.
+        words: (batch,) how many words each row has read, 0..time; on the CPU.
 
     Returns:
         The state, cut off from the graph.
     """
     most = int(words.max())
     hiddens = torch.cat([state.hidden[:, None], run.outputs[:, :most]], dim=1)
+    words = words.to(inputs.device)
     rows = torch.arange(len(words), device=words.device)
     cells = run.cells
     if cells is None and isinstance(layer, nn.LSTM):
@@ -170,6 +177,28 @@ def _recompute_cells(layer: nn.LSTM, inputs: Tensor, befores: Tensor, cell: Tens
         cell = keep[:, step] * cell + new[:, step]
         cells.append(cell)
     return torch.stack(cells, dim=1) if cells else new
+
+
+def _run_bf16(layer: nn.LSTM, inputs: Tensor, state: State) -> Run:
+    """An LSTM's window by torch's bfloat16 kernel."""
+    hidden, cell, dtype = state.hidden[None], state.cell[None], inputs.dtype
+    if inputs.is_cuda:  # autocast lays the weights out as cuDNN wants them
+        with torch.autocast("cuda", torch.bfloat16):
+            outputs, (hidden, cell) = layer(inputs, (hidden, cell))
+    else:  # here the cell may stay in float32 from window to window
+        outputs, hidden, cell = torch.lstm(
+            inputs.bfloat16(),
+            (hidden.bfloat16(), cell),
+            [layer.get_parameter(name).bfloat16() for name in _PARAMETERS],
+            True,
+            1,
+            0.0,
+            torch.is_grad_enabled(),
+            False,
+            True,
+        )
+    last = State(hidden[0].to(dtype), cell[0].to(dtype))
+    return Run(outputs.to(dtype), last, None)
 
 
 def _run_loop(layer: Layer, inputs: Tensor, state: State) -> Run:

@@ -55,7 +55,7 @@ class Keeper:
         step = trainee.progress.step
         if self.saved_step == step:
             return
-        refuse_non_finite(trainee.model, step=step)
+        refuse_non_finite(trainee)
         data = self.config.data
         checkpoint.write_checkpoint(
             self.checkpoints,

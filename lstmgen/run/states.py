@@ -29,7 +29,7 @@ def restore_state(trainee: Trainee, arrays: Arrays, *, path: Path) -> None:
     Raises:
         CheckpointError: where a tensor is missing or belongs nowhere.
     """
-    device = trainee.model.output_bias.device
+    device = trainee.model.device
     tensors = {name: tensor.to(device) for name, tensor in to_tensors(arrays).items()}
     optimizer = {
         name.removeprefix(OPTIMIZER): tensor

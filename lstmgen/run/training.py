@@ -41,6 +41,7 @@ from lstmgen.training import devices
 from lstmgen.training.loop import StepReport, Trainee, train_steps
 from lstmgen.training.meters import Meter
 from lstmgen.training.optimizers import build_optimizer
+from lstmgen.training.precision import settle_precision
 from lstmgen.training.progress import Progress
 from lstmgen.training.schedules import learning_rate, planned_epochs
 from lstmgen.windows.plans import Plan, RandomPlan, StreamPlan, fit_to_text, steps_until
@@ -49,6 +50,7 @@ ROWS = 200  # of metrics.csv in a run, beside those of evaluations
 EVALUATIONS = 20  # of a run, at ends of epochs, unless the config says otherwise
 SAMPLES = 5  # times a run continues its cues, unless the config says otherwise
 SAVE_SECONDS = 600.0  # after which a checkpoint is written, whatever the config says
+TELL = 0.1  # seconds between two steps that are told: reading a GPU's sums waits for it
 WARM_UP = 3  # steps of a process that no rate counts: kernels are being made
 RESUMABLE = frozenset(
     f"train.{key}"
@@ -145,9 +147,12 @@ class _Session:
             model, name=settings.optimizer, weight_decay=settings.weight_decay
         )
         self.trainee = Trainee(model, optimizer)
+        self.bf16, self.precision_notice = settle_precision(
+            settings.precision, model, batch=self.fit.batch_size, window=self.fit.window
+        )
         self.meter, self.since_evaluation = Meter(), Meter()
         self.warm_up = WARM_UP
-        self.begun = time.monotonic()
+        self.begun = self.told = time.monotonic()
         self.seconds_before = 0.0  # of the processes that trained this run before
         self.evaluations: list[float] = []
 
@@ -162,7 +167,8 @@ class _Session:
     def events(self, *, resumed: bool) -> Iterator[Event]:
         """The whole of the training."""
         tie_notice = _tie_notice(self.config.model)
-        for notice in (*self.corpus.notices, self.fit.notice, self.index_notice, tie_notice):
+        decided = (self.fit.notice, self.index_notice, tie_notice, self.precision_notice)
+        for notice in (*self.corpus.notices, *decided):
             if notice:
                 yield Notice(notice)
         yield self._card(resumed=resumed)
@@ -188,6 +194,7 @@ class _Session:
             rate=self._rate,
             clip_norm=self.config.train.clip_norm,
             seed=self.config.train.seed,
+            bf16=self.bf16,
         )
         while not reason:
             try:
@@ -212,18 +219,20 @@ class _Session:
         self.warm_up -= 1
         for meter in (self.meter, self.since_evaluation):
             meter.add(
-                nats=report.nats,
+                nats=report.sums[0],
                 words=report.words,
                 seconds=report.seconds,
                 timed=self.warm_up < 0,
             )
-        yield Stepped(
-            report.step,
-            self.until,
-            report.epoch,
-            self.meter.nats_per_word,
-            self.meter.words_per_second,
-        )
+        if time.monotonic() - self.told >= TELL:
+            self.told = time.monotonic()
+            yield Stepped(
+                report.step,
+                self.until,
+                report.epoch,
+                self.meter.nats_per_word,
+                self.meter.words_per_second,
+            )
         if self.asked.stop:
             return
         best = False
@@ -400,7 +409,7 @@ class _Session:
             parameters=sum(p.numel() for p in self.model.parameters()),
             epochs=self.epochs,
             steps=self.until,
-            device=devices.describe(self.device),
+            device=devices.describe(self.device, bf16=self.bf16),
             resumed_at=self.progress.step if resumed else None,
         )
         self.records.add_event("started", self.progress.step, asdict(card) | {"run": ""})

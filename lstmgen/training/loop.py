@@ -12,15 +12,17 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import get_total_norm
 
 from lstmgen.errors import DivergedError
 from lstmgen.model.dropout import Masks
 from lstmgen.model.language_model import LanguageModel, States
-from lstmgen.training.optimizers import Optimizer, set_learning_rate
+from lstmgen.training.optimizers import Optimizer, apply_gradients, set_learning_rate
 from lstmgen.training.progress import Progress
 from lstmgen.windows.plans import Plan
 from lstmgen.windows.window import IGNORED, Ids, Window
+
+LOOK = 16  # steps after which a deferred training looks for one that was not finite
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,28 @@ class StepReport:
 
     Attributes:
         step: steps done, this one included.
-        nats: summed over the step's words, in training (with dropout).
+        sums: (2,) nats and gradient norm, where the training runs: to read them on a
+            GPU is to wait for it.
         words: scored in this step.
-        gradient_norm: before clipping.
         seconds: this step took.
     """
 
     step: int
     epoch: float
-    nats: float
+    sums: Tensor
     words: int
     learning_rate: float
-    gradient_norm: float
     seconds: float
+
+    @property
+    def nats(self) -> float:
+        """Summed over the step's words, in training (with dropout)."""
+        return float(self.sums[0])
+
+    @property
+    def gradient_norm(self) -> float:
+        """Of the mean over the step's words, before clipping."""
+        return float(self.sums[1])
 
 
 @dataclass
@@ -50,12 +61,14 @@ class Trainee:
 
     Attributes:
         states: carried states of each micro-batch; empty at an epoch's start.
+        failed: whether a step was not finite; it and those behind it are not applied.
     """
 
     model: LanguageModel
     optimizer: Optimizer
     progress: Progress = field(default_factory=Progress)
     states: list[States] = field(default_factory=list)
+    failed: Tensor = field(default_factory=lambda: torch.tensor(False))
 
 
 def train_steps(
@@ -67,6 +80,8 @@ def train_steps(
     rate: Callable[[Progress], float],
     clip_norm: float | None,
     seed: int,
+    bf16: bool = False,
+    deferred: bool | None = None,
 ) -> Iterator[StepReport]:
     """Train step by step.
 
@@ -77,14 +92,19 @@ def train_steps(
         rate: the learning rate of the next step.
         clip_norm: the longest gradient that is not shortened.
         seed: of the dropout masks.
+        bf16: take products in bfloat16 (``training.precision``).
+        deferred: look for steps that were not finite now and then only, so that the
+            host need not wait for the device; the default on a GPU.
 
     Yields:
         One report after each step; ``trainee`` is then ready to be saved.
 
     Raises:
-        DivergedError: at a gradient that is not finite, before it reaches a weight.
+        DivergedError: at a gradient that is not finite; it never reaches a weight.
     """
     model, optimizer, progress = trainee.model, trainee.optimizer, trainee.progress
+    if deferred is None:
+        deferred = model.device.type != "cpu"
     while progress.step < until:
         begun = time.perf_counter()
         model.train()
@@ -94,12 +114,21 @@ def train_steps(
         words = sum(window.count for window in windows)
         learning_rate = rate(progress)
         set_learning_rate(optimizer, learning_rate)
-        nats = _accumulate(trainee, windows, words=words, seed=seed)
-        norm = float(clip_grad_norm_(model.parameters(), clip_norm or float("inf")))
-        if not (norm < float("inf") and nats < float("inf")):
-            raise DivergedError(_diagnosis(progress, learning_rate, nats / words, norm))
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=False)
+        nats = _accumulate(trainee, windows, seed=seed, bf16=bf16)
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        norm = get_total_norm(gradients) / words
+        sums = torch.stack([nats, norm.double()])
+        trainee.failed = trainee.failed.to(sums.device) | ~sums.isfinite().all()
+        if not deferred or progress.step % LOOK == 0:
+            _refuse_failed(trainee, sums, words=words, rate=learning_rate)
+        apply_gradients(
+            optimizer,
+            gradients,
+            words=words,
+            norm=norm,
+            clip_norm=clip_norm,
+            failed=trainee.failed,
+        )
         steps_in_epoch = plan.steps_in(progress.epoch)
         progress.advance(words=words, steps_in_epoch=steps_in_epoch)
         if progress.epoch_step == 0 or not plan.carries:
@@ -108,21 +137,24 @@ def train_steps(
         yield StepReport(
             step=progress.step,
             epoch=progress.epoch + progress.epoch_step / steps_in_epoch,
-            nats=nats,
+            sums=sums,
             words=words,
             learning_rate=learning_rate,
-            gradient_norm=norm,
             seconds=seconds,
         )
 
 
-def refuse_non_finite(model: LanguageModel, *, step: int) -> None:
-    """Keep weights that are not finite out of checkpoints.
+def refuse_non_finite(trainee: Trainee) -> None:
+    """Keep a training that has gone wrong out of checkpoints.
 
     Raises:
-        DivergedError: naming the first such parameter.
+        DivergedError: after a step that was not applied, or naming the first weight
+            that is not finite.
     """
-    for name, parameter in model.named_parameters():
+    step = trainee.progress.step
+    if bool(trainee.failed):
+        raise DivergedError(_diagnosis(f"at or shortly before step {step}"))
+    for name, parameter in trainee.model.named_parameters():
         if not bool(parameter.isfinite().all()):
             raise DivergedError(
                 f"training diverged: {name} is not finite after step {step}. Checkpoints saved "
@@ -130,10 +162,10 @@ def refuse_non_finite(model: LanguageModel, *, step: int) -> None:
             )
 
 
-def _accumulate(trainee: Trainee, windows: list[Window], *, words: int, seed: int) -> float:
-    """Gradients of the mean over all words of all micro-batches; returns their nats."""
+def _accumulate(trainee: Trainee, windows: list[Window], *, seed: int, bf16: bool) -> Tensor:
+    """Gradients of the nats of all words of all micro-batches, summed; returns the nats."""
     model = trainee.model
-    device = model.output_bias.device
+    device = model.device
     total = torch.zeros((), dtype=torch.float64, device=device)
     for part, window in enumerate(windows):
         first, last = int(window.rows[0]), int(window.rows[-1])
@@ -141,21 +173,22 @@ def _accumulate(trainee: Trainee, windows: list[Window], *, words: int, seed: in
             seed,
             trainee.progress.step,
             range(first, last + 1),
-            dtype=model.output_bias.dtype,
+            dtype=model.dtype,
             device=device,
         )
         features, trainee.states[part] = model.read(
             torch.from_numpy(window.inputs).to(device),
             trainee.states[part],
-            carry=torch.from_numpy(window.carry).to(device),
+            carry=torch.from_numpy(window.carry),
             masks=masks,
+            bf16=bf16,
         )
         scored, targets = select_scored(features, window)
         if len(targets):
-            nats = model.summed_nats(scored, targets)
-            (nats / words).backward()  # type: ignore[no-untyped-call]
+            nats = model.summed_nats(scored, targets, bf16=bf16)
+            nats.backward()  # type: ignore[no-untyped-call]
             total += nats.detach()
-    return float(total)
+    return total
 
 
 def select_scored(features: Tensor, window: Window) -> tuple[Tensor, Tensor]:
@@ -182,9 +215,21 @@ def select_scored(features: Tensor, window: Window) -> tuple[Tensor, Tensor]:
     return scored[inside], flat[inside]
 
 
-def _diagnosis(progress: Progress, rate: float, nats: float, norm: float) -> str:
+def _refuse_failed(trainee: Trainee, sums: Tensor, *, words: int, rate: float) -> None:
+    """Stop at a step that is not finite, before it is applied."""
+    if not bool(trainee.failed):
+        return
+    nats, norm = sums.tolist()
+    raise DivergedError(
+        _diagnosis(
+            f"at step {trainee.progress.step + 1}: {nats / words:.4g} nats per word, gradient norm "
+            f"{norm:.4g}, learning rate {rate:.4g}"
+        )
+    )
+
+
+def _diagnosis(where: str) -> str:
     return (
-        f"training diverged at step {progress.step + 1}: {nats:.4g} nats per word, gradient norm "
-        f"{norm:.4g}, learning rate {rate:.4g}. The weights of this step were not changed. "
+        f"training diverged {where}. The weights of this step were not changed. "
         "Lower train.learning_rate or train.clip_norm"
     )

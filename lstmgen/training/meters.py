@@ -3,19 +3,21 @@
 import math
 from dataclasses import dataclass
 
+from torch import Tensor
+
 
 @dataclass
 class Meter:
     """Nats, words and seconds since it was made."""
 
-    nats: float = 0.0
+    nats: float | Tensor = 0.0  # a tensor stays where it is until somebody asks
     words: int = 0
     timed_words: int = 0
     seconds: float = 0.0
 
-    def add(self, *, nats: float, words: int, seconds: float, timed: bool = True) -> None:
+    def add(self, *, nats: float | Tensor, words: int, seconds: float, timed: bool = True) -> None:
         """Count one step; the rate leaves out steps that are not timed, as a warm-up."""
-        self.nats += nats
+        self.nats = self.nats + nats
         self.words += words
         if timed:
             self.timed_words += words
@@ -24,7 +26,7 @@ class Meter:
     @property
     def nats_per_word(self) -> float:
         """NaN before the first word."""
-        return self.nats / self.words if self.words else math.nan
+        return float(self.nats) / self.words if self.words else math.nan
 
     @property
     def words_per_second(self) -> float:

@@ -1,6 +1,7 @@
 """Optimisers by name, and their tensors by the parameters' names."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,40 @@ def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
     """Set the rate of the next step."""
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def apply_gradients(
+    optimizer: Optimizer,
+    gradients: Sequence[Tensor],
+    *,
+    words: int,
+    norm: Tensor,
+    clip_norm: float | None,
+    failed: Tensor,
+) -> None:
+    """Step by the mean gradient, shortened where it is too long, and forget it.
+
+    The kernel divides while it reads, so no pass over the gradients is spent on that.
+
+    Args:
+        gradients: of the summed nats of the step's words.
+        words: how many.
+        norm: of the mean gradient, a scalar.
+        clip_norm: the longest that is not shortened; None is any.
+        failed: a truth value; where it is true the kernel leaves the weights alone.
+    """
+    shorter = torch.ones_like(norm)
+    if clip_norm is not None:
+        shorter = (clip_norm / (norm + 1e-6)).clamp(max=1.0)
+    divisor = words / shorter
+    kernel = cast("Any", optimizer)  # torch's own gradient scaler sets these two
+    kernel.found_inf = failed.float()
+    if norm.dtype == torch.float32:
+        kernel.grad_scale = divisor
+    else:  # the kernel takes a float32 only, which is too coarse for float64
+        torch._foreach_div_(list(gradients), divisor)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
 
 
 def optimizer_tensors(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
