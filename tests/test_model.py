@@ -160,7 +160,7 @@ def test_tied_output_is_one_tensor_and_a_projection_bridges_sizes():
     names = dict(tied.named_parameters())
     assert "output_weight" not in names
     assert names["projection.weight"].shape == (EMBED, 5)
-    assert tied._output_matrix() is tied.embedding.weight
+    assert tied._output()[0] is tied.embedding.weight
     assert make(hidden_sizes=[6, EMBED]).projection is None
 
 

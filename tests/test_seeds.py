@@ -429,8 +429,8 @@ def test_row_21_two_hundred_steps_of_deep_breathe():
         error[target] -= 1
         for name in ("weight_ih", "weight_hh", "bias_ih"):
             getattr(weights, name)[...] -= rate * getattr(gradients.weights, name)
-        engine._output -= rate * np.outer(error, hidden)
-        engine._output_bias -= rate * error
+        engine.output.matrix[:] -= rate * np.outer(error, hidden)
+        engine.output.bias[:] -= rate * error
     digits(losses[:5], [1.63431868, 3.96901502, 1.63389777, 3.96260432, 2.34539013], 8)
     digits(losses[199], 3.64252235, 8)
 

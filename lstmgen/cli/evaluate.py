@@ -65,6 +65,7 @@ def _as_json(scored: "Scored") -> dict[str, object]:
         "words": figures.words,
         "nats_per_word": figures.nats_per_word,
         "perplexity": figures.perplexity,
+        "output": scored.output,
         "bits_per_character": figures.bits_per_character,
         "accuracy": figures.accuracy,
         "tokens": figures.tokens,
@@ -105,11 +106,12 @@ def _as_table(scored: "Scored") -> str:
     figures = scored.carried
     unknown = f"{share(figures.unknown_share)} ({figures.unknown:,} of {figures.tokens:,} tokens, "
     unknown += "scored)" if scored.scores_unknown else "not scored)"
+    label = ", adaptive softmax" if scored.output == "adaptive" else ""
     rows = [
         ("text", f"{printable(scored.text)}, by step {scored.step:,}"),
         ("words scored", f"{figures.words:,}"),
         ("nats per word", f"{figures.nats_per_word:.4f}"),
-        ("perplexity", perplexity(figures.perplexity)),
+        ("perplexity", perplexity(figures.perplexity) + label),
         ("unigram perplexity", perplexity(scored.unigram)),
         ("bits per character", f"{figures.bits_per_character:.4f}"),
         ("top-1 accuracy", share(figures.accuracy)),

@@ -76,6 +76,9 @@ class ModelConfig(Section):
         128, "length of a word vector; not used by one_hot", ge=1, le=65536, unit="units"
     )
     tie_weights: bool = key(True, "use the word vectors as the output matrix too; not with one_hot")
+    output: Literal["softmax", "adaptive"] = key(
+        "softmax", "softmax: exact; adaptive: rare words by narrower vectors, fast, not tied"
+    )
     backend: Literal["auto", "fused", "loop"] = key(
         "auto", "fused: torch's kernel; loop: written out; auto: fused where there is one"
     )
@@ -264,6 +267,15 @@ def _model_conflicts(model: ModelConfig) -> list[Conflict]:
                 "one_hot",
                 "one-hot input has no word vectors that the output could share. "
                 "Set model.tie_weights: false",
+            )
+        )
+    if model.tie_weights and model.output == "adaptive":
+        conflicts.append(
+            Conflict(
+                ("model.output", "model.tie_weights"),
+                "adaptive",
+                "the adaptive softmax gives rare words narrower vectors than the input does, so "
+                "the two cannot be one. Set model.tie_weights: false",
             )
         )
     if model.peephole is not None and model.cell != "lstm_peephole":

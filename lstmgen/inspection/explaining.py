@@ -122,7 +122,7 @@ def cost_gradient(
     d_logits = softmax(logits)
     d_logits[target] -= 1
     d_outputs = np.zeros_like(runs[-1].outputs)
-    d_outputs[0, -1] = engine.read_out_backward(d_logits)
+    d_outputs[0, -1] = engine.read_out_backward(runs[-1].outputs[0, -1], d_logits)
     return logits, runs, backward_stack(runs, d_outputs, per_step=per_step)
 
 

@@ -41,18 +41,15 @@ def initialise_layer(
 
 def initialise_matrix(parameter: nn.Parameter, *, seed: int, name: str) -> None:
     """Fill word vectors or an output matrix, uniform in +-0.1, or a projection, by its width."""
-    projects = name.startswith("projection.")
+    projects = "projection" in name
     reach = 1 / math.sqrt(parameter.shape[1]) if projects else EMBEDDING_RANGE
     drawn = draw(tuple(parameter.shape), reach=reach, seed=seed, name=name)
     with torch.no_grad():
         parameter.copy_(torch.from_numpy(drawn))
 
 
-def start_bias(bias: Tensor, counts: Sequence[int] | None) -> None:
-    """Set an output bias to the log shares of the words, one added to each count, or to 0."""
+def start_bias(bias: Tensor, counts: Sequence[int]) -> None:
+    """Set an output bias to the log shares of the words, one added to each count."""
+    shares = torch.tensor(counts, dtype=torch.float64) + 1
     with torch.no_grad():
-        if counts is None:
-            bias.zero_()
-            return
-        shares = torch.tensor(counts, dtype=torch.float64) + 1
         bias.copy_(torch.log(shares / shares.sum()))

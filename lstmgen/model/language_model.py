@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lstmgen.cells.cell import CellName, Peephole
+from lstmgen.model.adaptive import AdaptiveSoftmax
 from lstmgen.model.dropout import MaskSource
 from lstmgen.model.initialise import initialise_layer, initialise_matrix, start_bias
 from lstmgen.model.layers import (
@@ -48,11 +49,13 @@ class LanguageModel(nn.Module):
         one_hot: read words as one-hot vectors instead of learnt ones.
         tie_weights: the output matrix is the embedding, through a bias-free
             projection where the last layer has another size (Inan et al. 2016).
+        clusters: for an adaptive softmax, the ids of each cluster, the commonest words
+            first; it cannot be tied. None is the exact softmax.
         dropout: in training, and where masks are given.
         seen_once: ids whose mean an unknown word is read as.
         counts: how often training has each word. The output bias starts at the
             logarithms of their shares, so that the first step need not spend its
-            rate on what counting knows; without them it starts at 0.
+            rate on what counting knows; without them all words start alike.
         seed: of the initial weights.
     """
 
@@ -67,6 +70,7 @@ class LanguageModel(nn.Module):
         loop: bool = False,
         one_hot: bool = False,
         tie_weights: bool = True,
+        clusters: Sequence[Sequence[int]] | None = None,
         dropout: DropoutShares = DropoutShares(),  # noqa: B008 (a frozen tuple)
         seen_once: Sequence[int] = (0,),
         counts: Sequence[int] | None = None,
@@ -83,25 +87,30 @@ class LanguageModel(nn.Module):
                 for inner, outer in zip([width, *hidden_sizes], hidden_sizes, strict=False)
             )
             top = hidden_sizes[-1]
-            projected = tie_weights and top != embedding_dim
-            self.projection = nn.Linear(top, embedding_dim, bias=False) if projected else None
+            self.projection: nn.Linear | None = None
             self.output_weight: nn.Parameter | None = None
-            if not tie_weights:
+            self.adaptive: AdaptiveSoftmax | None = None
+            if clusters is not None:
+                self.adaptive = AdaptiveSoftmax(top, clusters)
+            elif not tie_weights:
                 self.output_weight = nn.Parameter(torch.empty(vocab_size, top))
-            self.output_bias = nn.Parameter(torch.empty(vocab_size))
+            elif top != embedding_dim:
+                self.projection = nn.Linear(top, embedding_dim, bias=False)
+            bias = None if self.adaptive is not None else nn.Parameter(torch.zeros(vocab_size))
+            self.output_bias = bias
         self.register_buffer("seen_once", torch.tensor(seen_once), persistent=False)
         self._initialise(cell, peephole, seed)
-        start_bias(self.output_bias, counts)
+        self._start(counts)
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.output_bias.device
+        return self.get_buffer("seen_once").device
 
     @property
     def dtype(self) -> torch.dtype:
         """Of the weights."""
-        return self.output_bias.dtype
+        return next(self.parameters()).dtype
 
     @property
     def recurrent(self) -> list[Layer]:
@@ -157,8 +166,10 @@ class LanguageModel(nn.Module):
             features: (rows, size) from ``read``. targets: (rows,) ids.
             bf16: take the products in bfloat16.
         """
-        weight, projected = self._output_matrix(), self._project(features)
-        return summed_nats(projected, weight, self.output_bias, targets, bf16=bf16)
+        if self.adaptive is not None:
+            return self.adaptive.summed_nats(features, targets, bf16=bf16)
+        weight, bias = self._output()
+        return summed_nats(self._project(features), weight, bias, targets, bf16=bf16)
 
     def score(self, features: Tensor, targets: Tensor) -> tuple[float, int]:
         """Summed nats of target words, and how many of them were the likeliest word.
@@ -166,20 +177,28 @@ class LanguageModel(nn.Module):
         Args:
             features: (rows, size) from ``read``. targets: (rows,) ids.
         """
-        weight = self._output_matrix()
-        return score_rows(self._project(features), weight, self.output_bias, targets)
+        return score_rows(self.logits, features, targets, vocab_size=self.vocab_size)
 
     def logits(self, features: Tensor) -> Tensor:
         """(..., vocabulary) unnormalised log-probabilities of the next word."""
-        return self._project(features) @ self._output_matrix().T + self.output_bias
+        if self.adaptive is not None:
+            return self.adaptive.logits(features)
+        return functional.linear(self._project(features), *self._output())
 
     def _initialise(self, cell: CellName, peephole: Peephole, seed: int) -> None:
         for place, layer in enumerate(self.layers):
             name = f"layers.{place}."
             initialise_layer(layer, cell=cell, peephole=peephole, seed=seed, name=name)
         for name, parameter in self.named_parameters():
-            if not name.startswith("layers.") and parameter is not self.output_bias:
+            if not name.startswith("layers.") and parameter.dim() > 1:
                 initialise_matrix(parameter, seed=seed, name=name)
+
+    def _start(self, counts: Sequence[int] | None) -> None:
+        """Set the output biases; without counts all words are alike."""
+        if self.adaptive is not None:
+            self.adaptive.start(counts or [0] * self.vocab_size)
+        elif self.output_bias is not None and counts is not None:
+            start_bias(self.output_bias, counts)
 
     def _embed(self, ids: Tensor) -> Tensor:
         if self.training:  # training text has no word that the vocabulary lacks
@@ -193,24 +212,26 @@ class LanguageModel(nn.Module):
         rare = self.get_buffer("seen_once")
         if self.embedding is not None:
             return self.embedding.weight[rare].mean(dim=0)
-        mean = self.output_bias.new_zeros(self.vocab_size)
+        mean = torch.zeros(self.vocab_size, dtype=self.dtype, device=self.device)
         mean[rare] = 1 / len(rare)
         return mean
 
     def _vectors(self, ids: Tensor) -> Tensor:
         if self.embedding is not None:
             return functional.embedding(ids, self.embedding.weight)
-        return functional.one_hot(ids, self.vocab_size).to(self.output_bias.dtype)
+        return functional.one_hot(ids, self.vocab_size).to(self.dtype)
 
     def _project(self, features: Tensor) -> Tensor:
         return features if self.projection is None else features @ self.projection.weight.T
 
-    def _output_matrix(self) -> Tensor:
-        if self.output_weight is not None:
-            return self.output_weight
-        if self.embedding is None:
+    def _output(self) -> tuple[Tensor, Tensor]:
+        """The output layer's matrix and bias, where it is the exact softmax."""
+        weight: Tensor | None = self.output_weight
+        if weight is None and self.embedding is not None:
+            weight = self.embedding.weight
+        if weight is None or self.output_bias is None:
             raise ValueError("tied output needs an embedding; one-hot input has none")
-        return self.embedding.weight
+        return weight, self.output_bias
 
     def _masked(
         self, features: Tensor, masks: MaskSource | None, place: int, share: float

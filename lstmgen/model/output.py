@@ -11,6 +11,7 @@ units for it and GPUs do several times faster. Softmax is computed in float32 al
 the same, from logits rounded to 8 bits; what comes out is float32.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -47,17 +48,20 @@ def chunk_rows(vocab_size: int, *, bf16: bool = False) -> int:
 
 
 @torch.no_grad()
-def score_rows(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> tuple[float, int]:
+def score_rows(
+    logits_of: Callable[[Tensor], Tensor], hidden: Tensor, targets: Tensor, *, vocab_size: int
+) -> tuple[float, int]:
     """Summed nats of targets, and how many were the likeliest word, chunk by chunk.
 
     Args:
-        As in ``summed_nats``.
+        logits_of: the logits, (rows, vocabulary), of some rows of ``hidden``.
+        hidden: (rows, input). targets: (rows,) ids.
     """
     nats, correct = 0.0, 0
-    rows = chunk_rows(len(weight))
+    rows = chunk_rows(vocab_size)
     for start in range(0, len(hidden), rows):
         ids = targets[start : start + rows]
-        logits = torch.addmm(bias, hidden[start : start + rows], weight.T)
+        logits = logits_of(hidden[start : start + rows])
         chosen = logits.gather(1, ids[:, None])[:, 0]
         nats += float((logits.logsumexp(dim=1) - chosen).sum(dtype=torch.float64))
         correct += int((logits.argmax(dim=1) == ids).sum())

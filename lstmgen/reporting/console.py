@@ -112,6 +112,12 @@ class TrainingConsole:
             case Finished():
                 self._show_end(event)
 
+    @property
+    def labelled(self) -> str:
+        """What stands beside a figure that is not the exact softmax's."""
+        adaptive = self.started is not None and self.started.output == "adaptive"
+        return ", adaptive softmax" if adaptive else ""
+
     def close(self) -> None:
         """Take the bar away."""
         if self.bar is not None:
@@ -167,7 +173,10 @@ class TrainingConsole:
         rows = [
             ("text", f"{card.train_tokens:,} tokens in {stories}{held}"),
             ("vocabulary", f"{card.vocab_size:,} entries"),
-            ("model", f"{card.cell}, {card.sizes} units, {card.parameters:,} parameters"),
+            (
+                "model",
+                f"{card.cell}, {card.sizes} units, {card.parameters:,} parameters{self.labelled}",
+            ),
             ("window", f"{card.window} words, {card.stride} scored ({kind}), {card.order}"),
             ("one step", f"{batch}, {scored:,} words scored"),
             ("steps", f"{card.steps:,} ({card.epochs:g} epochs)"),
@@ -218,7 +227,8 @@ class TrainingConsole:
         rows = [("ended", f"{event.reason}, after {figures.duration(event.seconds)}")]
         if event.best_nats is not None:
             best = figures.perplexity_of(event.best_nats)
-            rows.append(("best perplexity", f"{best} on validation, at step {event.best_step:,}"))
+            where = f"on validation{self.labelled}, at step {event.best_step:,}"
+            rows.append(("best perplexity", f"{best} {where}"))
         if len(event.valid_nats) > 1:
             plain = "utf" not in (self.console.encoding or "").lower()
             rows.append(("its curve", figures.curve(event.valid_nats, width=40, plain=plain)))

@@ -37,6 +37,7 @@ def start_card(
         parameters=parameters,
         cell=_name_cell(config.model),
         sizes=" + ".join(str(size) for size in config.model.hidden_sizes),
+        output=config.model.output,
         window=fit.window,
         stride=fit.stride,
         order=config.train.order,

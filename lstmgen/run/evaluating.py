@@ -23,6 +23,7 @@ class Scored:
         path: of the checkpoint's folder.
         text: what was scored, in words.
         zero_state: by windows from a zero state; None unless trained in random order.
+        output: softmax or adaptive.
         unigram: perplexity of the same words by their counts in the training text.
     """
 
@@ -31,6 +32,7 @@ class Scored:
     text: str
     carried: Evaluation
     zero_state: Evaluation | None
+    output: str
     unigram: float
     scores_unknown: bool
 
@@ -71,6 +73,7 @@ def evaluate_found(
         text=name,
         carried=carried,
         zero_state=zero_state,
+        output=config.model.output,
         unigram=unigram_perplexity(vocabulary.counts, part.ids, unknown_id=vocabulary.unknown_id),
         scores_unknown=vocabulary.models_unknown,
     )

@@ -24,6 +24,7 @@ class Started:
 
     Attributes:
         parameters: trained numbers.
+        output: softmax or adaptive, as the config says: their perplexities are two models'.
         uniform, unigram: perplexities to beat, on the validation text.
         resumed_at: the step from which training goes on; None at a fresh start.
     """
@@ -37,6 +38,7 @@ class Started:
     parameters: int
     cell: str
     sizes: str
+    output: str
     window: int
     stride: int
     order: str

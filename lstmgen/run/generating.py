@@ -208,13 +208,16 @@ def make_engine(
         CheckpointError: where the weights do not fit; ``source`` names them.
     """
     from lstmgen.generation.engine import Engine
+    from lstmgen.text.clusters import frequency_clusters
 
+    adaptive = config.model.output == "adaptive"
     return Engine(
         weights,
         vocab_size=len(vocabulary),
         hidden_sizes=config.model.hidden_sizes,
         cell=config.model.cell,
         seen_once=vocabulary.seen_once,
+        clusters=frequency_clusters(vocabulary.counts) if adaptive else None,
         source=source,
     )
 

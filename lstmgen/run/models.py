@@ -11,6 +11,7 @@ from torch import Tensor
 from lstmgen.config.schema import ModelConfig
 from lstmgen.errors import CheckpointError
 from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.text.clusters import frequency_clusters
 from lstmgen.text.vocabulary import Vocabulary
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -18,6 +19,9 @@ Arrays = Mapping[str, NDArray[Any]]
 
 def build_model(config: ModelConfig, vocabulary: Vocabulary, *, seed: int) -> LanguageModel:
     """The network that a config describes, with its initial weights."""
+    clusters = None
+    if config.output == "adaptive":
+        clusters = [ids.tolist() for ids in frequency_clusters(vocabulary.counts)]
     return LanguageModel(
         len(vocabulary),
         embedding_dim=config.embedding_dim,
@@ -27,6 +31,7 @@ def build_model(config: ModelConfig, vocabulary: Vocabulary, *, seed: int) -> La
         loop=config.backend == "loop",
         one_hot=config.input == "one_hot",
         tie_weights=config.tie_weights,
+        clusters=clusters,
         dropout=DropoutShares(config.dropout.input, config.dropout.hidden, config.dropout.output),
         seen_once=vocabulary.seen_once,
         counts=vocabulary.counts,

@@ -1,0 +1,120 @@
+"""The output layers in numpy: from the top layer's hidden to logits, and back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmgen.cells.step import Array
+from lstmgen.generation.weights import Taker
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """The exact softmax.
+
+    Attributes:
+        matrix: (vocabulary, input). bias: (vocabulary,).
+        projection: (input, hidden), before the matrix; None where there is none.
+    """
+
+    matrix: Array
+    bias: Array
+    projection: Array | None
+
+    def logits(self, hidden: Array) -> Array:
+        """(..., vocabulary) unnormalised log-probabilities, of (..., hidden)."""
+        if self.projection is not None:
+            hidden = hidden @ self.projection.T
+        result: Array = hidden @ self.matrix.T
+        result += self.bias
+        return result
+
+    def backward(self, hidden: Array, d_logits: Array) -> Array:
+        """The gradient of the hidden, given that of its logits."""
+        d_hidden: Array = d_logits @ self.matrix
+        return d_hidden if self.projection is None else d_hidden @ self.projection
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """The adaptive softmax, as ``model.adaptive`` trains it.
+
+    Attributes:
+        head: over the commonest words and one entry for each tail.
+        tails: over the words of each cluster of rarer ones.
+        rank_of: (vocabulary,) the place of each word, cluster behind cluster.
+    """
+
+    head: Softmax
+    tails: tuple[Softmax, ...]
+    rank_of: NDArray[np.int64]
+
+    def logits(self, hidden: Array) -> Array:
+        """(..., vocabulary) log-probabilities, of (..., hidden)."""
+        head = _normalised(self.head.logits(hidden))
+        common = head.shape[-1] - len(self.tails)
+        parts = [head[..., :common]]
+        for number, tail in enumerate(self.tails):
+            inner = _normalised(tail.logits(hidden))
+            inner += head[..., common + number, None]
+            parts.append(inner)
+        result: Array = np.concatenate(parts, axis=-1)[..., self.rank_of]
+        return result
+
+    def backward(self, hidden: Array, d_logits: Array) -> Array:
+        """The gradient of the hidden, given that of its logits."""
+        ranked = np.empty_like(d_logits)
+        ranked[..., self.rank_of] = d_logits
+        sizes = [len(tail.bias) for tail in self.tails]
+        common = ranked.shape[-1] - sum(sizes)
+        first, *rest = np.split(ranked, common + np.cumsum([0, *sizes])[:-1], axis=-1)
+        d_hidden: Array = np.zeros_like(hidden)
+        sums = []
+        for tail, d_tail in zip(self.tails, rest, strict=True):
+            sums.append(d_tail.sum(axis=-1, keepdims=True))
+            chances = np.exp(_normalised(tail.logits(hidden)))
+            d_hidden += tail.backward(hidden, d_tail - chances * sums[-1])
+        d_head = np.concatenate([first, *sums], axis=-1)
+        chances = np.exp(_normalised(self.head.logits(hidden)))
+        d_head -= chances * d_head.sum(axis=-1, keepdims=True)
+        d_hidden += self.head.backward(hidden, d_head)
+        return d_hidden
+
+
+def take_softmax(take: Taker, vocab_size: int, width: int, *, tied: Array | None) -> Softmax:
+    """The exact softmax among a model's weights.
+
+    Args:
+        width: of the top layer.
+        tied: the word vectors, which are the matrix where there is none of its own.
+    """
+    projection = take.get("projection.weight", (None, width), required=False)
+    if projection is not None:
+        width = projection.shape[0]
+    matrix = take.get("output_weight", (vocab_size, width), required=tied is None)
+    if matrix is None:
+        matrix = take.require("embedding.weight", (vocab_size, width))
+    return Softmax(matrix, take.require("output_bias", (vocab_size,)), projection)
+
+
+def take_adaptive(take: Taker, clusters: Sequence[NDArray[np.int64]], width: int) -> Adaptive:
+    """The adaptive softmax among a model's weights; ``clusters`` are the ids of each."""
+    entries = len(clusters[0]) + len(clusters) - 1
+    weight = take.require("adaptive.weight", (entries, width))
+    head = Softmax(weight, take.require("adaptive.bias", (entries,)), None)
+    tails = []
+    for number, ids in enumerate(clusters[1:]):
+        name = f"adaptive.tails.{number}."
+        projection = take.require(name + "projection", (None, width))
+        matrix = take.require(name + "weight", (len(ids), projection.shape[0]))
+        tails.append(Softmax(matrix, take.require(name + "bias", (len(ids),)), projection))
+    return Adaptive(head, tuple(tails), np.argsort(np.concatenate(clusters)))
+
+
+def _normalised(logits: Array) -> Array:
+    """Log-probabilities over the last axis."""
+    logits -= logits.max(axis=-1, keepdims=True)
+    logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    return logits
