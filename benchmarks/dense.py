@@ -1,0 +1,177 @@
+"""Dense training against pytorch/examples' word_language_model at its defaults.
+
+    python benchmarks/dense.py --peer ../examples --text Shakespeare=input.txt --text Brown=brown
+        words per second, by turns of both programs; add --write for benchmarks/RESULTS.md
+    ... --epochs 6
+        instead: validation perplexity after so many epochs on both sides, and how long
+        lstmgen takes to the peer's
+
+Both sides read the same tokens on one line with one vocabulary; sizes, batch, window,
+dropout and threads are the peer's: LSTM 2 x 200, word vectors of 200, not tied, 20
+sequences of 35 words, 0.2. The peer is its own unchanged main.py (plain SGD at 20,
+a quarter where validation gets worse); lstmgen uses AdamW. A text is a plain file or a
+folder with train.txt and valid.txt.
+"""
+
+import argparse
+import csv
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from measure import by_turns, compared
+from report import report
+from texts import lay_out
+
+TURNS, WARM_STEPS, STEPS, INTERVALS, INTERVAL = 2, 20, 120, 4, 25
+WORDS = 20 * 35  # of one step
+SIZES = (
+    "data.tokenizer=whitespace", "model.hidden_sizes=[200,200]", "model.embedding_dim=200",
+    "model.tie_weights=false", "model.dropout.input=0.2", "model.dropout.hidden=0.2",
+    "model.dropout.output=0.2", "train.window=35", "train.batch_size=20", "data.copy_index=false",
+)  # fmt: skip
+ADAPTIVE = ("model.output=adaptive",)
+WAYS = (
+    ("exact softmax, bf16", ("train.precision=bf16",)),
+    ("exact softmax, fp32", ("train.precision=fp32",)),
+    ("adaptive softmax, bf16", ("train.precision=bf16", *ADAPTIVE)),
+)
+LEARNING = ("train.learning_rate=2e-3", "train.clip_norm=1.0", "train.weight_decay=0.02")
+
+
+class Peer:
+    """The other program, in its own process."""
+
+    def __init__(self, checkout: Path, text: Path, work: Path) -> None:
+        self.folder = checkout.resolve() / "word_language_model"
+        self.arguments = [sys.executable, "main.py", "--data", str(text), "--save"]
+        self.arguments.append(str(work / "peer.pt"))
+
+    def rate(self) -> float:
+        """Words scored per second over some intervals of its own log, the first left out."""
+        command = [*self.arguments, "--epochs", "1", "--log-interval", str(INTERVAL)]
+        times: list[float] = []
+        with subprocess.Popen(
+            command, cwd=self.folder, stdout=subprocess.PIPE, text=True, bufsize=1
+        ) as process:
+            for line in process.stdout or ():
+                found = re.search(r"ms/batch +([0-9.]+)", line)
+                if found:
+                    times.append(float(found[1]))
+                if len(times) > INTERVALS:
+                    process.kill()
+                    break
+        return WORDS / (statistics.mean(times[1:]) / 1000)
+
+    def learn(self, epochs: int) -> tuple[list[float], list[float]]:
+        """Seconds of training and validation perplexity after each epoch."""
+        done = subprocess.run(
+            [*self.arguments, "--epochs", str(epochs), "--log-interval", "1000000"],
+            cwd=self.folder, stdout=subprocess.PIPE, text=True, check=True,
+        )  # fmt: skip
+        ends = re.findall(r"end of epoch .*?time: +([0-9.]+)s.*?valid ppl +([0-9.]+)", done.stdout)
+        seconds = [float(second) for second, _ in ends]
+        return [sum(seconds[: n + 1]) for n in range(len(ends))], [float(p) for _, p in ends]
+
+
+class Ours:
+    """lstmgen, in its own process."""
+
+    def __init__(self, text: Path, work: Path) -> None:
+        self.text, self.work = text, work
+
+    def train(self, *settings: str, valid: bool) -> list[dict[str, str]]:
+        """Train; the rows of metrics.csv."""
+        texts = [f"data.train={self.text / 'train.txt'}"]
+        texts.append(f"data.vocabulary={self.text / 'vocabulary.txt'}")
+        texts.append(f"data.valid={self.text / 'valid.txt'}" if valid else "data.valid_fraction=0")
+        config = self.work / "empty.yaml"
+        config.write_text("")
+        command = [sys.executable, "-m", "lstmgen", "train", str(config), "-q"]
+        command += ["--runs-dir", str(self.work / "runs"), *texts, *SIZES, *settings]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        with (Path(done.stdout.strip()) / "metrics.csv").open() as file:
+            return list(csv.DictReader(file))
+
+    def rate(self, *settings: str) -> float:
+        """Words scored per second, warm-up left out."""
+        rows = self.train(*settings, f"train.max_steps={STEPS}", valid=False)[WARM_STEPS:]
+        words = [int(b["words"]) - int(a["words"]) for a, b in zip(rows, rows[1:], strict=False)]
+        rates = [float(row["words_per_second"]) for row in rows[1:]]
+        return sum(words) / sum(n / rate for n, rate in zip(words, rates, strict=True))
+
+
+def speed_rows(name: str, peer: Peer, ours: Ours) -> list[tuple[str, ...]]:
+    """Rows of a table: every way of ours and the peer by turns."""
+    sides = [peer.rate]
+    sides += [lambda settings=settings: ours.rate(*settings) for _, settings in WAYS]
+    theirs, *each = by_turns(sides, turns=TURNS)
+    return [
+        (f"{name}, {way}", *compared(mine, theirs, "words/s"))
+        for (way, _), mine in zip(WAYS, each, strict=True)
+    ]
+
+
+def quality_rows(name: str, peer: Peer, ours: Ours, epochs: int) -> list[tuple[str, ...]]:
+    """Rows of a table: perplexities after so many epochs, and the time to the peer's."""
+    seconds, perplexities = peer.learn(epochs)
+    goal = min(perplexities)
+    took = f"{seconds[-1]:,.0f} s"
+    rows = [(f"{name}, word_language_model", f"{epochs}", f"{goal:.1f}", took, "1.0")]
+    runs = [(way, epochs, settings) for way, settings in WAYS]
+    for way, count, settings in (*runs, (WAYS[0][0], 1, WAYS[0][1])):
+        begun = time.perf_counter()
+        table = ours.train(*settings, *LEARNING, f"train.epochs={count}", valid=True)
+        took = time.perf_counter() - begun
+        best = min(float(row["valid_perplexity"]) for row in table if row["valid_perplexity"])
+        reached = f"{seconds[-1] / took:.1f}" if best <= goal else "not reached"
+        rows.append(
+            (f"{name}, lstmgen, {way}", f"{count}", f"{best:.1f}", f"{took:,.0f} s", reached)
+        )
+        print(json.dumps(rows[-1]), file=sys.stderr)
+    return rows
+
+
+def main() -> None:
+    """Measure what the arguments ask for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peer", type=Path, required=True, help="a checkout of pytorch/examples")
+    parser.add_argument("--text", action="append", required=True, help="NAME=file or folder")
+    parser.add_argument("--epochs", type=int, help="compare perplexities after so many")
+    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
+    given = parser.parse_args()
+    rows: list[tuple[str, ...]] = []
+    for text in given.text:
+        name, _, source = text.partition("=")
+        with tempfile.TemporaryDirectory() as folder:
+            work = Path(folder)
+            lay_out(Path(source).resolve(), work / "text")
+            peer, ours = Peer(given.peer, work / "text", work), Ours(work / "text", work)
+            if given.epochs:
+                rows += quality_rows(name, peer, ours, given.epochs)
+            else:
+                rows += speed_rows(name, peer, ours)
+    names = " ".join(f"--text {text.partition('=')[0]}=..." for text in given.text)
+    command = f"python benchmarks/dense.py --peer ... {names}"
+    if given.epochs:
+        heads = (
+            "program",
+            "epochs",
+            "validation perplexity",
+            "time",
+            "times as fast to the peer's",
+        )
+        command += f" --epochs {given.epochs}"
+        report("dense quality", command, heads, rows, write=given.write)
+    else:
+        heads = ("what", "lstmgen", "word_language_model", "ratio (range)")
+        report("dense", command, heads, rows, write=given.write)
+
+
+if __name__ == "__main__":
+    main()

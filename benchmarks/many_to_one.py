@@ -1,0 +1,79 @@
+"""Many-to-one training against the usual Keras tutorial's network.
+
+    python benchmarks/many_to_one.py --keras VENV/bin/python [--write]
+
+VENV is a virtual environment of its own with keras and tensorflow. Both sides read
+windows of 20 words of the bundled stories in random order and predict the next one:
+word vectors of 128, two layers of 128 units, a softmax of its own matrix, batches of
+64, Adam, no dropout. They take turns as whole programs; a rate leaves start-up out.
+"""
+
+import argparse
+import csv
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from measure import by_turns, compared
+from report import report
+
+from lstmgen.text.prepared import TextSettings, prepare
+
+STORIES = Path(__file__).parent.parent / "data" / "stories"
+TURNS, WINDOWS, STEPS = 5, 12_800, 250
+SIZES = (
+    "model.hidden_sizes=[128,128]", "model.embedding_dim=128", "model.tie_weights=false",
+    "model.dropout.input=0", "model.dropout.hidden=0", "model.dropout.output=0",
+    "train.order=random", "train.window=20", "train.stride=1", "train.batch_size=64",
+    "data.valid_fraction=0", "data.copy_index=false", f"train.max_steps={STEPS}",
+)  # fmt: skip
+
+
+def main() -> None:
+    """Measure both."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--keras", type=Path, required=True, help="a Python that has Keras")
+    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        settings = TextSettings(train=str(STORIES), valid_fraction=0)
+        corpus = prepare(settings, folder=folder / "prepared")
+        np.save(folder / "ids.npy", corpus.train.ids)
+        empty = folder / "empty.yaml"
+        empty.write_text("")
+
+        def keras() -> float:
+            script = Path(__file__).with_name("keras_tutorial.py")
+            numbers = [str(len(corpus.vocabulary)), str(WINDOWS)]
+            command = [str(given.keras), str(script), str(folder / "ids.npy"), *numbers]
+            done = subprocess.run(
+                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True
+            )
+            return float(done.stdout.split()[-1])
+
+        def ours(precision: str) -> float:
+            command = [sys.executable, "-m", "lstmgen", "train", str(empty), "-q", *SIZES]
+            command += [f"data.train={STORIES}", f"train.precision={precision}"]
+            command += ["--runs-dir", str(folder / "runs")]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            with (Path(done.stdout.strip()) / "metrics.csv").open() as file:
+                rows = list(csv.DictReader(file))[20:]
+            rates = [float(row["words_per_second"]) for row in rows]
+            return len(rates) / sum(1 / rate for rate in rates)
+
+        sides = [keras, lambda: ours("bf16"), lambda: ours("fp32")]
+        theirs, rounded, exact = by_turns(sides, turns=TURNS)
+    rows = [
+        ("bf16 products", *compared(rounded, theirs, "windows/s")),
+        ("fp32", *compared(exact, theirs, "windows/s")),
+    ]
+    heads = ("lstmgen with", "lstmgen", "Keras", "ratio (range)")
+    command = "python benchmarks/many_to_one.py --keras ... --write"
+    report("many-to-one", command, heads, rows, write=given.write)
+
+
+if __name__ == "__main__":
+    main()
