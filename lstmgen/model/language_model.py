@@ -126,7 +126,7 @@ class LanguageModel(nn.Module):
         inputs: Tensor,
         states: States,
         *,
-        carry: Tensor,
+        carry: Tensor | None,
         masks: MaskSource | None = None,
         bf16: bool = False,
     ) -> tuple[Tensor, States]:
@@ -136,24 +136,23 @@ class LanguageModel(nn.Module):
             inputs: (batch, time) ids.
             states: before the window.
             carry: (batch,) words after which the state is handed on; on the CPU, where it
-                can be looked at without waiting for a GPU.
+                can be looked at without waiting for a GPU. None hands none on.
             masks: draws the dropout masks; None reads without dropout.
             bf16: take an LSTM's products in bfloat16.
 
         Returns:
             What the output layer sees, (batch, time, size), and the states after
-            ``carry`` words, cut off from the graph.
+            ``carry`` words, cut off from the graph, or no states.
         """
         features = self._masked(self._embed(inputs), masks, 0, self.dropout.input)
-        everything = bool((carry == inputs.shape[1]).all())
+        everything = carry is not None and bool((carry == inputs.shape[1]).all())
         handed_on: States = []
         for place, (layer, state) in enumerate(zip(self.recurrent, states, strict=True), start=1):
             run = run_layer(layer, features, state, loop=self.loop, bf16=bf16)
-            handed_on.append(
-                State(run.last.hidden.detach(), run.last.cell.detach())
-                if everything
-                else state_after(layer, features, run, state, carry)
-            )
+            if everything:
+                handed_on.append(State(run.last.hidden.detach(), run.last.cell.detach()))
+            elif carry is not None:
+                handed_on.append(state_after(layer, features, run, state, carry))
             top = place == len(self.layers)
             share = self.dropout.output if top else self.dropout.hidden
             features = self._masked(run.outputs, masks, place, share)

@@ -114,7 +114,7 @@ def train_steps(
         words = sum(window.count for window in windows)
         learning_rate = rate(progress)
         set_learning_rate(optimizer, learning_rate)
-        nats = _accumulate(trainee, windows, seed=seed, bf16=bf16)
+        nats = _accumulate(trainee, windows, carries=plan.carries, seed=seed, bf16=bf16)
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         norm = get_total_norm(gradients) / words
         sums = torch.stack([nats, norm.double()])
@@ -162,7 +162,9 @@ def refuse_non_finite(trainee: Trainee) -> None:
             )
 
 
-def _accumulate(trainee: Trainee, windows: list[Window], *, seed: int, bf16: bool) -> Tensor:
+def _accumulate(
+    trainee: Trainee, windows: list[Window], *, carries: bool, seed: int, bf16: bool
+) -> Tensor:
     """Gradients of the nats of all words of all micro-batches, summed; returns the nats."""
     model = trainee.model
     device = model.device
@@ -179,7 +181,7 @@ def _accumulate(trainee: Trainee, windows: list[Window], *, seed: int, bf16: boo
         features, trainee.states[part] = model.read(
             torch.from_numpy(window.inputs).to(device),
             trainee.states[part],
-            carry=torch.from_numpy(window.carry),
+            carry=torch.from_numpy(window.carry) if carries else None,
             masks=masks,
             bf16=bf16,
         )

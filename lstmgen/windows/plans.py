@@ -123,9 +123,7 @@ class RandomPlan:
 
     def steps_in(self, epoch: int) -> int:
         """Steps in an epoch; one more or less as its phase falls."""
-        valid = self.length - self.window
-        phase = _phase(_generator(self.seed, epoch), valid, self.stride)
-        windows = -(-(valid - phase) // self.stride)
+        windows = _count_starts(self.length - self.window, self.stride, self.seed, epoch)
         return -(-windows // (self.batch_size * self.accumulate))
 
     def micro_batches(self, ids: Ids, *, epoch: int, step: int) -> list[Window]:
@@ -155,6 +153,12 @@ def _generator(seed: int, epoch: int) -> np.random.Generator:
 
 def _phase(generator: np.random.Generator, valid: int, stride: int) -> int:
     return int(generator.integers(min(stride, valid)))
+
+
+@lru_cache(maxsize=4096)
+def _count_starts(valid: int, stride: int, seed: int, epoch: int) -> int:
+    phase = _phase(_generator(seed, epoch), valid, stride)
+    return -(-(valid - phase) // stride)
 
 
 @lru_cache(maxsize=1)  # every step of an epoch asks for the same ones
