@@ -155,6 +155,27 @@ def test_an_unknown_word_is_read_as_the_mean_of_the_words_seen_once(one_hot):
     close(vectors[3], vectors[:3].mean(dim=0))
 
 
+@pytest.mark.parametrize("cell", ["elman", "gru", "lstm", "lstm_peephole"])
+def test_products_that_are_looked_up_equal_those_with_one_hot_vectors(cell):
+    """With dropout, for windows that overlap, with all gradients."""
+    found = []
+    for look_up in (True, False):
+        model = make(one_hot=True, tie_weights=False, look_up=look_up, hidden_sizes=[2, 5],
+                     cell=cell, dropout=DropoutShares(0.3, 0.2, 0.2))  # fmt: skip
+        assert model._looks_up() is look_up
+        inputs, carry = ids(BATCH, TIME), torch.tensor([2, 0, TIME])
+        masks = Masks(1, 2, range(BATCH), dtype=torch.float64)
+        states = [State(s.hidden + 0.3, s.cell - 0.2) for s in model.zero_states(BATCH)]
+        features, after = model.read(inputs, states, carry=carry, masks=masks)
+        model.summed_nats(features.flatten(0, 1), ids(BATCH, TIME, seed=5).flatten()).backward()
+        gradients = [parameter.grad for parameter in model.parameters()]
+        found.append([features.detach(), *(t for state in after for t in state), *gradients])
+    for a, b in zip(*found, strict=True):
+        close(a, b)
+    assert not make(one_hot=True, tie_weights=False, hidden_sizes=[2]).eval()._looks_up()
+    assert not make(one_hot=True, tie_weights=False, hidden_sizes=[5])._looks_up()
+
+
 def test_tied_output_is_one_tensor_and_a_projection_bridges_sizes():
     tied = make()
     names = dict(tied.named_parameters())

@@ -16,12 +16,15 @@ from lstmgen.model.layers import (
     State,
     make_layer,
     run_layer,
+    run_table,
     state_after,
     zero_state,
 )
 from lstmgen.model.output import score_rows, summed_nats
 
 States = list[State]  # one a layer, from the input up
+
+WIDE = 4  # words for each unit from which looking up beats a kernel that multiplies
 
 
 class DropoutShares(NamedTuple):
@@ -47,6 +50,8 @@ class LanguageModel(nn.Module):
         peephole: the shape of peepholes, where the cell has any.
         loop: run layers by the written-out loop, not by torch's kernels.
         one_hot: read words as one-hot vectors instead of learnt ones.
+        look_up: in training, look the products with one-hot vectors up where there are
+            many words, and go on by the loop.
         tie_weights: the output matrix is the embedding, through a bias-free
             projection where the last layer has another size (Inan et al. 2016).
         clusters: for an adaptive softmax, the ids of each cluster, the commonest words
@@ -69,6 +74,7 @@ class LanguageModel(nn.Module):
         peephole: Peephole = "diagonal",
         loop: bool = False,
         one_hot: bool = False,
+        look_up: bool = True,
         tie_weights: bool = True,
         clusters: Sequence[Sequence[int]] | None = None,
         dropout: DropoutShares = DropoutShares(),  # noqa: B008 (a frozen tuple)
@@ -78,7 +84,7 @@ class LanguageModel(nn.Module):
     ) -> None:
         super().__init__()
         self.vocab_size = vocab_size
-        self.dropout, self.loop = dropout, loop
+        self.dropout, self.loop, self.look_up = dropout, loop, look_up
         with torch.random.fork_rng(devices=[]):  # constructing draws; leave the caller's alone
             self.embedding = None if one_hot else nn.Embedding(vocab_size, embedding_dim)
             width = vocab_size if one_hot else embedding_dim
@@ -144,11 +150,17 @@ class LanguageModel(nn.Module):
             What the output layer sees, (batch, time, size), and the states after
             ``carry`` words, cut off from the graph, or no states.
         """
-        features = self._masked(self._embed(inputs), masks, 0, self.dropout.input)
+        looked_up, features = self._looks_up(), inputs
+        if not looked_up:
+            features = self._masked(self._embed(inputs), masks, 0, self.dropout.input)
         everything = carry is not None and bool((carry == inputs.shape[1]).all())
         handed_on: States = []
         for place, (layer, state) in enumerate(zip(self.recurrent, states, strict=True), start=1):
-            run = run_layer(layer, features, state, loop=self.loop, bf16=bf16)
+            if looked_up and place == 1:
+                scale = self._mask_of_words(inputs, masks)
+                run = run_table(layer, inputs, state, scale=scale)
+            else:
+                run = run_layer(layer, features, state, loop=self.loop, bf16=bf16)
             if everything:
                 handed_on.append(State(run.last.hidden.detach(), run.last.cell.detach()))
             elif carry is not None:
@@ -205,6 +217,17 @@ class LanguageModel(nn.Module):
         vectors = self._vectors(ids.clamp(max=self.vocab_size - 1))
         unknown = (ids >= self.vocab_size)[..., None]
         return torch.where(unknown, self._rare_vector(), vectors) if unknown.any() else vectors
+
+    def _looks_up(self) -> bool:
+        """Whether the first layer's products are looked up rather than multiplied."""
+        wide = self.vocab_size >= WIDE * self.recurrent[0].hidden_size
+        return self.embedding is None and self.training and self.look_up and wide
+
+    def _mask_of_words(self, ids: Tensor, masks: MaskSource | None) -> Tensor | None:
+        """What dropout makes of the one in each one-hot vector, (batch, time)."""
+        if masks is None or self.dropout.input == 0:
+            return None
+        return masks(0, self.vocab_size, self.dropout.input)[:, 0].gather(1, ids)
 
     def _rare_vector(self) -> Tensor:
         """The mean input of the words seen once."""

@@ -201,13 +201,41 @@ def _run_bf16(layer: nn.LSTM, inputs: Tensor, state: State) -> Run:
     return Run(outputs.to(dtype), last, None)
 
 
+def run_table(layer: Layer, ids: Tensor, state: State, *, scale: Tensor | None = None) -> Run:
+    """Read a window of one-hot words from a state, without making the vectors.
+
+    A one-hot vector times a matrix is one of its columns, so the products with the
+    inputs are looked up; the loop goes on from there.
+
+    Args:
+        ids: (batch, time), each in 0..input-1.
+        scale: (batch, time), the one of each vector; None is 1.
+    """
+    columns = functional.embedding(ids.t(), layer.get_parameter("weight_ih_l0").t())
+    if scale is not None:
+        columns = columns * scale.t()[..., None]
+    return _run_products(layer, columns + _input_bias(layer), state)
+
+
 def _run_loop(layer: Layer, inputs: Tensor, state: State) -> Run:
-    w_ih, w_hh, b_ih, b_hh = (layer.get_parameter(name) for name in _PARAMETERS)
-    inputs = inputs.transpose(0, 1)
+    weight = layer.get_parameter("weight_ih_l0")
+    products = functional.linear(inputs.transpose(0, 1), weight, _input_bias(layer))
+    return _run_products(layer, products, state)
+
+
+def _input_bias(layer: Layer) -> Tensor:
+    """What is added before the loop: a GRU's other bias stands behind its reset gate."""
+    bias = layer.get_parameter("bias_ih_l0")
+    return bias if isinstance(layer, nn.GRU) else bias + layer.get_parameter("bias_hh_l0")
+
+
+def _run_products(layer: Layer, products: Tensor, state: State) -> Run:
+    """The loop from its inputs' products with their bias on, (time, batch, gates * hidden)."""
+    w_hh = layer.get_parameter("weight_hh_l0")
     if isinstance(layer, nn.GRU):
-        hiddens = loop_gru(functional.linear(inputs, w_ih, b_ih), w_hh, b_hh, state.hidden)
+        bias = layer.get_parameter("bias_hh_l0")
+        hiddens = loop_gru(products, w_hh, bias, state.hidden)
         return Run(hiddens.transpose(0, 1), State(hiddens[-1], state.cell), None)
-    products = functional.linear(inputs, w_ih, b_ih + b_hh)
     if isinstance(layer, nn.RNN):
         hiddens = loop_elman(products, w_hh, state.hidden)
         return Run(hiddens.transpose(0, 1), State(hiddens[-1], state.cell), None)

@@ -30,6 +30,7 @@ def build_model(config: ModelConfig, vocabulary: Vocabulary, *, seed: int) -> La
         peephole=config.peephole or "diagonal",
         loop=config.backend == "loop",
         one_hot=config.input == "one_hot",
+        look_up=config.backend != "fused",
         tie_weights=config.tie_weights,
         clusters=clusters,
         dropout=DropoutShares(config.dropout.input, config.dropout.hidden, config.dropout.output),
