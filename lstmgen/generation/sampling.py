@@ -116,11 +116,17 @@ def keep_min_p(scores: Scores, p: float) -> Scores:
 
 def probabilities(scores: Scores) -> Scores:
     """The softmax; a row of which nothing is left is all 0."""
-    best = scores.max(axis=1, keepdims=True)
-    weights = np.exp(scores - np.where(np.isfinite(best), best, 0.0))
+    weights = _weights(scores)
     sums = weights.sum(axis=1, keepdims=True)
-    result: Scores = weights / np.where(sums > 0, sums, 1.0)
-    return result
+    weights /= np.where(sums > 0, sums, 1.0)
+    return weights
+
+
+def _weights(scores: Scores) -> Scores:
+    """exp(score - best): the softmax before its sum is divided out."""
+    best = scores.max(axis=1, keepdims=True)
+    weights: Scores = scores - np.where(np.isfinite(best), best, 0.0)
+    return np.exp(weights, out=weights)
 
 
 def restrict(
@@ -155,10 +161,12 @@ def draw(scores: Scores, generators: Sequence[np.random.Generator]) -> NDArray[n
     Returns:
         (batch,) ids; ``NONE_LEFT`` where a row has no word left.
     """
-    reached = np.cumsum(probabilities(scores), axis=1)
-    drawn = np.array([generator.random() for generator in generators]) * reached[:, -1]
-    # Rounding may put the draw at the very end, behind the last word that is in.
-    last = scores.shape[1] - 1 - np.argmax(np.isfinite(scores)[:, ::-1], axis=1)
-    chosen = np.minimum((reached <= drawn[:, None]).sum(axis=1), last)
-    result: NDArray[np.int64] = np.where(reached[:, -1] > 0, chosen, NONE_LEFT)
-    return result
+    reached = np.cumsum(_weights(scores), axis=1)
+    drawn = np.full(len(scores), NONE_LEFT)
+    for row, (sums, generator) in enumerate(zip(reached, generators, strict=True)):
+        chosen = int(np.searchsorted(sums, generator.random() * sums[-1], side="right"))
+        if sums[-1] > 0:
+            # Rounding may put the draw at the very end, behind the last word that is in.
+            last = int(np.searchsorted(sums, sums[-1]))
+            drawn[row] = min(chosen, last)
+    return drawn
