@@ -162,7 +162,7 @@ def test_products_that_are_looked_up_equal_those_with_one_hot_vectors(cell):
     for look_up in (True, False):
         model = make(one_hot=True, tie_weights=False, look_up=look_up, hidden_sizes=[2, 5],
                      cell=cell, dropout=DropoutShares(0.3, 0.2, 0.2))  # fmt: skip
-        assert model._looks_up() is look_up
+        assert model.looks_up is look_up
         inputs, carry = ids(BATCH, TIME), torch.tensor([2, 0, TIME])
         masks = Masks(1, 2, range(BATCH), dtype=torch.float64)
         states = [State(s.hidden + 0.3, s.cell - 0.2) for s in model.zero_states(BATCH)]
@@ -172,8 +172,7 @@ def test_products_that_are_looked_up_equal_those_with_one_hot_vectors(cell):
         found.append([features.detach(), *(t for state in after for t in state), *gradients])
     for a, b in zip(*found, strict=True):
         close(a, b)
-    assert not make(one_hot=True, tie_weights=False, hidden_sizes=[2]).eval()._looks_up()
-    assert not make(one_hot=True, tie_weights=False, hidden_sizes=[5])._looks_up()
+    assert not make(one_hot=True, tie_weights=False, hidden_sizes=[5]).looks_up
 
 
 def test_tied_output_is_one_tensor_and_a_projection_bridges_sizes():

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lstmgen import __version__
+from lstmgen.cli.bench import bench
 from lstmgen.cli.evaluate import evaluate
 from lstmgen.cli.explain import explain
 from lstmgen.cli.generate import generate
@@ -29,6 +30,7 @@ app.command()(evaluate)
 app.command()(explain)
 app.command()(inspect)
 app.command()(write)
+app.command()(bench)
 
 
 def _reopen_stdout() -> None:

@@ -93,6 +93,10 @@ class AdaptiveSoftmax(nn.Module):
             parts.append(inner + head[..., self.common + number, None])
         return torch.cat(parts, dim=-1).index_select(-1, self.rank_of)
 
+    def matrices(self) -> list[Tensor]:
+        """The matrices whose rows are words, the commonest ones' first."""
+        return [self.weight, *(tail.weight for tail in self._tails())]
+
     def _tails(self) -> list[Tail]:
         return cast("list[Tail]", list(self.tails))
 

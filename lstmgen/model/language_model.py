@@ -123,6 +123,12 @@ class LanguageModel(nn.Module):
         """The recurrent layers, from the input up."""
         return cast("list[Layer]", list(self.layers))
 
+    @property
+    def looks_up(self) -> bool:
+        """Whether training looks the first layer's products up rather than multiplies."""
+        wide = self.vocab_size >= WIDE * self.recurrent[0].hidden_size
+        return self.embedding is None and self.look_up and wide
+
     def zero_states(self, batch: int) -> States:
         """The states before a text begins."""
         return [zero_state(layer, batch) for layer in self.recurrent]
@@ -150,7 +156,7 @@ class LanguageModel(nn.Module):
             What the output layer sees, (batch, time, size), and the states after
             ``carry`` words, cut off from the graph, or no states.
         """
-        looked_up, features = self._looks_up(), inputs
+        looked_up, features = self.training and self.looks_up, inputs
         if not looked_up:
             features = self._masked(self._embed(inputs), masks, 0, self.dropout.input)
         everything = carry is not None and bool((carry == inputs.shape[1]).all())
@@ -217,11 +223,6 @@ class LanguageModel(nn.Module):
         vectors = self._vectors(ids.clamp(max=self.vocab_size - 1))
         unknown = (ids >= self.vocab_size)[..., None]
         return torch.where(unknown, self._rare_vector(), vectors) if unknown.any() else vectors
-
-    def _looks_up(self) -> bool:
-        """Whether the first layer's products are looked up rather than multiplied."""
-        wide = self.vocab_size >= WIDE * self.recurrent[0].hidden_size
-        return self.embedding is None and self.training and self.look_up and wide
 
     def _mask_of_words(self, ids: Tensor, masks: MaskSource | None) -> Tensor | None:
         """What dropout makes of the one in each one-hot vector, (batch, time)."""

@@ -79,7 +79,7 @@ def train(
         (run / folders.RESOLVED).write_text(dump(config), encoding="utf-8")
         folders.write_environment(run, _environment(device))
         yield Created(run)
-        yield from _Session(run, config, corpus, device, asked).events(resumed=False)
+        yield from Session(run, config, corpus, device, asked).events(resumed=False)
 
 
 def resume(
@@ -97,7 +97,7 @@ def resume(
         config = load(run / folders.RESOLVED, overrides).config
         device = devices.choose_device(config.train.device)
         corpus = prepare_text(config.data, run.absolute().parent)
-        session = _Session(run, config, corpus, device, asked)
+        session = Session(run, config, corpus, device, asked)
         session.restore(index.last)
         if overrides:  # so that the next resumption knows of them
             folders.replace_text(run / folders.RESOLVED, dump(config))
@@ -114,7 +114,7 @@ def _refuse_overrides(overrides: list[str]) -> None:
         raise ConfigError([Problem("command line", key, "", problem) for key in wrong])
 
 
-class _Session:
+class Session:
     """One training process at work on one run folder."""
 
     def __init__(
@@ -158,10 +158,12 @@ class _Session:
 
     @property
     def progress(self) -> Progress:
+        """How far the training has come."""
         return self.trainee.progress
 
     @property
     def model(self) -> LanguageModel:
+        """What is trained."""
         return self.trainee.model
 
     def events(self, *, resumed: bool) -> Iterator[Event]:
@@ -186,16 +188,7 @@ class _Session:
                 f"the cosine schedule keeps its length of {self.keeper.schedule_steps:,} steps: "
                 "behind it the learning rate is 0 and nothing is learnt"
             )
-        reports = train_steps(
-            self.trainee,
-            self.corpus.train.ids,
-            plan=self.plan,
-            until=self.until,
-            rate=self._rate,
-            clip_norm=self.config.train.clip_norm,
-            seed=self.config.train.seed,
-            bf16=self.bf16,
-        )
+        reports = self.steps(self.until)
         while not reason:
             try:
                 report = next(reports)
@@ -211,6 +204,19 @@ class _Session:
                 return
         yield from self._save()
         yield self._finish(reason, interrupted=False)
+
+    def steps(self, until: int) -> Iterator[StepReport]:
+        """Train up to a step, and do nothing else."""
+        return train_steps(
+            self.trainee,
+            self.corpus.train.ids,
+            plan=self.plan,
+            until=until,
+            rate=self._rate,
+            clip_norm=self.config.train.clip_norm,
+            seed=self.config.train.seed,
+            bf16=self.bf16,
+        )
 
     # What happens after a step
 

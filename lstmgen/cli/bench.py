@@ -1,0 +1,88 @@
+"""``lstmgen bench``."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lstmgen.cli.outcome import reported
+from lstmgen.errors import UsageError
+
+if TYPE_CHECKING:
+    from lstmgen.run.benching import Benched
+
+
+@reported
+def bench(
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CONFIG [KEY=VALUE]...",
+            help="A YAML file or the name of a preset, and settings that go before it.",
+        ),
+    ],
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.1, max=3600, help="Of training that are timed.")
+    ] = 10.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Time training and generating with a config on this machine; nothing is kept.
+
+    Example: lstmgen bench story train.precision=fp32
+    """
+    named = [a for a in arguments if "=" not in a]
+    if len(named) != 1:
+        raise UsageError("one config is timed at a time. Write: lstmgen bench CONFIG [KEY=VALUE]")
+    from lstmgen.config.loader import load
+    from lstmgen.run.presets import find_config
+
+    loaded = load(find_config(named[0]), [a for a in arguments if "=" in a])
+    if loaded.config.data.train == "-":
+        raise UsageError("data.train = -: bench reads no standard input. Name a file")
+    from lstmgen.reporting.console import TrainingConsole  # torch, not before all is checked
+    from lstmgen.run.benching import bench as bench_config
+
+    console = TrainingConsole()
+    try:
+        benched = bench_config(loaded, seconds=seconds, progress=console.preparing)
+    finally:
+        console.close()
+    typer.echo(json.dumps(_as_json(benched)) if as_json else _as_table(benched))
+
+
+def _as_json(benched: "Benched") -> dict[str, object]:
+    return {
+        "device": benched.device,
+        "parameters": benched.parameters,
+        "training_words_per_second": benched.words_per_second,
+        "step_seconds": benched.step_seconds,
+        "step_words": benched.words / benched.steps,
+        "step_flop": benched.flop,
+        "share_of_products": benched.share_of_products,
+        "generating_words_per_second": 1 / benched.drawing,
+        "share_of_floor": benched.share_of_floor,
+        "weight_bytes": benched.weights,
+        "shell_seconds": benched.shell,
+    }
+
+
+def _as_table(benched: "Benched") -> str:
+    from lstmgen.reporting.figures import share
+    from lstmgen.run.benching import WORDS
+
+    step = f"{1000 * benched.step_seconds:.1f} ms for {benched.words / benched.steps:,.0f} words"
+    products = f"{benched.flop / 1e9:.2f} GFLOP of matrix products, which take "
+    products += f"{share(benched.share_of_products)} of that by themselves"
+    floor = f"reading {benched.weights / 1e6:.1f} MB of weights once takes "
+    floor += f"{share(benched.share_of_floor)} of a word's time"
+    rows = [
+        ("device", benched.device),
+        ("parameters", f"{benched.parameters:,}"),
+        ("training", f"{benched.words_per_second:,.0f} words/s scored"),
+        ("one step", step),
+        ("", products),
+        ("generating", f"{1 / benched.drawing:,.0f} words/s, one text"),
+        ("", floor),
+        ("from the shell", f"{benched.shell:.2f} s for {WORDS} words"),
+    ]
+    return "\n".join(f"{label:<16}{value}" for label, value in rows)
