@@ -46,6 +46,14 @@ def test_stdout_of_train_is_the_run_folder_alone(trained):
     assert out.startswith("runs/my-")
 
 
+def test_the_start_card_tells_threads_and_products(tiny, tmp_path):
+    fast = (*FAST, "train.max_steps=1", "train.threads=1", "train.precision=fp32")
+    done = call_cli("train", tiny, *fast, cwd=tmp_path, check=0)
+    assert "  device              cpu (1 thread)\n" in done.stderr
+    environment = json.loads((tmp_path / done.stdout.strip() / "environment.json").read_text())
+    assert environment["threads"] == 1
+
+
 def test_piped_output_is_plain_lines(trained):
     told = (trained / "stderr.txt").read_text(encoding="utf-8")
     assert "\r" not in told and "\x1b" not in told

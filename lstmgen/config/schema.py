@@ -123,6 +123,9 @@ class TrainConfig(Section):
     precision: Literal["auto", "fp32", "bf16"] = key(
         "auto", "of matrix products in training; auto: bf16 where the device has units for it"
     )
+    threads: int | None = key(
+        None, "of the CPU; none: one a core. Fewer where other work shares the cores", ge=1, le=1024
+    )
     device: Literal["auto", "cpu", "cuda"] = key("auto", "auto: CUDA where there is a GPU")
     seed: int = key(0, "of the initial weights, the dropout and the order", ge=0, lt=2**63)
     eval_every: int | None = key(

@@ -13,10 +13,10 @@ from lstmgen.errors import LstmgenError
 from lstmgen.run import folders
 from lstmgen.run.preparing import prepare_text
 from lstmgen.run.signals import Asked
-from lstmgen.run.training import Session
+from lstmgen.run.training import Session, open_device
 from lstmgen.text.prepared import Progress
 from lstmgen.training.costs import seconds_of, step_products
-from lstmgen.training.devices import choose_device, describe
+from lstmgen.training.devices import describe
 
 WORDS = 200  # of a generation that is timed from the shell
 DRAWN = 300  # words drawn for the rate of a process that is up
@@ -90,7 +90,7 @@ def bench(loaded: Loaded, *, seconds: float, progress: Progress | None = None) -
         runs = Path(name)
         corpus = prepare_text(config.data, runs, progress=progress)
         run = folders.create_run(runs, "bench")
-        device = choose_device(config.train.device)
+        device = open_device(config)
         session = Session(run, config, corpus, device, Asked())
         steps, words, taken = 0, 0, 0.0
         for report in session.steps(sys.maxsize):

@@ -71,7 +71,7 @@ def train(
         asked: what signals ask for.
     """
     config = loaded.config
-    device = devices.choose_device(config.train.device)
+    device = open_device(config)
     stem = loaded.path.stem.lstrip(".")[:80] if loaded.path else ""
     run = folders.create_run(runs, name or stem or "run")
     with folders.locked(run):
@@ -95,7 +95,7 @@ def resume(
         if index is None:
             raise CheckpointError(f"{run}: holds no checkpoint to go on from")
         config = load(run / folders.RESOLVED, overrides).config
-        device = devices.choose_device(config.train.device)
+        device = open_device(config)
         corpus = prepare_text(config.data, run.absolute().parent)
         session = Session(run, config, corpus, device, asked)
         session.restore(index.last)
@@ -123,7 +123,6 @@ class Session:
         self.run, self.config, self.corpus, self.device = run, config, corpus, device
         self.asked = asked
         self.records = Records(run)
-        devices.set_up(device)
         settings = config.train
         self.fit = fit_to_text(
             len(corpus.train.ids),
@@ -458,6 +457,13 @@ def _tie_notice(model: ModelConfig) -> str:
         f"the last layer and the word vectors have one size ({model.embedding_dim}), so they are "
         "tied without a projection between them. Another size usually learns better"
     )
+
+
+def open_device(config: Config) -> torch.device:
+    """The device of a config, with torch set up for it."""
+    device = devices.choose_device(config.train.device)
+    devices.set_up(device, threads=config.train.threads)
+    return device
 
 
 def _environment(device: torch.device) -> dict[str, Any]:

@@ -24,11 +24,16 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and available else "cpu")
 
 
-def set_up(device: torch.device) -> None:
+def set_up(device: torch.device, *, threads: int | None = None) -> None:
     """Make results repeatable, large tensors cheap, and denormal numbers too.
 
     Denormal numbers slow an LSTM 20 times.
+
+    Args:
+        threads: of the CPU; None leaves torch its choice.
     """
+    if threads is not None:
+        torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     _keep_memory()
     if device.type == "cuda":
@@ -55,4 +60,5 @@ def describe(device: torch.device, *, bf16: bool = False) -> str:
     products = ", bf16 products" if bf16 else ""
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)}{products})"
-    return f"cpu ({torch.get_num_threads()} threads{products})"
+    threads = torch.get_num_threads()
+    return f"cpu ({threads} thread{'s' if threads > 1 else ''}{products})"

@@ -1,0 +1,188 @@
+"""Generation: the numpy engine against a loop over nn.LSTM and against its floor.
+
+    python benchmarks/generation.py [--peer ../examples] [--write]
+
+One text, plain sampling, the same weights on both sides, by turns in one process; the
+tutorial's loop steps nn.LSTM word by word. The floor is the time to sum a warm buffer
+of the model's size on the same threads. Models under 30 MB run on one BLAS thread, as
+`lstmgen generate` does it, larger ones on all: each in a process of its own. With the
+peer's checkout also: its generate.py against `lstmgen generate`, 200 words from the
+shell, by models of the peer's default size on the bundled stories.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from measure import by_turns, ratios, spread
+
+STORIES = Path(__file__).parent.parent / "data" / "stories"
+SMALL = 30.0  # MB up to which one thread is the fastest
+SIZES = (  # word vectors, units, vocabulary, words drawn in a turn
+    (128, 192, 1_749, 300),
+    (200, 200, 11_500, 200),
+    (320, 640, 17_905, 60),
+    (400, 1150, 33_000, 30),
+)
+TOGETHER = 8  # samples of a batch
+WORDS = 200
+
+
+def megabytes(embedding: int, hidden: int, vocabulary: int) -> float:
+    """Of the weights."""
+    projection = 0 if hidden == embedding else hidden * embedding
+    numbers = vocabulary * (embedding + 1) + 4 * hidden * (embedding + hidden + 2) + projection
+    return numbers * 4 / 1e6
+
+
+def child(embedding: int, hidden: int, vocabulary: int, words: int) -> None:
+    """Measure one size in this process, and print what was found as JSON."""
+    import numpy as np
+    import torch
+    from plain import PlainModel
+
+    from lstmgen.generation.engine import Engine
+    from lstmgen.generation.sampling import Settings, draw, restrict, shape
+    from lstmgen.model.language_model import LanguageModel
+    from lstmgen.training.devices import set_up
+
+    set_up(torch.device("cpu"))
+    torch.set_num_threads(int(os.environ["OPENBLAS_NUM_THREADS"]))
+    model = LanguageModel(vocabulary, embedding_dim=embedding, hidden_sizes=[hidden]).eval()
+    weights = {name: p.detach().numpy() for name, p in model.named_parameters()}
+    engine = Engine(weights, vocab_size=vocabulary, hidden_sizes=[hidden], seen_once=(2,))
+    plain = PlainModel(vocabulary, embedding, hidden).eval()
+    pool = ThreadPoolExecutor(torch.get_num_threads())
+    numbers = np.ones(sum(array.size for array in weights.values()), dtype=np.float32)
+    parts = np.array_split(numbers, torch.get_num_threads())
+
+    def step(batch: int) -> float:
+        generators = [np.random.default_rng(row) for row in range(batch)]
+        states, word = engine.zero_states(batch), np.ones(batch, dtype=np.int64)
+        begun = time.perf_counter()
+        for _ in range(words):
+            states = engine.read(word, states)
+            scores = restrict(engine.logits(states), penalty=1.0, forbidden=[0])
+            word = draw(shape(scores, Settings()), generators)
+        return words * batch / (time.perf_counter() - begun)
+
+    @torch.no_grad()
+    def theirs() -> float:
+        word, state = torch.tensor([[1]]), None
+        begun = time.perf_counter()
+        for _ in range(words):
+            read, state = plain(word, state)
+            logits = plain.output(plain.projection(read[0, -1]))
+            word = torch.multinomial(logits.softmax(dim=-1), 1)[None]
+        return words / (time.perf_counter() - begun)
+
+    def floor() -> float:
+        begun = time.perf_counter()
+        for _ in range(words):
+            list(pool.map(np.sum, parts))
+        return words / (time.perf_counter() - begun)
+
+    sides = [lambda: step(1), theirs, floor, lambda: step(TOGETHER)]
+    print(json.dumps(by_turns(sides)))
+
+
+def engine_rows() -> Iterator[tuple[str, ...]]:
+    """A row for each size."""
+    for size in SIZES:
+        large = megabytes(*size[:3]) > SMALL
+        threads = str(os.cpu_count() if large else 1)
+        done = subprocess.run(
+            [sys.executable, __file__, "--child", *map(str, size)],
+            env=os.environ | {"OPENBLAS_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
+            stdout=subprocess.PIPE, check=True,
+        )  # fmt: skip
+        one, theirs, floor, together = json.loads(done.stdout)
+        yield (
+            f"{size[2]:,} words, {size[1]} units, {megabytes(*size[:3]):.1f} MB, {threads} thread"
+            + ("s" if large else ""),
+            f"{statistics.median(one):,.0f} words/s",
+            f"{statistics.median(theirs):,.0f} words/s",
+            spread(ratios(one, theirs)),
+            spread(ratios(floor, one)),
+            spread(ratios(together, one)),
+        )
+
+
+def shell_row(peer: Path) -> tuple[str, ...]:
+    """200 words from the shell by both programs, with models of the same size."""
+    from texts import lay_out
+
+    with tempfile.TemporaryDirectory() as name:
+        folder, program = Path(name), peer.resolve() / "word_language_model"
+        text = "".join(p.read_text("utf-8") for p in sorted(STORIES.glob("*.txt")))
+        (folder / "stories.txt").write_text(text, encoding="utf-8")
+        lay_out(folder / "stories.txt", folder / "text")
+        saved, data = str(folder / "peer.pt"), ["--data", str(folder / "text")]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": True}
+        subprocess.run(
+            [sys.executable, "main.py", *data, "--epochs", "1", "--dry-run", "--save", saved],
+            cwd=program, **quiet,
+        )  # fmt: skip
+        subprocess.run(
+            [sys.executable, "-m", "lstmgen", "train", "story", f"data.train={STORIES}",
+             "model.hidden_sizes=[200,200]", "model.embedding_dim=200", "model.tie_weights=false",
+             "train.max_steps=5", "-q", "--runs-dir", str(folder / "runs")], **quiet,
+        )  # fmt: skip
+
+        def theirs() -> float:
+            begun = time.perf_counter()
+            subprocess.run(
+                [sys.executable, "generate.py", *data, "--checkpoint", saved, "--words",
+                 str(WORDS), "--outf", str(folder / "out.txt")], cwd=program, **quiet,
+            )  # fmt: skip
+            return time.perf_counter() - begun
+
+        def ours() -> float:
+            begun = time.perf_counter()
+            subprocess.run(
+                [sys.executable, "-m", "lstmgen", "generate", "--cue", "The", "--words",
+                 str(WORDS), "--stop", "words", "--runs-dir", str(folder / "runs")], **quiet,
+            )  # fmt: skip
+            return time.perf_counter() - begun
+
+        mine, other = by_turns([ours, theirs])
+    return (
+        f"{WORDS} words from the shell",
+        f"{statistics.median(mine):.2f} s",
+        f"{statistics.median(other):.2f} s",
+        spread(ratios(other, mine)),
+    )
+
+
+def main() -> None:
+    """Measure all sizes, and the two programs where the peer's is given."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peer", type=Path, help="a checkout of pytorch/examples")
+    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
+    parser.add_argument("--child", nargs=4, type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        child(*given.child)
+        return
+    from report import report
+
+    heads = ("model", "lstmgen", "nn.LSTM, word by word", "times as fast",
+             "times as long as the floor", f"gain of {TOGETHER} texts at once")  # fmt: skip
+    command = "python benchmarks/generation.py --write"
+    report("generation", command, heads, list(engine_rows()), write=given.write)
+    if given.peer:
+        heads = ("what", "lstmgen generate", "generate.py", "times as fast")
+        command = "python benchmarks/generation.py --peer ... --write"
+        report("shell", command, heads, [shell_row(given.peer)], write=given.write)
+
+
+if __name__ == "__main__":
+    main()

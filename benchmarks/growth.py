@@ -1,0 +1,166 @@
+"""How time and memory grow: with the text, the window and the hidden size.
+
+    python benchmarks/growth.py            print the tables
+    python benchmarks/growth.py --write    and put them into benchmarks/RESULTS.md,
+                                           the picture into docs/growth.png
+
+Texts are the bundled stories over and over, trained by `lstmgen train` in a process
+each; rates leave preparing the text out, peak memory does not. Window and hidden size
+are varied in one process, by turns, beside the counted FLOP of the matrix products.
+"""
+
+import argparse
+import csv
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from measure import by_turns
+from report import report
+
+from lstmgen.model.language_model import LanguageModel
+from lstmgen.reporting.plots import new_figure, save_figure
+from lstmgen.text.tokenizer import Tokenizer
+from lstmgen.training.costs import step_products
+from lstmgen.training.devices import set_up
+from lstmgen.training.loop import Trainee, train_steps
+from lstmgen.training.optimizers import build_optimizer
+from lstmgen.training.precision import has_bf16_units
+from lstmgen.windows.plans import StreamPlan
+
+ROOT = Path(__file__).parent.parent
+STORIES = ROOT / "data" / "stories"
+WORDS = (100_000, 1_000_000, 10_000_000)
+TURNS, VOCABULARY, BATCH, WINDOW, HIDDEN = 5, 5_000, 20, 32, 256
+WINDOWS, HIDDENS = (8, 16, 32, 64, 128), (64, 128, 256, 512, 1024)
+
+PROGRAM = """
+import resource, sys
+from lstmgen.cli.app import main
+try:
+    main()
+finally:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(peak / 1024, file=sys.stderr)
+"""
+
+
+def train(text: Path, folder: Path) -> tuple[float, float]:
+    """Words scored per second and peak MB of a training on a text."""
+    empty = folder / "empty.yaml"
+    empty.write_text("")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "train", str(empty), f"data.train={text}", "-q",
+         "data.valid_fraction=0", "data.copy_index=false", "train.max_steps=120",
+         "train.batch_size=20", "--runs-dir", str(folder / "runs")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    with (Path(done.stdout.strip()) / "metrics.csv").open() as file:
+        rates = [float(row["words_per_second"]) for row in list(csv.DictReader(file))[20:]]
+    return len(rates) / sum(1 / rate for rate in rates), float(done.stderr.split()[-1])
+
+
+def text_rows() -> list[tuple[str, ...]]:
+    """Rate and memory of texts of each length, by turns."""
+    stories = "".join(p.read_text("utf-8") for p in sorted(STORIES.glob("*.txt")))
+    tokens = len(Tokenizer("word").encode(stories))
+    with tempfile.TemporaryDirectory() as name:
+        folder, texts = Path(name), []
+        for words in WORDS:
+            texts.append(folder / f"{words}.txt")
+            with texts[-1].open("w", encoding="utf-8") as file:
+                for _ in range(round(words / tokens)):
+                    file.write(stories)
+        kept: list[list[tuple[float, float]]] = [[] for _ in WORDS]
+        for turn in range(TURNS + 1):
+            for place, text in enumerate(texts):
+                found = train(text, folder)
+                if turn:  # the first turn prepared the ids
+                    kept[place].append(found)
+                else:
+                    kept[place] = [(0.0, found[1])]
+    rows = []
+    base = statistics.median(rate for rate, _ in kept[0][1:])
+    for words, measured in zip(WORDS, kept, strict=True):
+        rate = statistics.median(rate for rate, _ in measured[1:])
+        memory = statistics.median(peak for _, peak in measured[1:])
+        rows.append(
+            (f"{words:,}", f"{rate:,.0f} words/s", f"{rate / base:.2f}", f"{memory:.0f} MB",
+             f"{measured[0][1]:.0f} MB")
+        )  # fmt: skip
+    return rows
+
+
+def step_seconds(window: int, hidden: int) -> tuple[float, float]:
+    """Median seconds of a dense training step, and its counted FLOP."""
+    bf16 = has_bf16_units(torch.device("cpu"))
+    model = LanguageModel(VOCABULARY, embedding_dim=128, hidden_sizes=[hidden])
+    ids = np.random.default_rng(0).integers(0, VOCABULARY, 200_000)
+    plan = StreamPlan(len(ids), window=window, stride=window, batch_size=BATCH)
+    trainee = Trainee(model, build_optimizer(model, name="adamw", weight_decay=0.01))
+    steps = train_steps(
+        trainee, ids, plan=plan, until=10**9, rate=lambda _: 1e-4, clip_norm=1.0, seed=0, bf16=bf16
+    )
+    products = step_products(model, batch=BATCH, window=window, stride=window, bf16=bf16)
+    flop = sum(product.flop for product in products)
+    return statistics.median([next(steps).seconds for _ in range(12)][4:]), flop
+
+
+def sweep_rows(picture: Path | None) -> list[tuple[str, ...]]:
+    """Time of a step against window and hidden size."""
+    places = [("window", n, n, HIDDEN) for n in WINDOWS]
+    places += [("hidden size", n, WINDOW, n) for n in HIDDENS]
+    flops = [step_seconds(window, hidden)[1] for *_, window, hidden in places]
+    sides = [
+        lambda window=window, hidden=hidden: step_seconds(window, hidden)[0]
+        for *_, window, hidden in places
+    ]
+    taken = [statistics.median(values) for values in by_turns(sides, turns=TURNS)]
+    if picture is not None:
+        _draw(places, taken, flops, picture)
+    return [
+        (f"{what} {number:,}", f"{1000 * seconds:.1f} ms", f"{flop / 1e9:.2f} GFLOP",
+         f"{flop / seconds / 1e9:.0f} GFLOP/s")
+        for (what, number, *_), seconds, flop in zip(places, taken, flops, strict=True)
+    ]  # fmt: skip
+
+
+def _draw(places: list, taken: list[float], flops: list[float], path: Path) -> None:
+    figure = new_figure(9, 4)
+    for number, what in enumerate(("window", "hidden size")):
+        axes = figure.add_subplot(1, 2, number + 1)
+        chosen = [i for i, place in enumerate(places) if place[0] == what]
+        sizes = [places[i][1] for i in chosen]
+        times = [1000 * taken[i] for i in chosen]
+        scale = times[-1] / flops[chosen[-1]]
+        axes.loglog(sizes, times, "o-", label="measured")
+        axes.loglog(sizes, [scale * flops[i] for i in chosen], "--", label="counted FLOP, scaled")
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.minorticks_off()
+        axes.set_xlabel(what + (" (words)" if what == "window" else " (units)"))
+        axes.set_ylabel("milliseconds a training step")
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    save_figure(figure, path)
+
+
+def main() -> None:
+    """Measure all three."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="into RESULTS.md and docs/growth.png")
+    write = parser.parse_args().write
+    set_up(torch.device("cpu"))
+    command = "python benchmarks/growth.py --write"
+    picture = ROOT / "docs" / "growth.png" if write else None
+    heads = ("step of a dense training", "time", "matrix products", "rate")
+    report("growth of a step", command, heads, sweep_rows(picture), write=write)
+    heads = ("words of text", "training", "of the shortest", "peak memory", "and while preparing")
+    report("growth of a text", command, heads, text_rows(), write=write)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Training against the same model in plain torch, as a tutorial writes it.
+
+    python benchmarks/plain.py            print the table
+    python benchmarks/plain.py --write    and put it into benchmarks/RESULTS.md
+
+nn.Embedding, nn.LSTM, a projection and nn.Linear tied to the embedding, cross_entropy,
+clip_grad_norm_ and AdamW, in float32; the same windows of the bundled stories, sizes,
+dropout and threads. All sides take turns in one process.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from measure import by_turns, compared, rate
+from report import report
+from torch import nn
+from torch.nn import functional
+
+from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.text.prepared import TextSettings, prepare
+from lstmgen.training.devices import set_up
+from lstmgen.training.loop import Trainee, train_steps
+from lstmgen.training.optimizers import build_optimizer
+from lstmgen.windows.plans import Plan, RandomPlan, StreamPlan
+
+STORIES = Path(__file__).parent.parent / "data" / "stories"
+EMBEDDING, HIDDEN = 128, 192
+
+
+class PlainModel(nn.Module):
+    """What a tutorial writes."""
+
+    def __init__(self, vocab_size: int, embedding_dim: int, hidden: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embedding_dim)
+        self.lstm = nn.LSTM(embedding_dim, hidden, batch_first=True)
+        self.projection = nn.Linear(hidden, embedding_dim, bias=False)
+        self.output = nn.Linear(embedding_dim, vocab_size)
+        self.output.weight = self.embedding.weight
+        self.dropout = nn.Dropout(0.3)
+
+    def forward(self, ids, state=None):  # noqa: D102
+        hidden, state = self.lstm(self.dropout(self.embedding(ids)), state)
+        return self.dropout(hidden), state
+
+
+def ours(
+    ids: np.ndarray, vocab_size: int, plan: Plan, steps: int, *, bf16: bool
+) -> Callable[[], int]:
+    """Some steps of lstmgen's loop; returns the words that they scored."""
+    shares = DropoutShares(0.3, 0.3, 0.3)
+    model = LanguageModel(
+        vocab_size, embedding_dim=EMBEDDING, hidden_sizes=[HIDDEN], dropout=shares
+    )
+    trainee = Trainee(model, build_optimizer(model, name="adamw", weight_decay=0.01))
+    reports = train_steps(
+        trainee, ids, plan=plan, until=10**9, rate=lambda _: 1e-4, clip_norm=1.0, seed=0, bf16=bf16
+    )
+    return lambda: sum(next(reports).words for _ in range(steps))
+
+
+def plain(ids: np.ndarray, vocab_size: int, plan: Plan, steps: int) -> Callable[[], int]:
+    """The same steps in plain torch."""
+    model = PlainModel(vocab_size, EMBEDDING, HIDDEN)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+
+    def work() -> int:
+        words = 0
+        for step in range(steps):
+            window = plan.micro_batches(ids, epoch=0, step=step % plan.steps_in(0))[0]
+            hidden, _ = model(torch.from_numpy(window.inputs))
+            targets = torch.from_numpy(window.targets)
+            logits = model.output(model.projection(hidden[:, -plan.stride :]))
+            optimizer.zero_grad()
+            functional.cross_entropy(
+                logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), ignore_index=-1
+            ).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            words += window.count
+        return words
+
+    return work
+
+
+def main() -> None:
+    """Measure both ways to train."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
+    write = parser.parse_args().write
+    set_up(torch.device("cpu"))
+    rows: list[tuple[str, ...]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = prepare(TextSettings(train=str(STORIES)), folder=Path(folder))
+        ids, vocab_size = corpus.train.ids, len(corpus.vocabulary)
+        for name, kind, window, stride, batch, steps in (
+            ("many-to-one, 12 words, batch 32", RandomPlan, 12, 1, 32, 40),
+            ("dense, 32 words, batch 16", StreamPlan, 32, 32, 16, 20),
+        ):
+            plan = kind(len(ids), window=window, stride=stride, batch_size=batch)
+            sides = [plain(ids, vocab_size, plan, steps)]
+            sides += [ours(ids, vocab_size, plan, steps, bf16=bf16) for bf16 in (True, False)]
+            theirs, *each = by_turns([rate(side) for side in sides])
+            for precision, mine in zip(("bf16", "fp32"), each, strict=True):
+                rows.append((f"{name}, {precision}", *compared(mine, theirs, "words/s")))
+    heads = ("what", "lstmgen", "plain torch, fp32", "ratio (range)")
+    report("plain", "python benchmarks/plain.py --write", heads, rows, write=write)
+
+
+if __name__ == "__main__":
+    main()

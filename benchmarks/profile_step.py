@@ -1,0 +1,87 @@
+"""Where the time of a training step goes.
+
+    python benchmarks/profile_step.py            print the table
+    python benchmarks/profile_step.py --write    and put it into benchmarks/RESULTS.md
+
+Steps of the story preset's shape (many-to-one) and of word_language_model's defaults
+(2 x 200 units, 20 sequences of 35 words, 16,383 words, not tied) under torch's
+profiler; the shares are of the time that operators spend themselves.
+"""
+
+import argparse
+import time
+from collections import defaultdict
+
+import numpy as np
+import torch
+from report import report
+
+from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.training.devices import set_up
+from lstmgen.training.loop import Trainee, train_steps
+from lstmgen.training.optimizers import build_optimizer
+from lstmgen.windows.plans import StreamPlan
+
+STEPS = 20
+KINDS = (  # the first that fits
+    ("LSTM kernels", ("mkldnn_rnn", "lstm")),
+    ("products of the output layer", ("aten::mm", "aten::addmm")),
+    ("softmax", ("softmax", "_SummedNats", "aten::log", "aten::clamp")),
+    ("optimiser and gradient norm", ("_fused_", "Optimizer", "norm", "_foreach")),
+    ("casts, copies, filling", ("copy", "fill_", "zero_", "clone", "aten::to", "_to_copy")),
+)
+SHAPES = (
+    ("many-to-one: 48 x 12 words, 160 units, 1,749 words", 1_749, 128, [160], True, 12, 1, 48),
+    ("dense: 20 x 35 words, 2 x 200, 16,383 words", 16_383, 200, [200, 200], False, 35, 35, 20),
+)
+
+
+def shares(shape: tuple, *, bf16: bool) -> tuple[dict[str, float], float]:
+    """The shares of a step's time by kind, and its seconds without the profiler."""
+    _, vocabulary, embedding, sizes, tied, window, stride, batch = shape
+    ids = np.random.default_rng(0).zipf(1.3, 200_000) % vocabulary
+    model = LanguageModel(
+        vocabulary, embedding_dim=embedding, hidden_sizes=sizes, tie_weights=tied,
+        dropout=DropoutShares(0.2, 0.2, 0.2),
+    )  # fmt: skip
+    trainee = Trainee(model, build_optimizer(model, name="adamw", weight_decay=0.01))
+    plan = StreamPlan(len(ids), window=window, stride=stride, batch_size=batch)
+    steps = train_steps(
+        trainee, ids, plan=plan, until=10**9, rate=lambda _: 1e-3, clip_norm=1.0, seed=0, bf16=bf16
+    )
+    taken = sorted(next(steps).seconds for _ in range(2 * STEPS))[STEPS]
+    begun = time.perf_counter()
+    for step in range(STEPS):
+        plan.micro_batches(ids, epoch=0, step=step)
+    data = (time.perf_counter() - begun) / STEPS
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        for _ in range(STEPS):
+            next(steps)
+    sums: dict[str, float] = defaultdict(float)
+    for event in profiler.key_averages():
+        kind = next((k for k, marks in KINDS if any(m in event.key for m in marks)), "the rest")
+        sums[kind] += event.self_cpu_time_total
+    total = sum(sums.values())
+    found = {kind: sums[kind] / total for kind, _ in KINDS}
+    return found | {"the rest": sums["the rest"] / total, "cutting windows": data / taken}, taken
+
+
+def main() -> None:
+    """Profile both shapes in both precisions."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
+    write = parser.parse_args().write
+    set_up(torch.device("cpu"))
+    rows: list[tuple[str, ...]] = []
+    for shape in SHAPES:
+        for bf16 in (True, False):
+            found, taken = shares(shape, bf16=bf16)
+            name = f"{shape[0]}, {'bf16' if bf16 else 'fp32'}"
+            parts = [f"{share:.0%}" for share in found.values()]
+            rows.append((name, f"{1000 * taken:.1f} ms", *parts))
+    heads = ("step", "time", *(kind for kind, _ in KINDS), "the rest", "cutting windows, beside")
+    report("profile", "python benchmarks/profile_step.py --write", heads, rows, write=write)
+
+
+if __name__ == "__main__":
+    main()
