@@ -27,6 +27,8 @@ class Keeper:
 
     Attributes:
         copy_index: of the training text, for all checkpoints; None without one.
+        bf16: whether training takes products in bfloat16 now, and whether it did when
+            the checkpoint that was taken up was written.
         schedule_steps: the length of the learning-rate schedule; a resumption keeps it.
         saved_step: the step of the newest checkpoint; None before the first.
         saved_at: when it was written, on the monotonic clock.
@@ -38,6 +40,8 @@ class Keeper:
     fit: Fit
     schedule_steps: int
     copy_index: SharedFile | None = None
+    bf16: bool = False
+    bf16_before: bool | None = None
     saved_step: int | None = None
     saved_at: float = field(default_factory=time.monotonic)
 
@@ -62,7 +66,7 @@ class Keeper:
             step,
             model=to_arrays(dict(trainee.model.named_parameters())),
             state=gather_state(trainee),
-            progress=self._facts() | {"progress": trainee.progress.as_json()},
+            progress=self._facts() | {"bf16": self.bf16, "progress": trainee.progress.as_json()},
             config=dump(self.config, portable=True),
             vocabulary=self.corpus.vocabulary.as_json(),
             tokenizer={"tokenizer": data.tokenizer, "lowercase": data.lowercase},
@@ -98,6 +102,7 @@ class Keeper:
             facts = {key: saved[key] for key in self._facts()}
             progress = Progress(**saved["progress"])
             self.schedule_steps = int(saved["schedule_steps"])
+            self.bf16_before = bool(saved["bf16"])
         except (KeyError, TypeError, ValueError):
             raise checkpoint.damaged(path, "state.json lacks a counter") from None
         for key, now in self._facts().items():

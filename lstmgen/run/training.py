@@ -138,9 +138,6 @@ class Session:
         shared = None
         if self.index is not None:
             shared = checkpoint.write_shared(run / checkpoint.COPY_INDEX, self.index.to_arrays())
-        self.keeper = Keeper(
-            run, config, corpus, self.fit, schedule_steps=self.until, copy_index=shared
-        )
         model = build_model(config.model, corpus.vocabulary, seed=settings.seed).to(device)
         optimizer = build_optimizer(
             model, name=settings.optimizer, weight_decay=settings.weight_decay
@@ -148,6 +145,15 @@ class Session:
         self.trainee = Trainee(model, optimizer)
         self.bf16, self.precision_notice = settle_precision(
             settings.precision, model, batch=self.fit.batch_size, window=self.fit.window
+        )
+        self.keeper = Keeper(
+            run,
+            config,
+            corpus,
+            self.fit,
+            schedule_steps=self.until,
+            copy_index=shared,
+            bf16=self.bf16,
         )
         self.meter, self.since_evaluation = Meter(), Meter()
         self.warm_up = WARM_UP
@@ -168,7 +174,13 @@ class Session:
     def events(self, *, resumed: bool) -> Iterator[Event]:
         """The whole of the training."""
         tie_notice = _tie_notice(self.config.model)
-        decided = (self.fit.notice, self.index_notice, tie_notice, self.precision_notice)
+        decided = (
+            self.fit.notice,
+            self.index_notice,
+            tie_notice,
+            self.precision_notice,
+            self._precision_changed(),
+        )
         for notice in (*self.corpus.notices, *decided):
             if notice:
                 yield Notice(notice)
@@ -355,6 +367,17 @@ class Session:
         rows = self.records.rows()
         self.seconds_before = max((row["seconds"] or 0.0 for row in rows), default=0.0)
         self.evaluations = [r["valid_nats"] for r in rows if r["valid_nats"] is not None]
+
+    def _precision_changed(self) -> str:
+        """What a resumption on another machine, or with another torch, has to say."""
+        before, now = self.keeper.bf16_before, self.bf16
+        if before is None or before == now:
+            return ""
+        names = {True: "bf16", False: "fp32"}
+        return (
+            f"this run was trained with {names[before]} products and goes on with {names[now]}: "
+            "not with the bits of a run that was never stopped"
+        )
 
     # Ends and rates
 
