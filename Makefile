@@ -2,7 +2,7 @@
 #   make demo                                       train the stories, print continuations
 #   make train CONFIG=configs/fable.yaml            train a config (ARGS="train.epochs=2" adds to it)
 #   make generate CUE="The old miller"              continue a cue with the newest run
-#   make test | lint | bench | setup | clean | help
+#   make test | lint | bench | setup | clean | help         (bench takes PEER=, TEXTS= and KERAS=)
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,6 +13,9 @@ TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 CONFIG ?= configs/story.yaml
 CUE ?= The old miller
 ARGS ?=
+PEER ?=
+TEXTS ?=
+KERAS ?=
 export CUE
 
 .PHONY: setup demo train generate test lint bench clean help
@@ -57,8 +60,18 @@ lint: $(READY)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 
+# Peers come by path, as do their texts: PEER a checkout of pytorch/examples, TEXTS as in
+# "--text Brown=brown --text Shakespeare=input.txt", KERAS the python of an environment with Keras.
 bench: $(READY)
-	@$(BIN)/python benchmarks/speed.py $(ARGS) && $(BIN)/python benchmarks/cells.py $(ARGS)
+	@set -e; for script in plain cells generation startup preparing growth profile_step; do \
+	  $(BIN)/python benchmarks/$$script.py $(ARGS); \
+	done
+	@if [ -n "$(PEER)" ]; then $(BIN)/python benchmarks/generation.py --peer "$(PEER)" --only-shell $(ARGS); \
+	  else echo "generate.py of pytorch/examples is left out: name a checkout, PEER=..."; fi
+	@if [ -n "$(PEER)" ] && [ -n "$(TEXTS)" ]; then $(BIN)/python benchmarks/dense.py --peer "$(PEER)" $(TEXTS) $(ARGS); \
+	  else echo "word_language_model is left out: name PEER=... and TEXTS=\"--text NAME=PATH\""; fi
+	@if [ -n "$(KERAS)" ]; then $(BIN)/python benchmarks/many_to_one.py --keras "$(KERAS)" $(ARGS); \
+	  else echo "Keras is left out: name a Python that has it, KERAS=..."; fi
 
 # Runs are yours: clean never touches them.
 clean:

@@ -30,7 +30,7 @@ from measure import by_turns, compared
 from report import report
 from texts import lay_out
 
-TURNS, WARM_STEPS, STEPS, INTERVALS, INTERVAL = 3, 20, 120, 4, 25
+TURNS, WARM_STEPS, STEPS, INTERVALS, INTERVAL = 2, 20, 120, 4, 25
 WORDS = 20 * 35  # of one step
 SIZES = (
     "data.tokenizer=whitespace", "model.hidden_sizes=[200,200]", "model.embedding_dim=200",

@@ -166,6 +166,7 @@ def main() -> None:
     """Measure all sizes, and the two programs where the peer's is given."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer", type=Path, help="a checkout of pytorch/examples")
+    parser.add_argument("--only-shell", action="store_true", help="leave the engine out")
     parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
     parser.add_argument("--child", nargs=4, type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -177,7 +178,8 @@ def main() -> None:
     heads = ("model", "lstmgen", "nn.LSTM, word by word", "times as fast",
              "times as long as the floor", f"gain of {TOGETHER} texts at once")  # fmt: skip
     command = "python benchmarks/generation.py --write"
-    report("generation", command, heads, list(engine_rows()), write=given.write)
+    if not given.only_shell:
+        report("generation", command, heads, list(engine_rows()), write=given.write)
     if given.peer:
         heads = ("what", "lstmgen generate", "generate.py", "times as fast")
         command = "python benchmarks/generation.py --peer ... --write"

@@ -22,7 +22,7 @@ from report import report
 from lstmgen.text.prepared import TextSettings, prepare
 
 STORIES = Path(__file__).parent.parent / "data" / "stories"
-TURNS, WINDOWS, STEPS = 5, 12_800, 250
+TURNS, WINDOWS, STEPS = 3, 12_800, 250
 SIZES = (
     "model.hidden_sizes=[128,128]", "model.embedding_dim=128", "model.tie_weights=false",
     "model.dropout.input=0", "model.dropout.hidden=0", "model.dropout.output=0",
