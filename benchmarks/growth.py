@@ -55,7 +55,7 @@ def train(text: Path, folder: Path) -> tuple[float, float]:
     empty.write_text("")
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, "train", str(empty), f"data.train={text}", "-q",
-         "data.valid_fraction=0", "data.copy_index=false", "train.max_steps=120",
+         "data.valid_fraction=0", "data.copy_index=false", "train.max_steps=400",
          "train.batch_size=20", "--runs-dir", str(folder / "runs")],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
@@ -141,6 +141,9 @@ def _draw(places: list, taken: list[float], flops: list[float], path: Path) -> N
         axes.loglog(sizes, [scale * flops[i] for i in chosen], "--", label="counted FLOP, scaled")
         axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.minorticks_off()
+        low, high = 0.8 * min(times + [scale * flops[chosen[0]]]), 1.2 * max(times)
+        ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if low < tick < high]
+        axes.set_yticks(ticks, [str(tick) for tick in ticks])
         axes.set_xlabel(what + (" (words)" if what == "window" else " (units)"))
         axes.set_ylabel("milliseconds a training step")
         axes.grid(alpha=0.3)
