@@ -9,7 +9,7 @@ import pytest
 from conftest import call_cli, run_cli
 
 from lstmgen import checkpoint
-from lstmgen.run import folders, training
+from lstmgen.run import folders, setup, training
 
 SAME = (checkpoint.MODEL, checkpoint.STATE, checkpoint.PROGRESS, checkpoint.VOCABULARY)
 
@@ -241,9 +241,9 @@ def test_a_signal_in_the_last_evaluation_leaves_it_to_the_resumption(tiny, tmp_p
         return real(model, part, **options)
 
     cut = []
-    init = training.Session.__init__
+    init = training._Session.__init__
     monkeypatch.setattr(
-        training.Session, "__init__", lambda self, *a: (cut.append(self), init(self, *a))[0]
+        training._Session, "__init__", lambda self, *a: (cut.append(self), init(self, *a))[0]
     )
     monkeypatch.setattr(training, "evaluate", stopped)
     events = training.train(
@@ -297,7 +297,7 @@ def test_reading_beside_a_writer_that_saves_each_step_never_fails(tiny, tmp_path
 
 def test_a_resumption_in_another_precision_says_so(tiny, tmp_path, monkeypatch):
     run = interrupted(tiny, "train.precision=fp32", cwd=tmp_path, stop_at=13)
-    monkeypatch.setattr(training, "settle_precision", lambda *args, **kwargs: (True, ""))
+    monkeypatch.setattr(setup, "settle_precision", lambda *args, **kwargs: (True, ""))
     done = call_cli("train", "--resume", run, cwd=tmp_path, check=0)
     assert (
         "note: this run was trained with fp32 products and goes on with bf16: not with the bits of "

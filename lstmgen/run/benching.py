@@ -11,12 +11,11 @@ from pathlib import Path
 from lstmgen.config.loader import Loaded
 from lstmgen.errors import LstmgenError
 from lstmgen.run import folders
+from lstmgen.run.keeping import Keeper
 from lstmgen.run.preparing import prepare_text
-from lstmgen.run.signals import Asked
-from lstmgen.run.training import Session, open_device
+from lstmgen.run.setup import make_ready
 from lstmgen.text.prepared import Progress
 from lstmgen.training.costs import seconds_of, step_products
-from lstmgen.training.devices import describe
 
 WORDS = 200  # of a generation that is timed from the shell
 DRAWN = 300  # words drawn for the rate of a process that is up
@@ -89,35 +88,32 @@ def bench(loaded: Loaded, *, seconds: float, progress: Progress | None = None) -
     with tempfile.TemporaryDirectory(prefix="lstmgen-bench-") as name:
         runs = Path(name)
         corpus = prepare_text(config.data, runs, progress=progress)
-        run = folders.create_run(runs, "bench")
-        device = open_device(config)
-        session = Session(run, config, corpus, device, Asked())
+        ready = make_ready(config, corpus)
         steps, words, taken = 0, 0, 0.0
-        for report in session.steps(sys.maxsize):
+        for report in ready.steps(until=sys.maxsize, schedule_steps=ready.until):
             if report.step > WARM_UP:
                 steps, words = steps + 1, words + report.words
                 taken += report.seconds
             if taken >= seconds:
                 break
-        fit, model = session.fit, session.model
+        run, fit, model = folders.create_run(runs, "bench"), ready.fit, ready.trainee.model
         products = fit.accumulate * step_products(
-            model, batch=fit.batch_size, window=fit.window, stride=fit.stride, bf16=session.bf16
+            model, batch=fit.batch_size, window=fit.window, stride=fit.stride, bf16=ready.bf16
         )
-        list(session.keeper.save(session.trainee))
-        drawn = json.loads(
-            _run("lstmgen.run.drawing", str(folders.find_step(run, runs)), str(DRAWN))
-        )
+        list(Keeper(run, config, corpus, fit, schedule_steps=ready.until).save(ready.trainee))
+        step = folders.find_step(run, runs)
+        drawn = json.loads(_run("lstmgen.run.drawing", str(step), str(DRAWN)))
         begun = time.perf_counter()
         _run("lstmgen", "generate", str(run), "-q", "--cue", "", "--words", str(WORDS))
         shell = time.perf_counter() - begun
         return Benched(
-            device=describe(session.device, bf16=session.bf16),
+            device=ready.device,
             parameters=sum(p.numel() for p in model.parameters()),
             seconds=taken,
             steps=steps,
             words=words,
             flop=sum(product.flop for product in products),
-            products=seconds_of(products, session.device),
+            products=seconds_of(products, model.device),
             shell=shell,
             drawing=drawn["seconds"],
             floor=drawn["floor"],

@@ -3,26 +3,15 @@
 import math
 from pathlib import Path
 
-from lstmgen.config.schema import Config, ModelConfig
+from lstmgen.config.schema import ModelConfig
 from lstmgen.ngrams.unigram import unigram_perplexity
 from lstmgen.run.events import Started
-from lstmgen.text.prepared import Corpus
-from lstmgen.windows.plans import Fit
+from lstmgen.run.setup import Ready
 
 
-def start_card(
-    run: Path,
-    config: Config,
-    corpus: Corpus,
-    fit: Fit,
-    *,
-    parameters: int,
-    epochs: float,
-    steps: int,
-    device: str,
-    resumed_at: int | None,
-) -> Started:
-    """The card of a run whose sizes are all known."""
+def start_card(run: Path, ready: Ready, *, resumed_at: int | None) -> Started:
+    """The card of a training that is ready."""
+    config, corpus, fit = ready.config, ready.corpus, ready.fit
     vocabulary, valid = corpus.vocabulary, corpus.valid
     unigram = math.nan
     if valid is not None:
@@ -34,7 +23,7 @@ def start_card(
         valid_tokens=valid.tokens if valid else 0,
         unknown_share=valid.unknown / valid.tokens if valid else 0.0,
         vocab_size=len(vocabulary),
-        parameters=parameters,
+        parameters=sum(p.numel() for p in ready.trainee.model.parameters()),
         cell=_name_cell(config.model),
         sizes=" + ".join(str(size) for size in config.model.hidden_sizes),
         output=config.model.output,
@@ -43,9 +32,9 @@ def start_card(
         order=config.train.order,
         batch_size=fit.batch_size,
         accumulate=fit.accumulate,
-        epochs=epochs,
-        steps=steps,
-        device=device,
+        epochs=ready.epochs,
+        steps=ready.until,
+        device=ready.device,
         uniform=float(len(vocabulary)),
         unigram=unigram,
         resumed_at=resumed_at,

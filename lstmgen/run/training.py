@@ -13,7 +13,6 @@ import torch
 
 from lstmgen import __version__, checkpoint
 from lstmgen.config.loader import Loaded, dump, load
-from lstmgen.config.schema import Config, ModelConfig
 from lstmgen.errors import CheckpointError, ConfigError, DivergedError, Problem
 from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
 from lstmgen.model.language_model import LanguageModel
@@ -32,19 +31,15 @@ from lstmgen.run.events import (
 )
 from lstmgen.run.generating import continue_cues
 from lstmgen.run.keeping import Keeper
-from lstmgen.run.models import build_model, to_arrays
+from lstmgen.run.models import to_arrays
 from lstmgen.run.preparing import index_copies, prepare_text
 from lstmgen.run.records import Records
+from lstmgen.run.setup import Ready, make_ready
 from lstmgen.run.signals import Asked
 from lstmgen.text.prepared import Corpus
-from lstmgen.training import devices
-from lstmgen.training.loop import StepReport, Trainee, train_steps
+from lstmgen.training.loop import StepReport
 from lstmgen.training.meters import Meter
-from lstmgen.training.optimizers import build_optimizer
-from lstmgen.training.precision import settle_precision
 from lstmgen.training.progress import Progress
-from lstmgen.training.schedules import learning_rate, planned_epochs
-from lstmgen.windows.plans import Plan, RandomPlan, StreamPlan, fit_to_text, steps_until
 
 ROWS = 200  # of metrics.csv in a run, beside those of evaluations
 EVALUATIONS = 20  # of a run, at ends of epochs, unless the config says otherwise
@@ -71,15 +66,15 @@ def train(
         asked: what signals ask for.
     """
     config = loaded.config
-    device = open_device(config)
+    ready = make_ready(config, corpus)
     stem = loaded.path.stem.lstrip(".")[:80] if loaded.path else ""
     run = folders.create_run(runs, name or stem or "run")
     with folders.locked(run):
         (run / "config.yaml").write_text(loaded.text, encoding="utf-8")
         (run / folders.RESOLVED).write_text(dump(config), encoding="utf-8")
-        folders.write_environment(run, _environment(device))
+        folders.write_environment(run, _environment(ready))
         yield Created(run)
-        yield from Session(run, config, corpus, device, asked).events(resumed=False)
+        yield from _Session(run, ready, asked).events(resumed=False)
 
 
 def resume(
@@ -95,9 +90,8 @@ def resume(
         if index is None:
             raise CheckpointError(f"{run}: holds no checkpoint to go on from")
         config = load(run / folders.RESOLVED, overrides).config
-        device = open_device(config)
         corpus = prepare_text(config.data, run.absolute().parent)
-        session = Session(run, config, corpus, device, asked)
+        session = _Session(run, make_ready(config, corpus), asked)
         session.restore(index.last)
         if overrides:  # so that the next resumption knows of them
             folders.replace_text(run / folders.RESOLVED, dump(config))
@@ -114,46 +108,26 @@ def _refuse_overrides(overrides: list[str]) -> None:
         raise ConfigError([Problem("command line", key, "", problem) for key in wrong])
 
 
-class Session:
+class _Session:
     """One training process at work on one run folder."""
 
-    def __init__(
-        self, run: Path, config: Config, corpus: Corpus, device: torch.device, asked: Asked
-    ) -> None:
-        self.run, self.config, self.corpus, self.device = run, config, corpus, device
-        self.asked = asked
+    def __init__(self, run: Path, ready: Ready, asked: Asked) -> None:
+        self.run, self.ready, self.asked = run, ready, asked
+        self.config, self.corpus = ready.config, ready.corpus
+        self.plan, self.until, self.trainee = ready.plan, ready.until, ready.trainee
         self.records = Records(run)
-        settings = config.train
-        self.fit = fit_to_text(
-            len(corpus.train.ids),
-            window=settings.window,
-            stride=settings.scored,
-            batch_size=settings.batch_size,
-            accumulate=settings.accumulate,
-        )
-        self.plan = _plan(config, corpus, self.fit)
-        self.until = self._planned_steps()
-        self.epochs = self.until / self.plan.steps_in(0)
-        self.index, self.index_notice = index_copies(config.data, corpus)
+        self.index, self.index_notice = index_copies(self.config.data, self.corpus)
         shared = None
         if self.index is not None:
             shared = checkpoint.write_shared(run / checkpoint.COPY_INDEX, self.index.to_arrays())
-        model = build_model(config.model, corpus.vocabulary, seed=settings.seed).to(device)
-        optimizer = build_optimizer(
-            model, name=settings.optimizer, weight_decay=settings.weight_decay
-        )
-        self.trainee = Trainee(model, optimizer)
-        self.bf16, self.precision_notice = settle_precision(
-            settings.precision, model, batch=self.fit.batch_size, window=self.fit.window
-        )
         self.keeper = Keeper(
             run,
-            config,
-            corpus,
-            self.fit,
+            self.config,
+            self.corpus,
+            ready.fit,
             schedule_steps=self.until,
             copy_index=shared,
-            bf16=self.bf16,
+            bf16=ready.bf16,
         )
         self.meter, self.since_evaluation = Meter(), Meter()
         self.warm_up = WARM_UP
@@ -173,14 +147,7 @@ class Session:
 
     def events(self, *, resumed: bool) -> Iterator[Event]:
         """The whole of the training."""
-        tie_notice = _tie_notice(self.config.model)
-        decided = (
-            self.fit.notice,
-            self.index_notice,
-            tie_notice,
-            self.precision_notice,
-            self._precision_changed(),
-        )
+        decided = (*self.ready.notices, self.index_notice, self._precision_changed())
         for notice in (*self.corpus.notices, *decided):
             if notice:
                 yield Notice(notice)
@@ -199,7 +166,7 @@ class Session:
                 f"the cosine schedule keeps its length of {self.keeper.schedule_steps:,} steps: "
                 "behind it the learning rate is 0 and nothing is learnt"
             )
-        reports = self.steps(self.until)
+        reports = self.ready.steps(until=self.until, schedule_steps=self.keeper.schedule_steps)
         while not reason:
             try:
                 report = next(reports)
@@ -215,19 +182,6 @@ class Session:
                 return
         yield from self._save()
         yield self._finish(reason, interrupted=False)
-
-    def steps(self, until: int) -> Iterator[StepReport]:
-        """Train up to a step, and do nothing else."""
-        return train_steps(
-            self.trainee,
-            self.corpus.train.ids,
-            plan=self.plan,
-            until=until,
-            rate=self._rate,
-            clip_norm=self.config.train.clip_norm,
-            seed=self.config.train.seed,
-            bf16=self.bf16,
-        )
 
     # What happens after a step
 
@@ -274,7 +228,7 @@ class Session:
     def _due(self, every: int | None) -> bool:
         """Whether the step just done is one of every so many, or ends one of some 20 epochs."""
         if every is None:
-            apart = max(1, round(self.epochs / EVALUATIONS))
+            apart = max(1, round(self.ready.epochs / EVALUATIONS))
             return self.progress.epoch_step == 0 and self.progress.epoch % apart == 0
         return self.progress.step % every == 0
 
@@ -370,7 +324,7 @@ class Session:
 
     def _precision_changed(self) -> str:
         """What a resumption on another machine, or with another torch, has to say."""
-        before, now = self.keeper.bf16_before, self.bf16
+        before, now = self.keeper.bf16_before, self.ready.bf16
         if before is None or before == now:
             return ""
         names = {True: "bf16", False: "fp32"}
@@ -380,13 +334,6 @@ class Session:
         )
 
     # Ends and rates
-
-    def _planned_steps(self) -> int:
-        settings = self.config.train
-        if settings.epochs is None and settings.max_steps is not None:
-            return settings.max_steps
-        epochs = settings.epochs or planned_epochs(self.plan.steps_in(0))
-        return min(steps_until(self.plan, epochs), settings.max_steps or sys.maxsize)
 
     def _limit_reached(self) -> str:
         """The limit that ends the run here, in words; empty where there is none.
@@ -408,17 +355,6 @@ class Session:
             return f"no better evaluation in the last {stale}"
         return ""
 
-    def _rate(self, progress: Progress) -> float:
-        settings = self.config.train
-        return learning_rate(
-            progress.step,
-            peak=settings.learning_rate,
-            schedule=settings.schedule,
-            warmup_steps=settings.warmup_steps,
-            total_steps=self.keeper.schedule_steps,
-            halvings=progress.halvings,
-        )
-
     def _seconds(self) -> float:
         """Since the run began, the time between its processes left out."""
         return self.seconds_before + time.monotonic() - self.begun
@@ -431,13 +367,7 @@ class Session:
     def _card(self, *, resumed: bool) -> Started:
         card = start_card(
             self.run,
-            self.config,
-            self.corpus,
-            self.fit,
-            parameters=sum(p.numel() for p in self.model.parameters()),
-            epochs=self.epochs,
-            steps=self.until,
-            device=devices.describe(self.device, bf16=self.bf16),
+            self.ready,
             resumed_at=self.progress.step if resumed else None,
         )
         self.records.add_event("started", self.progress.step, asdict(card) | {"run": ""})
@@ -459,44 +389,14 @@ class Session:
         return event
 
 
-def _plan(config: Config, corpus: Corpus, fit: Any) -> Plan:
-    sizes = {
-        "length": len(corpus.train.ids),
-        "window": fit.window,
-        "stride": fit.stride,
-        "batch_size": fit.batch_size,
-        "accumulate": fit.accumulate,
-    }
-    if config.train.order == "random":
-        return RandomPlan(**sizes, seed=config.train.seed)
-    return StreamPlan(**sizes)
-
-
-def _tie_notice(model: ModelConfig) -> str:
-    """A warning where the output is tied without a projection (see docs/training.md)."""
-    if not model.tie_weights or model.hidden_sizes[-1] != model.embedding_dim:
-        return ""
-    return (
-        f"the last layer and the word vectors have one size ({model.embedding_dim}), so they are "
-        "tied without a projection between them. Another size usually learns better"
-    )
-
-
-def open_device(config: Config) -> torch.device:
-    """The device of a config, with torch set up for it."""
-    device = devices.choose_device(config.train.device)
-    devices.set_up(device, threads=config.train.threads)
-    return device
-
-
-def _environment(device: torch.device) -> dict[str, Any]:
+def _environment(ready: Ready) -> dict[str, Any]:
     return {
         "lstmgen": __version__,
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "device": devices.describe(device),
+        "device": ready.device,
         "threads": torch.get_num_threads(),
         "command": sys.argv,
     }

@@ -1,0 +1,141 @@
+"""A training made ready: torch set up, the plan of its steps, model, optimiser, precision."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lstmgen.config.schema import Config, ModelConfig
+from lstmgen.run.models import build_model
+from lstmgen.text.prepared import Corpus
+from lstmgen.training import devices
+from lstmgen.training.loop import StepReport, Trainee, train_steps
+from lstmgen.training.optimizers import build_optimizer
+from lstmgen.training.precision import settle_precision
+from lstmgen.training.progress import Progress
+from lstmgen.training.schedules import learning_rate, planned_epochs
+from lstmgen.windows.plans import Fit, Plan, RandomPlan, StreamPlan, fit_to_text, steps_until
+
+
+@dataclass(frozen=True)
+class Ready:
+    """All that steps of training need.
+
+    Attributes:
+        fit: the sizes that the text can fill.
+        until: the step at which the config ends.
+        bf16: whether products are taken in bfloat16.
+        notices: what was decided without being asked for; empty texts are none.
+    """
+
+    config: Config
+    corpus: Corpus
+    fit: Fit
+    plan: Plan
+    until: int
+    trainee: Trainee
+    bf16: bool
+    notices: tuple[str, ...]
+
+    @property
+    def epochs(self) -> float:
+        """Of the whole training."""
+        return self.until / self.plan.steps_in(0)
+
+    @property
+    def device(self) -> str:
+        """What the start card calls it."""
+        return devices.describe(self.trainee.model.device, bf16=self.bf16)
+
+    def steps(self, *, until: int, schedule_steps: int) -> Iterator[StepReport]:
+        """Train up to a step, and do nothing else.
+
+        Args:
+            schedule_steps: the length of the learning-rate schedule.
+        """
+        settings = self.config.train
+
+        def rate(progress: Progress) -> float:
+            return learning_rate(
+                progress.step,
+                peak=settings.learning_rate,
+                schedule=settings.schedule,
+                warmup_steps=settings.warmup_steps,
+                total_steps=schedule_steps,
+                halvings=progress.halvings,
+            )
+
+        return train_steps(
+            self.trainee,
+            self.corpus.train.ids,
+            plan=self.plan,
+            until=until,
+            rate=rate,
+            clip_norm=settings.clip_norm,
+            seed=settings.seed,
+            bf16=self.bf16,
+        )
+
+
+def make_ready(config: Config, corpus: Corpus) -> Ready:
+    """Set torch up and build what a config describes, at its first step.
+
+    Raises:
+        UsageError: where it asks for a GPU and there is none.
+    """
+    settings = config.train
+    device = devices.choose_device(settings.device)
+    devices.set_up(device, threads=settings.threads)
+    fit = fit_to_text(
+        len(corpus.train.ids),
+        window=settings.window,
+        stride=settings.scored,
+        batch_size=settings.batch_size,
+        accumulate=settings.accumulate,
+    )
+    plan = _plan(config, corpus, fit)
+    model = build_model(config.model, corpus.vocabulary, seed=settings.seed).to(device)
+    optimizer = build_optimizer(model, name=settings.optimizer, weight_decay=settings.weight_decay)
+    bf16, precision_notice = settle_precision(
+        settings.precision, model, batch=fit.batch_size, window=fit.window
+    )
+    return Ready(
+        config=config,
+        corpus=corpus,
+        fit=fit,
+        plan=plan,
+        until=_planned_steps(config, plan),
+        trainee=Trainee(model, optimizer),
+        bf16=bf16,
+        notices=(fit.notice, _tie_notice(config.model), precision_notice),
+    )
+
+
+def _plan(config: Config, corpus: Corpus, fit: Fit) -> Plan:
+    sizes = {
+        "length": len(corpus.train.ids),
+        "window": fit.window,
+        "stride": fit.stride,
+        "batch_size": fit.batch_size,
+        "accumulate": fit.accumulate,
+    }
+    if config.train.order == "random":
+        return RandomPlan(**sizes, seed=config.train.seed)
+    return StreamPlan(**sizes)
+
+
+def _planned_steps(config: Config, plan: Plan) -> int:
+    settings = config.train
+    if settings.epochs is None and settings.max_steps is not None:
+        return settings.max_steps
+    epochs = settings.epochs or planned_epochs(plan.steps_in(0))
+    return min(steps_until(plan, epochs), settings.max_steps or sys.maxsize)
+
+
+def _tie_notice(model: ModelConfig) -> str:
+    """A warning where the output is tied without a projection (see docs/training.md)."""
+    if not model.tie_weights or model.hidden_sizes[-1] != model.embedding_dim:
+        return ""
+    return (
+        f"the last layer and the word vectors have one size ({model.embedding_dim}), so they are "
+        "tied without a projection between them. Another size usually learns better"
+    )
