@@ -9,7 +9,7 @@ import pytest
 from conftest import call_cli, run_cli
 
 from lstmgen import checkpoint
-from lstmgen.run import folders, setup, training
+from lstmgen.run import folders, setup
 
 SAME = (checkpoint.MODEL, checkpoint.STATE, checkpoint.PROGRESS, checkpoint.VOCABULARY)
 
