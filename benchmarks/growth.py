@@ -39,13 +39,14 @@ TURNS, VOCABULARY, BATCH, WINDOW, HIDDEN = 3, 5_000, 20, 32, 256
 WINDOWS, HIDDENS = (8, 16, 32, 64, 128), (64, 128, 256, 512, 1024)
 
 PROGRAM = """
-import resource, sys
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+from measure import peak_megabytes
 from lstmgen.cli.app import main
 try:
     main()
 finally:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(peak / 1024, file=sys.stderr)
+    print(peak_megabytes(), file=sys.stderr)
 """
 
 
@@ -54,7 +55,7 @@ def train(text: Path, folder: Path) -> tuple[float, float]:
     empty = folder / "empty.yaml"
     empty.write_text("")
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "train", str(empty), f"data.train={text}", "-q",
+        [sys.executable, "-c", PROGRAM, str(Path(__file__).parent), "train", str(empty), f"data.train={text}", "-q",
          "data.valid_fraction=0", "data.copy_index=false", "train.max_steps=400",
          "train.batch_size=20", "--runs-dir", str(folder / "runs")],
         capture_output=True, text=True, check=True,

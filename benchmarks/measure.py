@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 TURNS = 7
 
@@ -16,6 +17,15 @@ def by_turns(sides: Sequence[Callable[[], float]], *, turns: int = TURNS) -> lis
         for values, side in zip(kept, sides, strict=True):
             values.append(side())
     return kept
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process has held; Linux only.
+
+    Not getrusage's figure: that one is inherited from the process that started this one.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def rate(work: Callable[[], int]) -> Callable[[], float]:

@@ -10,12 +10,13 @@ by content hash. Python's str.split of the same text stands beside it.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from measure import peak_megabytes
 
 STORIES = Path(__file__).parent.parent / "data" / "stories"
 MEGABYTES = (1, 10, 100, 1000)
@@ -32,8 +33,7 @@ def child(path: Path, folder: Path) -> None:
     prepare(TextSettings(train=str(path)), folder=folder)
     again = time.perf_counter() - begun
     tokens = corpus.train.tokens + (corpus.valid.tokens if corpus.valid else 0)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps([tokens, first, again, memory]))
+    print(json.dumps([tokens, first, again, peak_megabytes()]))
 
 
 def main() -> None:
