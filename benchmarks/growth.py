@@ -55,7 +55,8 @@ def train(text: Path, folder: Path) -> tuple[float, float]:
     empty = folder / "empty.yaml"
     empty.write_text("")
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(Path(__file__).parent), "train", str(empty), f"data.train={text}", "-q",
+        [sys.executable, "-c", PROGRAM, str(Path(__file__).parent), "train", str(empty),
+         f"data.train={text}", "-q",
          "data.valid_fraction=0", "data.copy_index=false", "train.max_steps=400",
          "train.batch_size=20", "--runs-dir", str(folder / "runs")],
         capture_output=True, text=True, check=True,
