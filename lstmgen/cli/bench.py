@@ -71,7 +71,7 @@ def _as_table(benched: "Benched") -> str:
     from lstmgen.run.benching import WORDS
 
     step = f"{1000 * benched.step_seconds:.1f} ms for {benched.words / benched.steps:,.0f} words"
-    products = f"{benched.flop / 1e9:.2f} GFLOP of matrix products, which take "
+    products = f"{benched.flop / 1e9:.3g} GFLOP of matrix products, which take "
     products += f"{share(benched.share_of_products)} of that by themselves"
     floor = f"reading {benched.weights / 1e6:.1f} MB of weights once takes "
     floor += f"{share(benched.share_of_floor)} of a word's time"
