@@ -39,8 +39,8 @@ def bench(
     loaded = load(find_config(named[0]), [a for a in arguments if "=" in a])
     if loaded.config.data.train == "-":
         raise UsageError("data.train = -: bench reads no standard input. Name a file")
-    from lstmgen.reporting.console import TrainingConsole  # torch, not before all is checked
-    from lstmgen.run.benching import bench as bench_config
+    from lstmgen.reporting.console import TrainingConsole
+    from lstmgen.run.benching import bench as bench_config  # torch, not before all is checked
 
     console = TrainingConsole()
     try:

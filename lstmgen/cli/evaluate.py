@@ -101,17 +101,16 @@ def _novelty_table(novelty: "Novelty") -> str:
 
 def _as_table(scored: "Scored") -> str:
     from lstmgen.errors import printable
-    from lstmgen.reporting.figures import perplexity, share
+    from lstmgen.reporting.figures import output_label, perplexity, share
 
     figures = scored.carried
     unknown = f"{share(figures.unknown_share)} ({figures.unknown:,} of {figures.tokens:,} tokens, "
     unknown += "scored)" if scored.scores_unknown else "not scored)"
-    label = ", adaptive softmax" if scored.output == "adaptive" else ""
     rows = [
         ("text", f"{printable(scored.text)}, by step {scored.step:,}"),
         ("words scored", f"{figures.words:,}"),
         ("nats per word", f"{figures.nats_per_word:.4f}"),
-        ("perplexity", perplexity(figures.perplexity) + label),
+        ("perplexity", perplexity(figures.perplexity) + output_label(scored.output)),
         ("unigram perplexity", perplexity(scored.unigram)),
         ("bits per character", f"{figures.bits_per_character:.4f}"),
         ("top-1 accuracy", share(figures.accuracy)),

@@ -115,8 +115,7 @@ class TrainingConsole:
     @property
     def labelled(self) -> str:
         """What stands beside a figure that is not the exact softmax's."""
-        adaptive = self.started is not None and self.started.output == "adaptive"
-        return ", adaptive softmax" if adaptive else ""
+        return figures.output_label(self.started.output) if self.started else ""
 
     def close(self) -> None:
         """Take the bar away."""

@@ -55,3 +55,8 @@ def curve(values: Sequence[float], *, width: int, plain: bool) -> str:
     marks = "0123456789" if plain else _BARS
     span = (high - low) or 1.0
     return "".join(marks[round((v - low) / span * (len(marks) - 1))] for v in values)
+
+
+def output_label(output: str) -> str:
+    """What stands beside a perplexity that is not the exact softmax's."""
+    return ", adaptive softmax" if output == "adaptive" else ""
