@@ -16,12 +16,12 @@ from pathlib import Path
 
 import torch
 from report import report
+from steps import endless_steps
 
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.text.prepared import Corpus, TextSettings, prepare
 from lstmgen.training.devices import set_up
-from lstmgen.training.loop import StepReport, Trainee, train_steps
-from lstmgen.training.optimizers import build_optimizer
+from lstmgen.training.loop import StepReport
 from lstmgen.windows.plans import StreamPlan
 
 STORIES = Path(__file__).parent.parent / "data" / "stories"
@@ -52,10 +52,7 @@ def training(corpus: Corpus, cell: str, peephole: str, loop: bool) -> Iterator[S
     )
     ids = corpus.train.ids
     plan = StreamPlan(len(ids), window=32, stride=32, batch_size=16)
-    return train_steps(
-        Trainee(model, build_optimizer(model, name="adamw", weight_decay=0.01)),
-        ids, plan=plan, until=10**9, rate=lambda _: 1e-4, clip_norm=1.0, seed=0,
-    )  # fmt: skip
+    return endless_steps(model, ids, plan)
 
 
 def main() -> None:

@@ -21,14 +21,13 @@ import numpy as np
 import torch
 from measure import by_turns
 from report import report
+from steps import endless_steps
 
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.reporting.plots import new_figure, save_figure
 from lstmgen.text.tokenizer import Tokenizer
 from lstmgen.training.costs import step_products
 from lstmgen.training.devices import set_up
-from lstmgen.training.loop import Trainee, train_steps
-from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.precision import has_bf16_units
 from lstmgen.windows.plans import StreamPlan
 
@@ -103,10 +102,7 @@ def step_seconds(window: int, hidden: int) -> tuple[float, float]:
     model = LanguageModel(VOCABULARY, embedding_dim=128, hidden_sizes=[hidden])
     ids = np.random.default_rng(0).integers(0, VOCABULARY, 200_000)
     plan = StreamPlan(len(ids), window=window, stride=window, batch_size=BATCH)
-    trainee = Trainee(model, build_optimizer(model, name="adamw", weight_decay=0.01))
-    steps = train_steps(
-        trainee, ids, plan=plan, until=10**9, rate=lambda _: 1e-4, clip_norm=1.0, seed=0, bf16=bf16
-    )
+    steps = endless_steps(model, ids, plan, bf16=bf16)
     products = step_products(model, batch=BATCH, window=window, stride=window, bf16=bf16)
     flop = sum(product.flop for product in products)
     return statistics.median([next(steps).seconds for _ in range(12)][4:]), flop

@@ -17,14 +17,13 @@ import numpy as np
 import torch
 from measure import by_turns, compared, rate
 from report import report
+from steps import endless_steps
 from torch import nn
 from torch.nn import functional
 
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.text.prepared import TextSettings, prepare
 from lstmgen.training.devices import set_up
-from lstmgen.training.loop import Trainee, train_steps
-from lstmgen.training.optimizers import build_optimizer
 from lstmgen.windows.plans import Plan, RandomPlan, StreamPlan
 
 STORIES = Path(__file__).parent.parent / "data" / "stories"
@@ -56,10 +55,7 @@ def ours(
     model = LanguageModel(
         vocab_size, embedding_dim=EMBEDDING, hidden_sizes=[HIDDEN], dropout=shares
     )
-    trainee = Trainee(model, build_optimizer(model, name="adamw", weight_decay=0.01))
-    reports = train_steps(
-        trainee, ids, plan=plan, until=10**9, rate=lambda _: 1e-4, clip_norm=1.0, seed=0, bf16=bf16
-    )
+    reports = endless_steps(model, ids, plan, bf16=bf16)
     return lambda: sum(next(reports).words for _ in range(steps))
 
 

@@ -15,11 +15,10 @@ from collections import defaultdict
 import numpy as np
 import torch
 from report import report
+from steps import endless_steps
 
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training.devices import set_up
-from lstmgen.training.loop import Trainee, train_steps
-from lstmgen.training.optimizers import build_optimizer
 from lstmgen.windows.plans import StreamPlan
 
 STEPS = 20
@@ -44,11 +43,8 @@ def shares(shape: tuple, *, bf16: bool) -> tuple[dict[str, float], float]:
         vocabulary, embedding_dim=embedding, hidden_sizes=sizes, tie_weights=tied,
         dropout=DropoutShares(0.2, 0.2, 0.2),
     )  # fmt: skip
-    trainee = Trainee(model, build_optimizer(model, name="adamw", weight_decay=0.01))
     plan = StreamPlan(len(ids), window=window, stride=stride, batch_size=batch)
-    steps = train_steps(
-        trainee, ids, plan=plan, until=10**9, rate=lambda _: 1e-3, clip_norm=1.0, seed=0, bf16=bf16
-    )
+    steps = endless_steps(model, ids, plan, bf16=bf16)
     taken = sorted(next(steps).seconds for _ in range(2 * STEPS))[STEPS]
     begun = time.perf_counter()
     for step in range(STEPS):
