@@ -114,20 +114,11 @@ def train_steps(
         words = sum(window.count for window in windows)
         learning_rate = rate(progress)
         set_learning_rate(optimizer, learning_rate)
-        nats = _accumulate(trainee, windows, carries=plan.carries, seed=seed, bf16=bf16)
-        gradients = [p.grad for p in model.parameters() if p.grad is not None]
-        norm = get_total_norm(gradients) / words
-        sums = torch.stack([nats, norm.double()])
-        trainee.failed = trainee.failed.to(sums.device) | ~sums.isfinite().all()
+        sums = _accumulate(trainee, windows, carries=plan.carries, seed=seed, bf16=bf16)
         if not deferred or progress.step % LOOK == 0:
             _refuse_failed(trainee, sums, words=words, rate=learning_rate)
         apply_gradients(
-            optimizer,
-            gradients,
-            words=words,
-            norm=norm,
-            clip_norm=clip_norm,
-            failed=trainee.failed,
+            optimizer, words=words, norm=sums[1], clip_norm=clip_norm, failed=trainee.failed
         )
         steps_in_epoch = plan.steps_in(progress.epoch)
         progress.advance(words=words, steps_in_epoch=steps_in_epoch)
@@ -165,7 +156,12 @@ def refuse_non_finite(trainee: Trainee) -> None:
 def _accumulate(
     trainee: Trainee, windows: list[Window], *, carries: bool, seed: int, bf16: bool
 ) -> Tensor:
-    """Gradients of the nats of all words of all micro-batches, summed; returns the nats."""
+    """Gradients of the nats of all words of all micro-batches, summed.
+
+    Returns:
+        (2,) the nats, and the norm of the mean gradient; where they are not finite,
+        ``trainee.failed`` is set.
+    """
     model = trainee.model
     device = model.device
     total = torch.zeros((), dtype=torch.float64, device=device)
@@ -190,7 +186,11 @@ def _accumulate(
             nats = model.summed_nats(scored, targets, bf16=bf16)
             nats.backward()  # type: ignore[no-untyped-call]
             total += nats.detach()
-    return total
+    words = sum(window.count for window in windows)
+    norm = get_total_norm(p.grad for p in model.parameters() if p.grad is not None) / words
+    sums = torch.stack([total, norm.double()])
+    trainee.failed = trainee.failed.to(device) | ~sums.isfinite().all()
+    return sums
 
 
 def select_scored(features: Tensor, window: Window) -> tuple[Tensor, Tensor]:

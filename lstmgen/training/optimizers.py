@@ -1,6 +1,5 @@
 """Optimisers by name, and their tensors by the parameters' names."""
 
-from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import torch
@@ -33,35 +32,31 @@ def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
 
 
 def apply_gradients(
-    optimizer: Optimizer,
-    gradients: Sequence[Tensor],
-    *,
-    words: int,
-    norm: Tensor,
-    clip_norm: float | None,
-    failed: Tensor,
+    optimizer: Optimizer, *, words: int, norm: Tensor, clip_norm: float | None, failed: Tensor
 ) -> None:
-    """Step by the mean gradient, shortened where it is too long, and forget it.
+    """Step by the mean of summed gradients, shortened where it is too long, and forget it.
 
     The kernel divides while it reads, so no pass over the gradients is spent on that.
 
     Args:
-        gradients: of the summed nats of the step's words.
-        words: how many.
+        words: whose nats the gradients are of.
         norm: of the mean gradient, a scalar.
         clip_norm: the longest that is not shortened; None is any.
         failed: a truth value; where it is true the kernel leaves the weights alone.
     """
+    held = [p.grad for group in optimizer.param_groups for p in group["params"]]
+    gradients = [gradient for gradient in held if gradient is not None]
+    norm = norm.to(gradients[0].dtype)
     shorter = torch.ones_like(norm)
     if clip_norm is not None:
         shorter = (clip_norm / (norm + 1e-6)).clamp(max=1.0)
     divisor = words / shorter
     kernel = cast("Any", optimizer)  # torch's own gradient scaler sets these two
     kernel.found_inf = failed.float()
-    if norm.dtype == torch.float32:
+    if divisor.dtype == torch.float32:
         kernel.grad_scale = divisor
     else:  # the kernel takes a float32 only, which is too coarse for float64
-        torch._foreach_div_(list(gradients), divisor)
+        torch._foreach_div_(gradients, divisor)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
 
