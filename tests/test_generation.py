@@ -210,7 +210,8 @@ def test_ngrams_that_would_stand_twice_are_known(history, n):
 
 
 @given(
-    arrays(np.float64, (2, 6), elements=st.floats(-50, 50)),
+    # Half precision: no two numbers are so close that a division makes them one.
+    arrays(np.float64, (2, 6), elements=st.floats(-50, 50, width=16)),
     st.sampled_from([0.0, 1e-9, 0.5, 1.0, 3.0, 1e9]),
     st.one_of(st.none(), st.integers(1, 9)),
     st.sampled_from([1e-9, 0.3, 0.9, 1.0]),
