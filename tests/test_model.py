@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
@@ -9,7 +10,7 @@ from torch.nn import functional
 from lstmgen.model import output
 from lstmgen.model.dropout import Masks
 from lstmgen.model.language_model import DropoutShares, LanguageModel
-from lstmgen.model.layers import State
+from lstmgen.model.layers import State, run_stack
 
 VOCAB, EMBED, SIZES, BATCH, TIME = 11, 4, [6, 5], 3, 9
 
@@ -161,7 +162,7 @@ def test_products_that_are_looked_up_equal_those_with_one_hot_vectors(cell):
     found = []
     for look_up in (True, False):
         model = make(one_hot=True, tie_weights=False, look_up=look_up, hidden_sizes=[2, 5],
-                     cell=cell, dropout=DropoutShares(0.3, 0.2, 0.2))  # fmt: skip
+                     cell=cell, dropout=DropoutShares(0.3, 0.2, 0.2, 0.3))  # fmt: skip
         assert model.looks_up is look_up
         inputs, carry = ids(BATCH, TIME), torch.tensor([2, 0, TIME])
         masks = Masks(1, 2, range(BATCH), dtype=torch.float64)
@@ -219,12 +220,13 @@ def test_a_layer_more_leaves_the_other_weights_and_the_global_generator():
 
 
 def test_the_output_bias_starts_as_the_unigram_model():
-    counts = [3, 0, 1, 7, 2, 2, 9, 1, 1, 4, 5]
+    counts = [3, 0, 1, 7, 2, 2, 9, 1, 0, 4, 5]
     model = make(counts=counts)
     with torch.no_grad():
         model.embedding.weight.zero_()
     features, _ = model.read(ids(1, 1), model.zero_states(1), carry=torch.tensor([1]))
-    expected = (torch.tensor(counts).double() + 1) / (sum(counts) + VOCAB)
+    # two words are seen once, so the two that are not seen count as much
+    expected = torch.tensor(counts).double().clamp(min=1) / (sum(counts) + 2)
     close(model.logits(features).softmax(-1)[0, 0], expected, atol=1e-7)
     assert not make().output_bias.any()
 
@@ -242,3 +244,78 @@ def test_parameter_counts(sizes, parameters):
     """Six numbers a word into layers of 4 and 5: torch's two biases make 192 and 220."""
     model = make(embedding_dim=6, hidden_sizes=sizes, tie_weights=False)
     assert sum(p.numel() for p in model.parameters()) == parameters
+
+
+def test_a_word_has_one_fate_in_a_sequence_and_the_share_is_kept():
+    ids = torch.randint(0, 50, (40, 60), generator=torch.Generator().manual_seed(0))
+    masks = Masks(3, 17, range(0, 40))
+    whole = masks.words(ids, 0.3)
+    assert set(whole.unique().tolist()) == {0.0, np.float32(1 / 0.7).item()}
+    for row in range(40):
+        for word in ids[row].unique():
+            assert len(whole[row][ids[row] == word].unique()) == 1
+    assert len(set(whole[:, 0].tolist())) == 2  # other sequences do without other words
+    parts = [Masks(3, 17, range(s, s + 20)).words(ids[s : s + 20], 0.3) for s in (0, 20)]
+    assert torch.equal(whole, torch.cat(parts))
+    for other in (Masks(4, 17, range(40)), Masks(3, 18, range(40))):
+        assert not torch.equal(whole, other.words(ids, 0.3))
+    every = torch.arange(2000).expand(50, 2000)
+    assert float(Masks(0, 0, range(50)).words(every, 0.3).mean()) == pytest.approx(1, abs=0.01)
+
+
+def test_dropped_words_are_read_as_zero_vectors():
+    model = make(dropout=DropoutShares(words=0.4))
+    model.train()
+    inputs, masks = ids(BATCH, 7), Masks(5, 1, range(BATCH), dtype=torch.float64)
+    kept = masks.words(inputs, 0.4)
+    vectors = model._embed(inputs) * kept[..., None]
+    expected, _ = run_stack(model.recurrent, vectors)
+    features, _ = model.read(inputs, model.zero_states(BATCH), carry=None, masks=masks)
+    close(features, expected)
+
+
+def test_recurrent_weights_are_dropped_for_a_while_and_so_are_their_gradients():
+    model = make(dropout=DropoutShares(recurrent=0.5))
+    model.train()
+    inputs, masks = ids(BATCH, 5), Masks(5, 1, range(BATCH), dtype=torch.float64)
+    weights = [layer.get_parameter("weight_hh_l0") for layer in model.recurrent]
+    before = [weight.detach().clone() for weight in weights]
+    kept = [masks.weights(place, w.shape, 0.5) for place, w in enumerate(weights)]
+    with model.recurrent_dropped(masks):
+        for weight, whole, mask in zip(weights, before, kept, strict=True):
+            assert torch.equal(weight, whole * mask) and not torch.equal(weight, whole)
+        features, _ = model.read(inputs, model.zero_states(BATCH), carry=full(inputs), masks=masks)
+        features.square().sum().backward()
+    for weight, whole in zip(weights, before, strict=True):
+        assert torch.equal(weight, whole)
+    # the same by autograd through the product with the mask
+    twin = make(dropout=DropoutShares())
+    layers = list(zip(twin.recurrent, kept, strict=True))
+    replaced = [
+        {"weight_hh_l0": layer.get_parameter("weight_hh_l0") * mask} for layer, mask in layers
+    ]
+    outputs = twin._embed(inputs)
+    for (layer, _), replacement in zip(layers, replaced, strict=True):
+        outputs, _ = torch.func.functional_call(layer, replacement, (outputs,))
+    outputs.square().sum().backward()
+    for (layer, _), weight in zip(layers, weights, strict=True):
+        expected = layer.get_parameter("weight_hh_l0").grad
+        close(weight.grad, expected)
+
+
+def test_an_error_while_weights_are_dropped_brings_them_back():
+    model = make(dropout=DropoutShares(recurrent=0.5))
+    before = model.layers[0].weight_hh_l0.detach().clone()
+    with pytest.raises(KeyError), model.recurrent_dropped(Masks(5, 1, range(1))):
+        raise KeyError
+    assert torch.equal(model.layers[0].weight_hh_l0, before)
+
+
+def test_dropped_weights_keep_their_share_and_expectation():
+    shape = torch.Size([400, 101])
+    mask = Masks(1, 2, range(3)).weights(0, shape, 0.3)
+    assert mask.shape == shape and float(mask.mean()) == pytest.approx(1, abs=0.01)
+    assert torch.equal(mask, Masks(1, 2, range(3, 9)).weights(0, shape, 0.3))  # of all sequences
+    for other in (Masks(2, 2, range(3)), Masks(1, 3, range(3))):
+        assert not torch.equal(mask, other.weights(0, shape, 0.3))
+    assert not torch.equal(mask, Masks(1, 2, range(3)).weights(1, shape, 0.3))

@@ -42,8 +42,37 @@ def steps_of(run):
     [
         ((), 13),  # in the middle of an epoch, between evaluations
         (("train.order=random", "train.schedule=plateau"), 20),  # with an evaluation due
-        (("train.optimizer=sgd", "train.stride=1", "train.accumulate=1"), 37),
-        (("train.stride=6", "train.schedule=constant", "train.warmup_steps=30"), 9),
+        (
+            (
+                "train.optimizer=sgd",
+                "train.stride=1",
+                "train.accumulate=1",
+                "train.average=nt",
+                "train.learning_rate=30",
+                "train.schedule=constant",
+                "train.clip_norm=null",
+            ),
+            97,
+        ),
+        (
+            (
+                "train.stride=6",
+                "train.schedule=one_cycle",
+                "train.average=swa",
+                "train.average_start=0.3",
+            ),
+            9,
+        ),
+        (
+            (
+                "train.average=ema",
+                "train.ar=2",
+                "train.tar=1",
+                "model.dropout.words=0.2",
+                "model.dropout.recurrent=0.4",
+            ),
+            13,
+        ),
     ],
 )
 def test_resumed_equals_uninterrupted(tiny, tmp_path, settings, stop_at):

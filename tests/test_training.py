@@ -9,7 +9,13 @@ import torch
 from lstmgen.errors import DivergedError, UsageError
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training.devices import choose_device
-from lstmgen.training.loop import Trainee, refuse_non_finite, select_scored, train_steps
+from lstmgen.training.loop import (
+    Penalties,
+    Trainee,
+    refuse_non_finite,
+    select_scored,
+    train_steps,
+)
 from lstmgen.training.meters import Meter
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.progress import Progress
@@ -25,18 +31,18 @@ def make(dropout=0.0, optimizer="sgd", sizes=(7, 5)):
         VOCAB,
         embedding_dim=6,
         hidden_sizes=list(sizes),
-        dropout=DropoutShares(dropout, dropout, dropout),
+        dropout=DropoutShares(*[dropout] * 5),
         seed=2,
     ).double()
     return Trainee(model, build_optimizer(model, name=optimizer, weight_decay=0.01))
 
 
-def train(trainee, plan, until, *, rate=0.5, clip=1.0, ids=IDS):
-    return list(
-        train_steps(
-            trainee, ids, plan=plan, until=until, rate=lambda _: rate, clip_norm=clip, seed=9
-        )
-    )
+def train(trainee, plan, until, *, rate=0.5, clip=1.0, ids=IDS, penalties=Penalties()):  # noqa: B008
+    steps = train_steps(
+        trainee, ids, plan=plan, until=until, rate=lambda _: rate, clip_norm=clip, seed=9,
+        penalties=penalties,
+    )  # fmt: skip
+    return list(steps)
 
 
 def weights(trainee):
@@ -52,7 +58,8 @@ def same(a, b, atol=1e-12):
 @pytest.mark.parametrize("stride", [1, 3, 5])
 @pytest.mark.parametrize("parts", [2, 3, 6])
 def test_accumulated_equals_the_whole_batch(order, stride, parts):
-    """Twelve sequences at once or in parts, with dropout on, clipped, over an epoch's end.
+    """Twelve sequences at once or in parts, with all dropout and penalties, clipped, over an
+    epoch's end.
 
     The last streams lack a word and a random epoch's last step is smaller, so the
     parts are of unequal size too.
@@ -61,8 +68,9 @@ def test_accumulated_equals_the_whole_batch(order, stride, parts):
     plan = order(LENGTH, window=5, stride=stride, batch_size=12)
     in_parts = order(LENGTH, window=5, stride=stride, batch_size=12 // parts, accumulate=parts)
     until = plan.steps_in(0) + 2
-    reports = train(whole, plan, until)
-    for a, b in zip(reports, train(split, in_parts, until), strict=True):
+    reports = train(whole, plan, until, penalties=Penalties(2.0, 1.0))
+    others = train(split, in_parts, until, penalties=Penalties(2.0, 1.0))
+    for a, b in zip(reports, others, strict=True):
         assert a.words == b.words
         assert a.nats == pytest.approx(b.nats, rel=0, abs=1e-10)
         assert a.gradient_norm == pytest.approx(b.gradient_norm, rel=0, abs=1e-12)

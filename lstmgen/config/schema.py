@@ -52,11 +52,15 @@ class DataConfig(Section):
 
 
 class DropoutConfig(Section):
-    """Shares of units that a training window does without (one mask per sequence and window)."""
+    """Shares that a training window does without (one mask per sequence and window)."""
 
     input: Fraction = key(0.2, "dropout on the word vectors", unit="share")
     hidden: Fraction = key(0.2, "dropout between two layers", unit="share")
     output: Fraction = key(0.3, "dropout before the output layer", unit="share")
+    words: Fraction = key(0.0, "whole words that a sequence is read without", unit="share")
+    recurrent: Fraction = key(
+        0.0, "recurrent weights that a step does without (DropConnect)", unit="share"
+    )
 
 
 class ModelConfig(Section):
@@ -111,12 +115,26 @@ class TrainConfig(Section):
     )
     optimizer: Literal["adamw", "sgd"] = key("adamw", "how gradients become steps")
     learning_rate: float = key(0.003, "the highest rate, after the warm-up", gt=0, le=1000)
-    schedule: Literal["constant", "cosine", "plateau"] = key(
-        "cosine", "cosine: down to 0 at the last step; plateau: halved when validation stalls"
+    schedule: Literal["constant", "cosine", "one_cycle", "plateau"] = key(
+        "cosine",
+        "cosine: down to 0 at the last step; one_cycle: up first; plateau: halved when stuck",
     )
     warmup_steps: int = key(50, "the rate grows from 0 over so many steps", ge=0, unit="steps")
     weight_decay: float = key(0.01, "pulls matrices, not biases, to zero", ge=0, le=100)
     clip_norm: float | None = key(1.0, "longest gradient of a step; none: not clipped", gt=0)
+    ar: float = key(0.0, "activation regularisation: weight of the outputs' squares", ge=0, le=1e3)
+    tar: float = key(
+        0.0, "temporal activation regularisation: weight of their changes' squares", ge=0, le=1e3
+    )
+    average: Literal["ema", "swa", "nt"] | None = key(
+        None, "of the weights: ema: moving; swa: of the last steps; nt: once validation stalls"
+    )
+    average_decay: float = key(
+        0.999, "of ema: what the average keeps of itself at each step", ge=0, lt=1
+    )
+    average_start: float = key(
+        0.75, "of swa: the share of all steps after which it begins", ge=0, lt=1, unit="share"
+    )
     patience: int | None = key(
         None, "stop after so many evaluations without a new best", ge=1, unit="evaluations"
     )

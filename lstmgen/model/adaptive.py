@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lstmgen.model.initialise import start_bias
+from lstmgen.model.initialise import smoothed_counts, start_bias
 from lstmgen.model.output import summed_nats
 
 NARROWER = 4  # each cluster's vectors, than those of the one before
@@ -57,12 +57,14 @@ class AdaptiveSoftmax(nn.Module):
 
     def start(self, counts: Sequence[int]) -> None:
         """Set the biases to the log shares of words and clusters in training."""
-        ranked = torch.empty(len(counts), dtype=torch.long)
-        ranked[self.rank_of] = torch.tensor(counts)
+        times = smoothed_counts(counts)
+        ranked = torch.empty_like(times)
+        ranked[self.rank_of] = times
         common, *rare = ranked.tensor_split(self.starts[1:-1].tolist())
-        start_bias(self.bias, [*common.tolist(), *(int(part.sum()) for part in rare)])
+        sums = [part.sum(dim=0, keepdim=True) for part in rare]
+        start_bias(self.bias, torch.cat([common, *sums]))
         for tail, part in zip(self._tails(), rare, strict=True):
-            start_bias(tail.bias, part.tolist())
+            start_bias(tail.bias, part)
 
     def summed_nats(self, hidden: Tensor, targets: Tensor, *, bf16: bool = False) -> Tensor:
         """Nats of target words, summed.

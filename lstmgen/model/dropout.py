@@ -4,17 +4,19 @@ A mask is drawn from (seed, step, stream, layer): the same for a stream whether
 it sits in a micro-batch of 1 or of 64, on one process or on four, in a run or
 in its resumption. One mask serves a sequence for a whole window (variational
 dropout, Gal and Ghahramani 2016, arXiv 1512.05287). Philox is a counter-based
-generator, so the part of the sequence that belongs to a row is reached directly.
+generator, so the part of the sequence that belongs to a row is reached directly. Whole
+words are dropped by a hash of (seed, step, stream, word), so that a mask over a large
+vocabulary need not be drawn for the few words of a window.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-MaskSource = Callable[[int, int, float], Tensor]  # place, width, share -> (batch, 1, width)
+WORDS, RECURRENT = 62, 32  # places of whole words, and of the first recurrent matrix
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,50 @@ class Masks:
             (batch, 1, width), each entry 0 or 1 / (1 - share).
         """
         blocks = -(-width // 4)  # Philox gives four numbers a count
-        bits = np.random.Philox(key=np.array([self.seed, self.step * 64 + place], dtype=np.uint64))
+        bits = self._bits(place)
         bits.advance(self.rows.start * blocks)
         drawn = bits.random_raw(len(self.rows) * blocks * 4).reshape(len(self.rows), blocks * 4)
         kept = drawn[:, None, :width] >= np.uint64(int(share * 2**64))
+        return self._scaled(kept, share)
+
+    def words(self, ids: Tensor, share: float) -> Tensor:
+        """Which words a sequence does without in its whole window (Gal and Ghahramani 2016).
+
+        Args:
+            ids: (batch, time). share: of the vocabulary that each sequence does without.
+
+        Returns:
+            (batch, time), each 0 or 1 / (1 - share); a word has one fate in a sequence.
+        """
+        key = self._bits(WORDS).random_raw()
+        rows = _mixed(np.arange(self.rows.start, self.rows.stop, dtype=np.uint64) ^ np.uint64(key))
+        hashed = _mixed(rows[:, None] ^ ids.cpu().numpy().astype(np.uint64))
+        return self._scaled(hashed >= np.uint64(int(share * 2**64)), share)
+
+    def weights(self, layer: int, shape: torch.Size, share: float) -> Tensor:
+        """Which recurrent weights a step does without, for all sequences (Wan et al. 2013).
+
+        Args:
+            layer: counted from 0. shape: of its matrix.
+
+        Returns:
+            The shape, each entry 0 or 1 / (1 - share).
+        """
+        drawn = self._bits(RECURRENT + layer).random_raw(-(-shape.numel() // 4))
+        parts = drawn.astype("<u8", copy=False).view("<u2")[: shape.numel()]  # 16 bits a weight
+        return self._scaled(parts.reshape(shape) >= int(share * 2**16), share)
+
+    def _bits(self, place: int) -> np.random.Philox:
+        return np.random.Philox(key=np.array([self.seed, self.step * 64 + place], dtype=np.uint64))
+
+    def _scaled(self, kept: NDArray[np.bool_], share: float) -> Tensor:
         mask = torch.from_numpy(kept).to(self.device, self.dtype)
         return mask.mul_(1 / (1 - share))
+
+
+def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """64 bits that depend on all bits of a number (the finaliser of SplitMix64, Steele 2014)."""
+    numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        numbers = (numbers ^ (numbers >> np.uint64(shift))) * np.uint64(factor)
+    return numbers ^ (numbers >> np.uint64(31))

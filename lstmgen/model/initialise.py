@@ -14,6 +14,7 @@ from lstmgen.cells.cell import Peephole
 from lstmgen.cells.initialise import draw
 
 EMBEDDING_RANGE = 0.1
+LEAST, MOST = 0.1, 4.0  # times that a word which training lacks counts as
 
 
 def initialise_layer(
@@ -48,8 +49,24 @@ def initialise_matrix(parameter: nn.Parameter, *, seed: int, name: str) -> None:
         parameter.copy_(torch.from_numpy(drawn))
 
 
-def start_bias(bias: Tensor, counts: Sequence[int]) -> None:
-    """Set an output bias to the log shares of the words, one added to each count."""
-    shares = torch.tensor(counts, dtype=torch.float64) + 1
+def smoothed_counts(counts: Sequence[int]) -> Tensor:
+    """How often words count as seen, in float64; none is 0.
+
+    Words that training lacks, and a vocabulary file lists, have together the share of those
+    that it has once (Good 1953), within bounds for each.
+    """
+    times = torch.tensor(counts, dtype=torch.float64)
+    missing = times == 0
+    once = float((times == 1).sum())
+    times[missing] = min(max(once / max(1, int(missing.sum())), LEAST), MOST)
+    return times
+
+
+def start_bias(bias: Tensor, times: Tensor) -> None:
+    """Set an output bias to the logarithms of shares.
+
+    Args:
+        times: how often each word counts as seen.
+    """
     with torch.no_grad():
-        bias.copy_(torch.log(shares / shares.sum()))
+        bias.copy_(torch.log(times / times.sum()))

@@ -1,6 +1,7 @@
 """The stacked recurrent language model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, cast
 
 import torch
@@ -9,8 +10,13 @@ from torch.nn import functional
 
 from lstmgen.cells.cell import CellName, Peephole
 from lstmgen.model.adaptive import AdaptiveSoftmax
-from lstmgen.model.dropout import MaskSource
-from lstmgen.model.initialise import initialise_layer, initialise_matrix, start_bias
+from lstmgen.model.dropout import Masks
+from lstmgen.model.initialise import (
+    initialise_layer,
+    initialise_matrix,
+    smoothed_counts,
+    start_bias,
+)
 from lstmgen.model.layers import (
     Layer,
     State,
@@ -28,11 +34,13 @@ WIDE = 4  # words for each unit from which looking up beats a kernel that multip
 
 
 class DropoutShares(NamedTuple):
-    """Shares of units dropped in training."""
+    """What training does without: shares of units, of whole words, and of recurrent weights."""
 
     input: float = 0.0
     hidden: float = 0.0
     output: float = 0.0
+    words: float = 0.0
+    recurrent: float = 0.0
 
 
 class LanguageModel(nn.Module):
@@ -139,10 +147,28 @@ class LanguageModel(nn.Module):
         states: States,
         *,
         carry: Tensor | None,
-        masks: MaskSource | None = None,
+        masks: Masks | None = None,
         bf16: bool = False,
     ) -> tuple[Tensor, States]:
-        """Read a window.
+        """Read a window, as ``run_layers`` does.
+
+        Returns:
+            What the output layer sees, (batch, time, size), and the states after
+            ``carry`` words, cut off from the graph, or no states.
+        """
+        outputs, handed_on = self.run_layers(inputs, states, carry=carry, masks=masks, bf16=bf16)
+        return self.drop_outputs(outputs, masks), handed_on
+
+    def run_layers(
+        self,
+        inputs: Tensor,
+        states: States,
+        *,
+        carry: Tensor | None,
+        masks: Masks | None = None,
+        bf16: bool = False,
+    ) -> tuple[Tensor, States]:
+        """Read a window by all recurrent layers.
 
         Args:
             inputs: (batch, time) ids.
@@ -153,12 +179,14 @@ class LanguageModel(nn.Module):
             bf16: take an LSTM's products in bfloat16.
 
         Returns:
-            What the output layer sees, (batch, time, size), and the states after
-            ``carry`` words, cut off from the graph, or no states.
+            The top layer's outputs before the output dropout, (batch, time, size), and the
+            states after ``carry`` words, cut off from the graph, or no states.
         """
         looked_up, features = self.training and self.looks_up, inputs
         if not looked_up:
             features = self._masked(self._embed(inputs), masks, 0, self.dropout.input)
+            if masks is not None and self.dropout.words:
+                features = features * masks.words(inputs, self.dropout.words)[..., None]
         everything = carry is not None and bool((carry == inputs.shape[1]).all())
         handed_on: States = []
         for place, (layer, state) in enumerate(zip(self.recurrent, states, strict=True), start=1):
@@ -171,10 +199,37 @@ class LanguageModel(nn.Module):
                 handed_on.append(State(run.last.hidden.detach(), run.last.cell.detach()))
             elif carry is not None:
                 handed_on.append(state_after(layer, features, run, state, carry))
-            top = place == len(self.layers)
-            share = self.dropout.output if top else self.dropout.hidden
-            features = self._masked(run.outputs, masks, place, share)
+            features = run.outputs
+            if place < len(self.layers):
+                features = self._masked(features, masks, place, self.dropout.hidden)
         return features, handed_on
+
+    def drop_outputs(self, outputs: Tensor, masks: Masks | None) -> Tensor:
+        """What the output layer sees of the top layer's outputs."""
+        return self._masked(outputs, masks, len(self.layers), self.dropout.output)
+
+    @contextmanager
+    def recurrent_dropped(self, masks: Masks) -> Iterator[None]:
+        """Do without a share of the recurrent weights (Merity et al. 2017, after Wan et al. 2013).
+
+        The masked matrices stand in the parameters themselves meanwhile, where torch's
+        kernels find them laid out as they want them. At the end the whole matrices are
+        back, and their gradients are those of the weights that were kept.
+        """
+        share, kept = self.dropout.recurrent, []
+        if share:
+            for place, layer in enumerate(self.recurrent):
+                weight = cast("nn.Parameter", layer.get_parameter("weight_hh_l0"))
+                mask = masks.weights(place, weight.shape, share)
+                kept.append((weight, weight.detach().clone(), mask))
+                weight.data.mul_(mask)
+        try:
+            yield
+        finally:
+            for weight, whole, mask in kept:
+                weight.data.copy_(whole)
+                if weight.grad is not None:
+                    weight.grad.mul_(mask)
 
     def summed_nats(self, features: Tensor, targets: Tensor, *, bf16: bool = False) -> Tensor:
         """Nats of target words, summed.
@@ -215,7 +270,7 @@ class LanguageModel(nn.Module):
         if self.adaptive is not None:
             self.adaptive.start(counts or [0] * self.vocab_size)
         elif self.output_bias is not None and counts is not None:
-            start_bias(self.output_bias, counts)
+            start_bias(self.output_bias, smoothed_counts(counts))
 
     def _embed(self, ids: Tensor) -> Tensor:
         if self.training:  # training text has no word that the vocabulary lacks
@@ -224,11 +279,16 @@ class LanguageModel(nn.Module):
         unknown = (ids >= self.vocab_size)[..., None]
         return torch.where(unknown, self._rare_vector(), vectors) if unknown.any() else vectors
 
-    def _mask_of_words(self, ids: Tensor, masks: MaskSource | None) -> Tensor | None:
+    def _mask_of_words(self, ids: Tensor, masks: Masks | None) -> Tensor | None:
         """What dropout makes of the one in each one-hot vector, (batch, time)."""
-        if masks is None or self.dropout.input == 0:
+        if masks is None or not (self.dropout.input or self.dropout.words):
             return None
-        return masks(0, self.vocab_size, self.dropout.input)[:, 0].gather(1, ids)
+        scale = torch.ones(ids.shape, dtype=self.dtype, device=self.device)
+        if self.dropout.input:
+            scale = scale * masks(0, self.vocab_size, self.dropout.input)[:, 0].gather(1, ids)
+        if self.dropout.words:
+            scale = scale * masks.words(ids, self.dropout.words)
+        return scale
 
     def _rare_vector(self) -> Tensor:
         """The mean input of the words seen once."""
@@ -256,9 +316,7 @@ class LanguageModel(nn.Module):
             raise ValueError("tied output needs an embedding; one-hot input has none")
         return weight, self.output_bias
 
-    def _masked(
-        self, features: Tensor, masks: MaskSource | None, place: int, share: float
-    ) -> Tensor:
+    def _masked(self, features: Tensor, masks: Masks | None, place: int, share: float) -> Tensor:
         if masks is None or share == 0:
             return features
         return features * masks(place, features.shape[-1], share)

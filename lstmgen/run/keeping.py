@@ -60,13 +60,18 @@ class Keeper:
         if self.saved_step == step:
             return
         refuse_non_finite(trainee)
-        data = self.config.data
+        data, average = self.config.data, trainee.average
+        facts = {"bf16": self.bf16, "progress": trainee.progress.as_json()}
+        if average is not None:
+            facts["average"] = {"start": average.start, "steps": average.steps}
+        with trainee.averaged() as model:
+            weights = to_arrays(dict(model.named_parameters()))
         checkpoint.write_checkpoint(
             self.checkpoints,
             step,
-            model=to_arrays(dict(trainee.model.named_parameters())),
+            model=weights,
             state=gather_state(trainee),
-            progress=self._facts() | {"bf16": self.bf16, "progress": trainee.progress.as_json()},
+            progress=self._facts() | facts,
             config=dump(self.config, portable=True),
             vocabulary=self.corpus.vocabulary.as_json(),
             tokenizer={"tokenizer": data.tokenizer, "lowercase": data.lowercase},
@@ -103,6 +108,9 @@ class Keeper:
             progress = Progress(**saved["progress"])
             self.schedule_steps = int(saved["schedule_steps"])
             self.bf16_before = bool(saved["bf16"])
+            if trainee.average is not None:
+                trainee.average.start = int(saved["average"]["start"])
+                trainee.average.steps = int(saved["average"]["steps"])
         except (KeyError, TypeError, ValueError):
             raise checkpoint.damaged(path, "state.json lacks a counter") from None
         for key, now in self._facts().items():

@@ -33,7 +33,7 @@ def build_model(config: ModelConfig, vocabulary: Vocabulary, *, seed: int) -> La
         look_up=config.backend != "fused",
         tie_weights=config.tie_weights,
         clusters=clusters,
-        dropout=DropoutShares(config.dropout.input, config.dropout.hidden, config.dropout.output),
+        dropout=DropoutShares(**config.dropout.model_dump()),
         seen_once=vocabulary.seen_once,
         counts=vocabulary.counts,
         seed=seed,

@@ -1,5 +1,6 @@
 """A training made ready: torch set up, the plan of its steps, model, optimiser, precision."""
 
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from lstmgen.config.schema import Config, ModelConfig
 from lstmgen.run.models import build_model
 from lstmgen.text.prepared import Corpus
 from lstmgen.training import devices
-from lstmgen.training.loop import StepReport, Trainee, train_steps
+from lstmgen.training.averaging import Average
+from lstmgen.training.loop import Penalties, StepReport, Trainee, train_steps
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.precision import settle_precision
 from lstmgen.training.progress import Progress
@@ -72,6 +74,7 @@ class Ready:
             rate=rate,
             clip_norm=settings.clip_norm,
             seed=settings.seed,
+            penalties=Penalties(settings.ar, settings.tar),
             bf16=self.bf16,
         )
 
@@ -98,13 +101,18 @@ def make_ready(config: Config, corpus: Corpus) -> Ready:
     bf16, precision_notice = settle_precision(
         settings.precision, model, batch=fit.batch_size, window=fit.window
     )
+    until = _planned_steps(config, plan)
+    average = None
+    if settings.average is not None:
+        start = math.ceil(settings.average_start * until)
+        average = Average(settings.average, decay=settings.average_decay, start=start)
     return Ready(
         config=config,
         corpus=corpus,
         fit=fit,
         plan=plan,
-        until=_planned_steps(config, plan),
-        trainee=Trainee(model, optimizer),
+        until=until,
+        trainee=Trainee(model, optimizer, average=average),
         bf16=bf16,
         notices=(fit.notice, _tie_notice(config.model), precision_notice),
     )

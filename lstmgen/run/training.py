@@ -133,7 +133,6 @@ class _Session:
         self.warm_up = WARM_UP
         self.begun = self.told = time.monotonic()
         self.seconds_before = 0.0  # of the processes that trained this run before
-        self.evaluations: list[float] = []
 
     @property
     def progress(self) -> Progress:
@@ -242,27 +241,23 @@ class _Session:
             self.progress.evaluated = self.progress.step
             self._add_row(report, None)
             return
-        vocabulary = self.corpus.vocabulary
-        result = evaluate(
-            self.model,
-            valid,
-            unknown_id=vocabulary.unknown_id,
-            keep_going=lambda: not self.asked.stop,
-        )
-        zero_state = None
-        if not self.plan.carries:
-            zero_state = evaluate_from_zero(
-                self.model,
-                valid,
-                unknown_id=vocabulary.unknown_id,
-                window=self.plan.window,
-                keep_going=lambda: not self.asked.stop,
-            ).perplexity
+        unknown, zero_state = self.corpus.vocabulary.unknown_id, None
+
+        def going() -> bool:
+            return not self.asked.stop
+
+        with self.trainee.averaged() as model:
+            result = evaluate(model, valid, unknown_id=unknown, keep_going=going)
+            if not self.plan.carries:
+                zero_state = evaluate_from_zero(
+                    model, valid, unknown_id=unknown, window=self.plan.window, keep_going=going
+                ).perplexity
         if self.asked.stop:
             return
         self.progress.evaluated = self.progress.step
         best = self.progress.record(result.nats_per_word)
-        self.evaluations.append(result.nats_per_word)
+        if self.trainee.average is not None:
+            self.trainee.average.look(self.model, self.progress.valid_nats)
         event = Evaluated(
             step=self.progress.step,
             epoch=self._epoch(),
@@ -299,12 +294,9 @@ class _Session:
         self.meter = Meter()
 
     def _sample(self) -> Sampled:
-        texts = continue_cues(
-            self.config,
-            self.corpus.vocabulary,
-            to_arrays(dict(self.model.named_parameters())),
-            index=self.index,
-        )
+        with self.trainee.averaged() as model:
+            weights = to_arrays(dict(model.named_parameters()))
+        texts = continue_cues(self.config, self.corpus.vocabulary, weights, index=self.index)
         self.records.add_samples(self.progress.step, texts)
         return Sampled(self.progress.step, tuple(texts))
 
@@ -320,7 +312,6 @@ class _Session:
         self.records.drop_after(step)
         rows = self.records.rows()
         self.seconds_before = max((row["seconds"] or 0.0 for row in rows), default=0.0)
-        self.evaluations = [r["valid_nats"] for r in rows if r["valid_nats"] is not None]
 
     def _precision_changed(self) -> str:
         """What a resumption on another machine, or with another torch, has to say."""
@@ -380,7 +371,7 @@ class _Session:
             reason=reason,
             best_step=self.progress.best_step,
             best_nats=self.progress.best_nats,
-            valid_nats=tuple(self.evaluations),
+            valid_nats=tuple(self.progress.valid_nats),
             seconds=self._seconds(),
             words=self.progress.words,
             interrupted=interrupted,

@@ -8,15 +8,19 @@ may save between two reports, since the state given to the loop is then whole.
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.nn.utils import get_total_norm
 
 from lstmgen.errors import DivergedError
 from lstmgen.model.dropout import Masks
 from lstmgen.model.language_model import LanguageModel, States
+from lstmgen.training.averaging import Average
 from lstmgen.training.optimizers import Optimizer, apply_gradients, set_learning_rate
 from lstmgen.training.progress import Progress
 from lstmgen.windows.plans import Plan
@@ -55,11 +59,19 @@ class StepReport:
         return float(self.sums[1])
 
 
+class Penalties(NamedTuple):
+    """Weights of what is added to the mean nats of a step; 0 leaves one out."""
+
+    activation: float = 0.0
+    change: float = 0.0
+
+
 @dataclass
 class Trainee:
     """All that training changes: give the same one again to go on.
 
     Attributes:
+        average: of the weights; None keeps none.
         states: carried states of each micro-batch; empty at an epoch's start.
         failed: whether a step was not finite; it and those behind it are not applied.
     """
@@ -67,8 +79,15 @@ class Trainee:
     model: LanguageModel
     optimizer: Optimizer
     progress: Progress = field(default_factory=Progress)
+    average: Average | None = None
     states: list[States] = field(default_factory=list)
     failed: Tensor = field(default_factory=lambda: torch.tensor(False))
+
+    @contextmanager
+    def averaged(self) -> Iterator[LanguageModel]:
+        """The model as it is evaluated and saved: with its averaged weights, if it has any."""
+        with nullcontext() if self.average is None else self.average.applied(self.model):
+            yield self.model
 
 
 def train_steps(
@@ -80,6 +99,7 @@ def train_steps(
     rate: Callable[[Progress], float],
     clip_norm: float | None,
     seed: int,
+    penalties: Penalties = Penalties(),  # noqa: B008 (a frozen tuple)
     bf16: bool = False,
     deferred: bool | None = None,
 ) -> Iterator[StepReport]:
@@ -92,6 +112,7 @@ def train_steps(
         rate: the learning rate of the next step.
         clip_norm: the longest gradient that is not shortened.
         seed: of the dropout masks.
+        penalties: on the top layer's outputs.
         bf16: take products in bfloat16 (``training.precision``).
         deferred: look for steps that were not finite now and then only, so that the
             host need not wait for the device; the default on a GPU.
@@ -114,7 +135,9 @@ def train_steps(
         words = sum(window.count for window in windows)
         learning_rate = rate(progress)
         set_learning_rate(optimizer, learning_rate)
-        sums = _accumulate(trainee, windows, carries=plan.carries, seed=seed, bf16=bf16)
+        sums = _accumulate(
+            trainee, windows, carries=plan.carries, seed=seed, penalties=penalties, bf16=bf16
+        )
         if not deferred or progress.step % LOOK == 0:
             _refuse_failed(trainee, sums, words=words, rate=learning_rate)
         apply_gradients(
@@ -122,6 +145,8 @@ def train_steps(
         )
         steps_in_epoch = plan.steps_in(progress.epoch)
         progress.advance(words=words, steps_in_epoch=steps_in_epoch)
+        if trainee.average is not None:
+            trainee.average.add(model, step=progress.step)
         if progress.epoch_step == 0 or not plan.carries:
             trainee.states = []
         seconds = time.perf_counter() - begun
@@ -154,43 +179,69 @@ def refuse_non_finite(trainee: Trainee) -> None:
 
 
 def _accumulate(
-    trainee: Trainee, windows: list[Window], *, carries: bool, seed: int, bf16: bool
+    trainee: Trainee,
+    windows: list[Window],
+    *,
+    carries: bool,
+    seed: int,
+    penalties: Penalties,
+    bf16: bool,
 ) -> Tensor:
-    """Gradients of the nats of all words of all micro-batches, summed.
+    """Gradients of the nats and penalties of all words of all micro-batches, summed.
 
     Returns:
         (2,) the nats, and the norm of the mean gradient; where they are not finite,
         ``trainee.failed`` is set.
     """
-    model = trainee.model
+    model, step = trainee.model, trainee.progress.step
     device = model.device
     total = torch.zeros((), dtype=torch.float64, device=device)
-    for part, window in enumerate(windows):
-        first, last = int(window.rows[0]), int(window.rows[-1])
-        masks = Masks(
-            seed,
-            trainee.progress.step,
-            range(first, last + 1),
-            dtype=model.dtype,
-            device=device,
-        )
-        features, trainee.states[part] = model.read(
-            torch.from_numpy(window.inputs).to(device),
-            trainee.states[part],
-            carry=torch.from_numpy(window.carry) if carries else None,
-            masks=masks,
-            bf16=bf16,
-        )
-        scored, targets = select_scored(features, window)
-        if len(targets):
-            nats = model.summed_nats(scored, targets, bf16=bf16)
-            nats.backward()  # type: ignore[no-untyped-call]
-            total += nats.detach()
+    drawn = [
+        Masks(seed, step, range(int(window.rows[0]), int(window.rows[-1]) + 1),
+              dtype=model.dtype, device=device)
+        for window in windows
+    ]  # fmt: skip
+    with model.recurrent_dropped(drawn[0]):
+        for part, (window, masks) in enumerate(zip(windows, drawn, strict=True)):
+            outputs, trainee.states[part] = model.run_layers(
+                torch.from_numpy(window.inputs).to(device),
+                trainee.states[part],
+                carry=torch.from_numpy(window.carry) if carries else None,
+                masks=masks,
+                bf16=bf16,
+            )
+            features = model.drop_outputs(outputs, masks)
+            scored, targets = select_scored(features, window)
+            if len(targets):
+                nats = model.summed_nats(scored, targets, bf16=bf16)
+                loss = nats + penalise(penalties, outputs, scored, window)
+                loss.backward()  # type: ignore[no-untyped-call]
+                total += nats.detach()
     words = sum(window.count for window in windows)
     norm = get_total_norm(p.grad for p in model.parameters() if p.grad is not None) / words
     sums = torch.stack([total, norm.double()])
     trainee.failed = trainee.failed.to(device) | ~sums.isfinite().all()
     return sums
+
+
+def penalise(penalties: Penalties, outputs: Tensor, scored: Tensor, window: Window) -> Tensor | int:
+    """Activation and temporal activation regularisation (Merity et al. 2017, section 5.1).
+
+    Args:
+        outputs: (batch, time, size) of the top layer, before the output dropout.
+        scored: (rows, size) after it, at the scored positions.
+
+    Returns:
+        For each scored position the mean of squares over the units, of the output, and of
+        its change from the word before in the same window; summed.
+    """
+    size, total = scored.shape[-1], cast("Tensor | int", 0)
+    if penalties.activation:
+        total = total + penalties.activation / size * scored.square().sum()
+    if penalties.change:
+        changes = functional.pad(outputs.diff(dim=1), (0, 0, 1, 0))
+        total = total + penalties.change / size * select_scored(changes, window)[0].square().sum()
+    return total
 
 
 def select_scored(features: Tensor, window: Window) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """How far a training has come: all that a resumption needs beside tensors."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lstmgen.training.schedules import STALE
@@ -20,6 +20,7 @@ class Progress:
         stalled: evaluations since the best one or the last halving of the rate.
         halvings: how often the plateau schedule has halved the rate.
         evaluated: the step of the last evaluation.
+        valid_nats: per word, of every evaluation.
     """
 
     step: int = 0
@@ -32,6 +33,7 @@ class Progress:
     stalled: int = 0
     halvings: int = 0
     evaluated: int = -1
+    valid_nats: list[float] = field(default_factory=list)
 
     def advance(self, *, words: int, steps_in_epoch: int) -> None:
         """Count one step."""
@@ -46,6 +48,7 @@ class Progress:
 
         A tie keeps the older one, and what is not a number is never the best.
         """
+        self.valid_nats.append(nats_per_word)
         before = math.inf if self.best_nats is None else self.best_nats
         if nats_per_word < before:
             self.best_step, self.best_nats = self.step, nats_per_word

@@ -3,8 +3,9 @@
 import math
 from typing import Literal
 
-Schedule = Literal["constant", "cosine", "plateau"]
+Schedule = Literal["constant", "cosine", "one_cycle", "plateau"]
 
+RISE, LOW = 0.3, 25.0  # of one_cycle: share of its steps that rise, and the peak by its start
 STALE = 2  # evaluations without a new best after which ``plateau`` halves the rate
 
 
@@ -24,9 +25,12 @@ def learning_rate(
         peak: the rate after the warm-up.
         warmup_steps: the rate grows linearly over them; at most a tenth of all steps.
         total_steps: the length of the schedule; ``cosine`` ends near 0 there
-            (Loshchilov and Hutter 2017, without restarts).
+            (Loshchilov and Hutter 2017, without restarts); ``one_cycle`` rises to the peak and
+            ends near 0, both along a cosine (Smith 2018), and knows no warm-up.
         halvings: how often ``plateau`` has halved the rate.
     """
+    if schedule == "one_cycle":
+        return peak * _one_cycle(step / max(1, total_steps))
     warmup = min(warmup_steps, total_steps // 10)
     if step < warmup:
         return peak * (step + 1) / warmup
@@ -36,6 +40,13 @@ def learning_rate(
     if schedule == "plateau":
         return float(peak * 0.5**halvings)
     return peak
+
+
+def _one_cycle(done: float) -> float:
+    """The share of the peak where so much of the schedule is done."""
+    if done < RISE:
+        return 1 / LOW + (1 - 1 / LOW) * 0.5 * (1 - math.cos(math.pi * done / RISE))
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (done - RISE) / (1 - RISE))))
 
 
 def planned_epochs(steps_per_epoch: int) -> int:

@@ -1,0 +1,128 @@
+"""Kneser-Ney by its definition: an exact enumeration, sums of one, and texts of a few words."""
+
+import math
+from collections import Counter, defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lstmgen.ngrams.kneser_ney import FALLBACK, build_kneser_ney, build_unigram
+
+
+def enumerate_model(text, *, order, vocab_size):
+    """The same model from its equations, by dictionaries: context, word -> probability."""
+    counts = {}
+    for n in range(1, order + 1):
+        grams = [tuple(text[i : i + n]) for i in range(len(text) - n + 1)]
+        if n == order:
+            counts[n] = Counter(grams)
+            continue
+        before = defaultdict(set)
+        for i, gram in enumerate(grams):
+            before[gram].add(text[i - 1] if i else "start")
+        counts[n] = Counter({gram: len(words) for gram, words in before.items()})
+    discounts = {}
+    for n, table in counts.items():
+        n1, n2, n3, n4 = (sum(c == k for c in table.values()) for k in (1, 2, 3, 4))
+        discounts[n] = FALLBACK
+        if n1 and n2 and n3 and n4:
+            y = n1 / (n1 + 2 * n2)
+            told = (1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3)
+            if all(0 < d < k for k, d in enumerate(told, 1)):
+                discounts[n] = told
+
+    def probability(context, word):
+        n = len(context) + 1
+        shorter = probability(context[1:], word) if context else 1 / vocab_size
+        after = {g[-1]: c for g, c in counts[n].items() if g[:-1] == context}
+        if not after:
+            return shorter
+        taken = {w: discounts[n][min(c, 3) - 1] for w, c in after.items()}
+        total = sum(after.values())
+        kept = after.get(word, 0) - taken.get(word, 0)
+        return kept / total + sum(taken.values()) / total * shorter
+
+    return probability
+
+
+def random_text(seed, length, vocab_size):
+    """Words of a lopsided distribution, so that every count from 1 to 4 is there."""
+    shares = 1 / np.arange(1, vocab_size + 1)
+    rng = np.random.default_rng(seed)
+    return rng.choice(vocab_size, size=length, p=shares / shares.sum())
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
+def test_a_model_is_what_its_equations_enumerate(order):
+    text, other = random_text(1, 600, 60), random_text(2, 80, 60)
+    model = build_kneser_ney(text, order=order, vocab_size=60)
+    exact = enumerate_model(text.tolist(), order=order, vocab_size=60)
+    expected = [
+        exact(tuple(other[max(0, i - order + 1) : i].tolist()), int(other[i]))
+        for i in range(1, len(other))
+    ]
+    np.testing.assert_allclose(model.probabilities(other), expected, rtol=1e-12, atol=0)
+    nats = -np.log(expected).mean()
+    assert model.perplexity(other) == pytest.approx(math.exp(nats), rel=1e-12)
+    told = model.levels[-1].discounts[1:]
+    assert order > 2 or tuple(told) != FALLBACK  # so that both ways to a discount are tested
+
+
+@given(
+    st.lists(st.integers(0, 6), min_size=1, max_size=60),
+    st.integers(1, 5),
+    st.lists(st.integers(0, 8), max_size=6),
+)
+@settings(max_examples=200)
+def test_the_words_after_any_context_have_the_probability_one_together(text, order, context):
+    model = build_kneser_ney(np.array(text), order=order, vocab_size=8)
+    shares = model.distribution(context)
+    assert shares.shape == (8,) and (shares > 0).all()
+    assert shares.sum() == pytest.approx(1, abs=1e-12)
+    for word in range(8):
+        scored = model.probabilities(np.array([*context, word]))
+        if len(scored):
+            assert scored[-1] == pytest.approx(shares[word], rel=1e-12)
+
+
+def test_counted_words_make_the_same_model_as_their_text():
+    text = random_text(3, 500, 20)
+    counts = np.bincount(text, minlength=23).tolist()
+    one, other = build_unigram(counts), build_kneser_ney(text, order=1, vocab_size=23)
+    np.testing.assert_array_equal(one.distribution([]), other.distribution([4, 5]))
+
+
+def test_a_word_that_the_vocabulary_lacks_is_not_scored_and_known_nowhere():
+    text = random_text(4, 300, 9)
+    model = build_kneser_ney(text, order=3, vocab_size=9)
+    shares = model.probabilities(np.array([1, 2, 9, 3, 1, 2]))
+    assert shares[1] == 0
+    assert shares[2] == pytest.approx(model.distribution([])[3])
+    expected = [shares[0], *shares[2:]]
+    found = model.perplexity(np.array([1, 2, 9, 3, 1, 2]))
+    assert found == pytest.approx(math.exp(-np.log(expected).mean()), rel=1e-12)
+    assert math.isnan(model.perplexity(np.array([1, 9])))
+
+
+def test_a_longer_context_helps_where_words_follow_words():
+    rng = np.random.default_rng(5)
+    text = [0, 1]
+    for _ in range(4000):  # mostly the sum of the two words before
+        text.append((text[-1] + text[-2]) % 10 if rng.random() < 0.9 else int(rng.integers(10)))
+    found = [
+        build_kneser_ney(np.array(text[:3000]), order=n, vocab_size=10).perplexity(
+            np.array(text[3000:])
+        )
+        for n in (1, 2, 3)
+    ]
+    assert found[0] > 9 and found[1] > 8 and found[2] < 2
+
+
+@pytest.mark.parametrize("order", [0, 6])
+def test_an_order_out_of_range_is_refused(order):
+    with pytest.raises(ValueError, match=f"order = {order}: must lie in 1..5"):
+        build_kneser_ney(np.array([1, 2, 3]), order=order, vocab_size=4)
+    with pytest.raises(ValueError, match="the text have words"):
+        build_kneser_ney(np.array([], dtype=int), order=1, vocab_size=4)
