@@ -9,7 +9,6 @@ from torch.nn import functional
 
 from lstmgen.evaluation.perplexity import evaluate, evaluate_from_zero
 from lstmgen.model.language_model import DropoutShares, LanguageModel
-from lstmgen.ngrams.unigram import unigram_perplexity
 from lstmgen.text.prepared import Part
 
 VOCAB = 17
@@ -108,11 +107,3 @@ def test_evaluating_draws_nothing_and_changes_nothing():
     assert torch.equal(torch.random.get_rng_state(), torch_state)
     assert (np.random.get_state()[1] == numpy_state).all()
     assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
-
-
-def test_unigram_perplexity_is_its_definition():
-    counts = [2, 5, 1]  # 8 words; add one each: 3/11, 6/11, 2/11
-    ids = np.array([0, 1, 2, 3, 1])  # the first opens the text, 3 is unknown
-    nats = -(math.log(6 / 11) * 2 + math.log(2 / 11))
-    assert unigram_perplexity(counts, ids, unknown_id=3) == pytest.approx(math.exp(nats / 3))
-    assert math.isnan(unigram_perplexity(counts, np.array([0, 3]), unknown_id=3))

@@ -1,6 +1,7 @@
 """``lstmgen evaluate``."""
 
 import json
+import math
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -26,6 +27,10 @@ def evaluate(
     exact: Annotated[
         bool, typer.Option("--exact", help="One pass over the text instead of parallel lanes.")
     ] = False,
+    order: Annotated[
+        int,
+        typer.Option("--order", min=1, max=5, help="Words of the n-grams to compare with."),
+    ] = 3,
     samples: Annotated[
         int | None,
         typer.Option(
@@ -46,7 +51,7 @@ def evaluate(
     # torch, not before the run is found
     from lstmgen.run.evaluating import evaluate_found, measure_samples
 
-    scored = evaluate_found(run, text=text, split=split, runs=runs, exact=exact)
+    scored = evaluate_found(run, text=text, split=split, runs=runs, exact=exact, order=order)
     novelty = None if samples is None else measure_samples(scored.path, samples=samples, runs=runs)
     if as_json:
         typer.echo(json.dumps(_as_json(scored) | _novelty_json(novelty)))
@@ -72,6 +77,8 @@ def _as_json(scored: "Scored") -> dict[str, object]:
         "unknown": figures.unknown,
         "unknown_scored": scored.scores_unknown,
         "unigram_perplexity": scored.unigram,
+        "ngram_order": scored.order,
+        "ngram_perplexity": None if math.isnan(scored.ngram) else scored.ngram,
         "zero_state_perplexity": None if zero is None else zero.perplexity,
     }
 
@@ -101,17 +108,21 @@ def _novelty_table(novelty: "Novelty") -> str:
 
 def _as_table(scored: "Scored") -> str:
     from lstmgen.errors import printable
-    from lstmgen.reporting.figures import output_label, perplexity, share
+    from lstmgen.reporting.figures import against, output_label, perplexity, share
 
     figures = scored.carried
     unknown = f"{share(figures.unknown_share)} ({figures.unknown:,} of {figures.tokens:,} tokens, "
     unknown += "scored)" if scored.scores_unknown else "not scored)"
+    ngram = []
+    if not math.isnan(scored.ngram):
+        ngram = [(f"{scored.order}-gram perplexity", against(figures.perplexity, scored.ngram))]
     rows = [
         ("text", f"{printable(scored.text)}, by step {scored.step:,}"),
         ("words scored", f"{figures.words:,}"),
         ("nats per word", f"{figures.nats_per_word:.4f}"),
         ("perplexity", perplexity(figures.perplexity) + output_label(scored.output)),
         ("unigram perplexity", perplexity(scored.unigram)),
+        *ngram,
         ("bits per character", f"{figures.bits_per_character:.4f}"),
         ("top-1 accuracy", share(figures.accuracy)),
         ("unknown words", unknown),

@@ -219,7 +219,7 @@ class LanguageModel(nn.Module):
         share, kept = self.dropout.recurrent, []
         if share:
             for place, layer in enumerate(self.recurrent):
-                weight = cast("nn.Parameter", layer.get_parameter("weight_hh_l0"))
+                weight = layer.get_parameter("weight_hh_l0")
                 mask = masks.weights(place, weight.shape, share)
                 kept.append((weight, weight.detach().clone(), mask))
                 weight.data.mul_(mask)

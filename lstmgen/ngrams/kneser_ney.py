@@ -21,7 +21,8 @@ Ids = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
-LONGEST = 5  # words of an n-gram
+LONGEST, USUAL = 5, 3  # words of an n-gram: at most, and where nothing else is asked for
+MOST_WORDS = 5_000_000  # of a text that is counted: more would take much memory
 FALLBACK = (0.5, 1.0, 1.5)  # discounts where a text is too small to tell its own
 
 
@@ -170,7 +171,7 @@ def _level(keys: Numbers, counts: Numbers, *, contexts: int, base: int) -> Level
     discounts = _discounts(counts)
     taken = discounts[np.minimum(counts, 3)]
     places = keys // base
-    totals = np.bincount(places, weights=counts, minlength=contexts)
+    totals = np.bincount(places, weights=counts, minlength=contexts).astype(np.float64)
     left = np.bincount(places, weights=taken, minlength=contexts)
     return Level(keys, counts, discounts, totals, left / np.maximum(totals, 1))
 

@@ -169,6 +169,8 @@ class TrainingConsole:
         beat = f"{card.uniform:,.0f} uniform"
         if not math.isnan(card.unigram):
             beat += f", {figures.perplexity(card.unigram)} unigram"
+        if not math.isnan(card.ngram):
+            beat += f", {figures.perplexity(card.ngram)} 3-gram (Kneser-Ney)"
         rows = [
             ("text", f"{card.train_tokens:,} tokens in {stories}{held}"),
             ("vocabulary", f"{card.vocab_size:,} entries"),
@@ -211,6 +213,9 @@ class TrainingConsole:
         if not self.header_shown:
             self._say(HEADER, style="bold")
             self.header_shown = True
+            if self.started and not math.isnan(self.started.ngram):
+                ngram = figures.perplexity(self.started.ngram)
+                self._say(f"{'3-gram':>10} {'':>7} {'':>11} {ngram:>17}", style="dim")
         star = "*" if event.best else " "
         line = (
             f"{star} {event.step:>8,} {event.epoch:>7.2f} {figures.nats(event.train_nats):>11} "
@@ -228,6 +233,9 @@ class TrainingConsole:
             best = figures.perplexity_of(event.best_nats)
             where = f"on validation{self.labelled}, at step {event.best_step:,}"
             rows.append(("best perplexity", f"{best} {where}"))
+            if self.started and not math.isnan(self.started.ngram):
+                against = figures.against(math.exp(min(event.best_nats, 690)), self.started.ngram)
+                rows.append(("3-gram", against))
         if len(event.valid_nats) > 1:
             plain = "utf" not in (self.console.encoding or "").lower()
             rows.append(("its curve", figures.curve(event.valid_nats, width=40, plain=plain)))
@@ -243,7 +251,9 @@ class TrainingConsole:
 
     def _draw(self, event: Finished) -> Path | None:
         path = event.run / "plots" / "loss.png"
-        unigram = self.started.unigram if self.started else math.nan
+        baselines = {}
+        if self.started:
+            baselines = {"unigram": self.started.unigram, "3-gram": self.started.ngram}
         title = f"{event.run.name}: {event.words:,} words scored"
         rows = Records(event.run).rows()
-        return path if draw_losses(rows, path, title=title, unigram=unigram) else None
+        return path if draw_losses(rows, path, title=title, baselines=baselines) else None

@@ -20,6 +20,13 @@ def perplexity_of(nats_per_word: float) -> str:
     return "over 10^300" if nats_per_word > 690 else perplexity(math.exp(nats_per_word))
 
 
+def against(value: float, ngram: float) -> str:
+    """An n-gram's perplexity, and whether a network's is better."""
+    if value >= ngram:
+        return f"{perplexity(ngram)}: counting predicts this text better than the network"
+    return f"{perplexity(ngram)}: the network's is {1 - value / ngram:.0%} lower"
+
+
 def nats(value: float) -> str:
     """Nats per word."""
     return "-" if math.isnan(value) else f"{value:.3f}"

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 INK, TRAIN, VALID, QUIET = "#333333", "#8a9bb0", "#c44e2b", "#999999"
 
 
-def draw_losses(rows: list[Row], path: Path, *, title: str, unigram: float) -> bool:
+def draw_losses(rows: list[Row], path: Path, *, title: str, baselines: Mapping[str, float]) -> bool:
     """Draw nats per word of training and validation over the steps.
 
     Args:
         rows: of metrics.csv.
-        unigram: a perplexity to compare with; NaN draws none.
+        baselines: perplexities to compare with, by name; NaN draws none.
 
     Returns:
         Whether there was anything to draw.
@@ -47,11 +48,13 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, unigram: float) -> b
             ha="right",
             color=VALID,
         )
-    if not math.isnan(unigram):
-        axes.axhline(math.log(unigram), color=QUIET, linewidth=1, linestyle="--")
+    for name, value in baselines.items():
+        if math.isnan(value):
+            continue
+        axes.axhline(math.log(value), color=QUIET, linewidth=1, linestyle="--")
         axes.annotate(
-            f"unigram, {figures.perplexity(unigram)}",
-            (0.3, math.log(unigram)),
+            f"{name}, {figures.perplexity(value)}",
+            (0.3, math.log(value)),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
             xytext=(0, -14),

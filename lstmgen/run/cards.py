@@ -4,7 +4,8 @@ import math
 from pathlib import Path
 
 from lstmgen.config.schema import ModelConfig
-from lstmgen.ngrams.unigram import unigram_perplexity
+from lstmgen.ngrams.kneser_ney import USUAL, build_unigram
+from lstmgen.run.counting import count_ngrams
 from lstmgen.run.events import Started
 from lstmgen.run.setup import Ready
 
@@ -13,9 +14,11 @@ def start_card(run: Path, ready: Ready, *, resumed_at: int | None) -> Started:
     """The card of a training that is ready."""
     config, corpus, fit = ready.config, ready.corpus, ready.fit
     vocabulary, valid = corpus.vocabulary, corpus.valid
-    unigram = math.nan
+    unigram = ngram = math.nan
     if valid is not None:
-        unigram = unigram_perplexity(vocabulary.counts, valid.ids, unknown_id=vocabulary.unknown_id)
+        unigram = build_unigram(vocabulary.counts).perplexity(valid.ids)
+        model = count_ngrams(corpus.train, vocabulary, order=USUAL)
+        ngram = math.nan if model is None else model.perplexity(valid.ids)
     return Started(
         run=run,
         files=corpus.files,
@@ -37,6 +40,7 @@ def start_card(run: Path, ready: Ready, *, resumed_at: int | None) -> Started:
         device=ready.device,
         uniform=float(len(vocabulary)),
         unigram=unigram,
+        ngram=ngram,
         resumed_at=resumed_at,
     )
 

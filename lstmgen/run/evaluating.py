@@ -8,7 +8,8 @@ from lstmgen import checkpoint
 from lstmgen.errors import DataError
 from lstmgen.evaluation.novelty import Novelty, measure_novelty
 from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
-from lstmgen.ngrams.unigram import unigram_perplexity
+from lstmgen.ngrams.kneser_ney import build_unigram
+from lstmgen.run.counting import count_run
 from lstmgen.run.generating import open_found, open_generator
 from lstmgen.run.models import build_model, load_weights
 from lstmgen.run.samples import generate_samples
@@ -25,6 +26,8 @@ class Scored:
         zero_state: by windows from a zero state; None unless trained in random order.
         output: softmax or adaptive.
         unigram: perplexity of the same words by their counts in the training text.
+        order, ngram: of the Kneser-Ney model of the training text, and its perplexity; NaN
+            where that text is out of reach or too long to count.
     """
 
     path: Path
@@ -34,11 +37,13 @@ class Scored:
     zero_state: Evaluation | None
     output: str
     unigram: float
+    order: int
+    ngram: float
     scores_unknown: bool
 
 
 def evaluate_found(
-    given: Path | None, *, text: str | None, split: Split, runs: Path, exact: bool
+    given: Path | None, *, text: str | None, split: Split, runs: Path, exact: bool, order: int
 ) -> Scored:
     """Score a checkpoint.
 
@@ -47,6 +52,7 @@ def evaluate_found(
         text: a file to score, - for standard input; None scores a split of the run's own text.
         runs: where prepared texts are kept.
         exact: one pass from end to end instead of parallel lanes.
+        order: words of the n-grams to compare with.
 
     Raises:
         DataError, CheckpointError: where the text or the checkpoint cannot be used.
@@ -67,6 +73,7 @@ def evaluate_found(
         )
     if not carried.words or math.isnan(carried.nats):
         raise DataError(f"{name}: none of its {part.tokens:,} words is known, nothing to score")
+    ngrams = count_run(opened, order=order, runs=runs)
     return Scored(
         path=opened.checkpoint.path,
         step=opened.checkpoint.step,
@@ -74,7 +81,9 @@ def evaluate_found(
         carried=carried,
         zero_state=zero_state,
         output=config.model.output,
-        unigram=unigram_perplexity(vocabulary.counts, part.ids, unknown_id=vocabulary.unknown_id),
+        unigram=build_unigram(vocabulary.counts).perplexity(part.ids),
+        order=order,
+        ngram=math.nan if ngrams is None else ngrams.perplexity(part.ids),
         scores_unknown=vocabulary.models_unknown,
     )
 

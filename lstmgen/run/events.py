@@ -25,7 +25,8 @@ class Started:
     Attributes:
         parameters: trained numbers.
         output: softmax or adaptive, as the config says: their perplexities are two models'.
-        uniform, unigram: perplexities to beat, on the validation text.
+        uniform, unigram, ngram: perplexities to beat, on the validation text; NaN where there
+            is none. The last two are Kneser-Ney models', of order 1 and 3.
         resumed_at: the step from which training goes on; None at a fresh start.
     """
 
@@ -49,6 +50,7 @@ class Started:
     device: str
     uniform: float
     unigram: float
+    ngram: float
     resumed_at: int | None
 
 

@@ -1,0 +1,26 @@
+"""The n-gram model that a network has to beat, of a run's training text."""
+
+from pathlib import Path
+
+from lstmgen.errors import LstmgenError
+from lstmgen.ngrams.kneser_ney import MOST_WORDS, KneserNey, build_kneser_ney
+from lstmgen.run.generating import Opened
+from lstmgen.run.texts import find_part
+from lstmgen.text.prepared import Part
+from lstmgen.text.vocabulary import Vocabulary
+
+
+def count_ngrams(train: Part, vocabulary: Vocabulary, *, order: int) -> KneserNey | None:
+    """The model of a training text; None where that is too long to count."""
+    if len(train.ids) > MOST_WORDS:
+        return None
+    return build_kneser_ney(train.ids, order=order, vocab_size=len(vocabulary))
+
+
+def count_run(opened: Opened, *, order: int, runs: Path) -> KneserNey | None:
+    """The model of the text that a checkpoint learnt; None where that is out of reach."""
+    try:
+        train, _ = find_part(opened, text=None, split="train", runs=runs)
+    except LstmgenError:
+        return None
+    return count_ngrams(train, opened.vocabulary, order=order)
