@@ -200,6 +200,45 @@ def test_evaluate_prints_its_figures(trained):
     assert "none of its 3 words is known, nothing to score" in none.stderr
 
 
+def test_evaluate_adapts_by_what_was_tuned_on_validation(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("lstmgen.evaluation.adapting.WINDOWS", (50,))
+    monkeypatch.setattr("lstmgen.evaluation.adapting.RATES", (1e-3,))
+    run = call_cli("train", tiny, "data.test=story.txt", cwd=tmp_path, check=0).stdout.strip()
+    early = call_cli("evaluate", "--adapt", cwd=tmp_path, check=2)
+    assert "nothing was tuned for this run yet. Run lstmgen evaluate --tune first" in early.stderr
+    wrong = call_cli("evaluate", "--tune", "--split", "test", cwd=tmp_path, check=2)
+    assert "tuned on the run's validation text only" in wrong.stderr
+    told = json.loads(call_cli("evaluate", "--tune", "--json", cwd=tmp_path, check=0).stdout)
+    again = json.loads(call_cli("evaluate", "--adapt", "--json", cwd=tmp_path, check=0).stdout)
+    assert told == again
+    assert [line["parts"] for line in told["adapted"]][-1] == ["dynamic", "cache", "ngram"]
+    assert told["adapted"][0]["perplexity"] == pytest.approx(told["perplexity"], rel=1e-4)
+    table = call_cli("evaluate", "--adapt", "--split", "test", cwd=tmp_path, check=0).stdout
+    assert "dynamic evaluation + cache + 3-gram" in table
+    assert "theta" in table.splitlines()[-1] and "words of validation" in table.splitlines()[-1]
+    other = call_cli("evaluate", "--adapt", "--order", 5, cwd=tmp_path, check=2)
+    assert "--order 5: the weights were tuned with n-grams of order 3" in other.stderr
+    (tmp_path / run / "adaptation.json").write_text('{"order": 3, "weights": 7}')
+    damaged = call_cli("evaluate", "--adapt", cwd=tmp_path, check=2)
+    assert "adaptation.json: is damaged. Run lstmgen evaluate --tune again" in damaged.stderr
+
+
+def test_evaluate_says_where_counting_wins(tiny, tmp_path):
+    done = call_cli("train", tiny, "train.epochs=1", cwd=tmp_path, check=0)
+    assert "counting predicts this text better than the network" in done.stderr
+    figures = json.loads(call_cli("evaluate", "--json", cwd=tmp_path, check=0).stdout)
+    assert figures["ngram_order"] == 3
+    assert figures["ngram_perplexity"] < figures["perplexity"]
+    five = json.loads(call_cli("evaluate", "--json", "--order", 5, cwd=tmp_path, check=0).stdout)
+    assert five["ngram_order"] == 5 and five["ngram_perplexity"] != figures["ngram_perplexity"]
+    table = call_cli("evaluate", cwd=tmp_path, check=0).stdout
+    assert "counting predicts this text better than the network" in table
+    (tmp_path / "story.txt").unlink()  # the training text is gone: no n-grams, and no failure
+    (tmp_path / "other.txt").write_text("The cat sat by the mill.\n")
+    left = call_cli("evaluate", "--text", "other.txt", "--json", cwd=tmp_path, check=0).stdout
+    assert json.loads(left)["ngram_perplexity"] is None
+
+
 def test_random_order_shows_both_figures(tiny, tmp_path):
     done = call_cli("train", tiny, "train.order=random", cwd=tmp_path, check=0)
     assert "from zero state" in done.stderr

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -10,8 +11,12 @@ from lstmgen.cli.options import Run, RunsDir
 from lstmgen.cli.outcome import reported
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lstmgen.evaluation.novelty import Novelty
+    from lstmgen.run.adapting import Adapted
     from lstmgen.run.evaluating import Scored
+    from lstmgen.run.texts import Split
 
 
 @reported
@@ -26,6 +31,14 @@ def evaluate(
     ] = "valid",
     exact: Annotated[
         bool, typer.Option("--exact", help="One pass over the text instead of parallel lanes.")
+    ] = False,
+    adapt: Annotated[
+        bool,
+        typer.Option("--adapt", help="Also with a cache, dynamic evaluation and n-grams mixed in."),
+    ] = False,
+    tune: Annotated[
+        bool,
+        typer.Option("--tune", help="Tune --adapt on the validation text, and keep it."),
     ] = False,
     order: Annotated[
         int,
@@ -51,14 +64,70 @@ def evaluate(
     # torch, not before the run is found
     from lstmgen.run.evaluating import evaluate_found, measure_samples
 
+    adapted = None
+    if adapt or tune:  # first, since it may refuse
+        adapted = _adapt(run, text=text, split=split, runs=runs, order=order, tune=tune)
+        run = adapted.path
     scored = evaluate_found(run, text=text, split=split, runs=runs, exact=exact, order=order)
     novelty = None if samples is None else measure_samples(scored.path, samples=samples, runs=runs)
     if as_json:
-        typer.echo(json.dumps(_as_json(scored) | _novelty_json(novelty)))
+        typer.echo(json.dumps(_as_json(scored) | _novelty_json(novelty) | _adapted_json(adapted)))
         return
     typer.echo(_as_table(scored))
+    if adapted is not None:
+        typer.echo(_adapted_table(adapted))
     if novelty is not None:
         typer.echo(_novelty_table(novelty))
+
+
+def _adapt(
+    run: "Path | None", *, text: str | None, split: "Split", runs: "Path", order: int, tune: bool
+) -> "Adapted":
+    from lstmgen.reporting.progress import Bars
+    from lstmgen.run.adapting import evaluate_adapting
+
+    with Bars() as bars:
+        return evaluate_adapting(
+            run, text=text, split=split, runs=runs, order=order, tuning=tune, told=bars.told
+        )
+
+
+def _name(parts: tuple[str, ...], order: int) -> str:
+    names = {"dynamic": "dynamic evaluation", "ngram": f"{order}-gram"}
+    return " + ".join(names.get(part, part) for part in parts)
+
+
+def _adapted_json(adapted: "Adapted | None") -> dict[str, object]:
+    if adapted is None:
+        return {}
+    return {
+        "adapted": [
+            {"parts": line.parts, "weights": line.weights, "perplexity": line.perplexity}
+            for line in adapted.lines
+        ],
+        "tuned": asdict(adapted.tuned),
+    }
+
+
+def _adapted_table(adapted: "Adapted") -> str:
+    from lstmgen.reporting.figures import perplexity
+
+    tuned = adapted.tuned
+    rows = [
+        (
+            _name(line.parts, adapted.order),
+            f"{perplexity(line.perplexity):>8}   "
+            + " ".join(f"{weight:.2f}" for weight in line.weights),
+        )
+        for line in adapted.lines
+    ]
+    told = (
+        f"cache of {tuned.cache_window:,} words, theta {tuned.cache_theta:g}; dynamic evaluation "
+        f"({tuned.dynamic.rule}) every {tuned.dynamic.segment} words, rate {tuned.dynamic.rate:g}, "
+        f"decay {tuned.dynamic.decay:g}; tuned on {tuned.words:,} words of validation"
+    )
+    head = f"{'in one pass':<38}{'perplexity':>8}   weights"
+    return "\n".join([head, *(f"{label:<40}{value}" for label, value in rows), told])
 
 
 def _as_json(scored: "Scored") -> dict[str, object]:

@@ -8,12 +8,14 @@ from lstmgen import checkpoint
 from lstmgen.errors import DataError
 from lstmgen.evaluation.novelty import Novelty, measure_novelty
 from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
+from lstmgen.model.language_model import LanguageModel
 from lstmgen.ngrams.kneser_ney import build_unigram
 from lstmgen.run.counting import count_run
-from lstmgen.run.generating import open_found, open_generator
+from lstmgen.run.generating import Opened, open_found, open_generator
 from lstmgen.run.models import build_model, load_weights
 from lstmgen.run.samples import generate_samples
 from lstmgen.run.texts import Split, find_part
+from lstmgen.text.prepared import Part
 
 
 @dataclass(frozen=True)
@@ -42,26 +44,50 @@ class Scored:
     scores_unknown: bool
 
 
+@dataclass(frozen=True)
+class Scoring:
+    """A checkpoint's model and a text by its vocabulary."""
+
+    opened: Opened
+    model: LanguageModel
+    part: Part
+    name: str
+
+
+def open_scoring(given: Path | None, *, text: str | None, split: Split, runs: Path) -> Scoring:
+    """A checkpoint and the text that it is to score.
+
+    Args:
+        given: a run or step folder; None is the newest run.
+        text: a file to score, - for standard input; None scores a split of the run's own text.
+        runs: where prepared texts are kept.
+
+    Raises:
+        DataError, CheckpointError: where the text or the checkpoint cannot be used.
+    """
+    opened, weights = open_found(given, runs)
+    part, name = find_part(opened, text=text, split=split, runs=runs)
+    model = build_model(opened.config.model, opened.vocabulary, seed=0)
+    load_weights(model, weights, source=str(opened.checkpoint.path))
+    return Scoring(opened, model, part, name)
+
+
 def evaluate_found(
     given: Path | None, *, text: str | None, split: Split, runs: Path, exact: bool, order: int
 ) -> Scored:
     """Score a checkpoint.
 
     Args:
-        given: a run or step folder; None is the newest run.
-        text: a file to score, - for standard input; None scores a split of the run's own text.
-        runs: where prepared texts are kept.
+        given, text, split, runs: see ``open_scoring``.
         exact: one pass from end to end instead of parallel lanes.
         order: words of the n-grams to compare with.
 
     Raises:
         DataError, CheckpointError: where the text or the checkpoint cannot be used.
     """
-    opened, weights = open_found(given, runs)
+    scoring = open_scoring(given, text=text, split=split, runs=runs)
+    opened, model, part, name = scoring.opened, scoring.model, scoring.part, scoring.name
     vocabulary, config = opened.vocabulary, opened.config
-    part, name = find_part(opened, text=text, split=split, runs=runs)
-    model = build_model(config.model, vocabulary, seed=0)
-    load_weights(model, weights, source=str(opened.checkpoint.path))
     carried = evaluate(model, part, unknown_id=vocabulary.unknown_id, exact=exact)
     zero_state = None
     if config.train.order == "random":
