@@ -10,6 +10,7 @@ from lstmgen.evaluation.cache import Cache
 from lstmgen.evaluation.dynamic import FLOOR, Dynamic, gradient_sizes, read_segments
 from lstmgen.evaluation.mixture import fit_weights, mix, perplexity
 from lstmgen.evaluation.perplexity import evaluate
+from lstmgen.generation.cache import CacheSettings, RecentWords
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.ngrams.kneser_ney import build_kneser_ney
 from lstmgen.text.prepared import Part
@@ -51,6 +52,24 @@ def test_the_cache_is_its_definition_however_the_text_is_cut(rows):
             weights = [float(torch.exp(theta * (outputs[place] @ outputs[i]))) for i in held]
             same = sum(w for i, w in zip(held, weights, strict=True) if words[i] == words[place])
             assert found[number, place] == pytest.approx(same / sum(weights), abs=1e-12)
+
+
+def test_the_cache_of_generation_is_that_of_evaluation():
+    generator = torch.Generator().manual_seed(1)
+    outputs = torch.randn(30, 5, generator=generator, dtype=torch.float64)
+    logits = torch.randn(30, VOCAB, generator=generator, dtype=torch.float64).numpy()
+    words = text(30, seed=2).astype(np.int64)
+    words[7] = VOCAB
+    recent = RecentWords(CacheSettings(weight=0.3, window=11, theta=0.7), vocab_size=VOCAB)
+    expected = Cache(11, (0.7,), vocab_size=VOCAB).score(outputs, words)[0]
+    for place, word in enumerate(words):
+        mixed = recent.fork().mix(logits[place], outputs[place].numpy())
+        assert np.exp(mixed).sum() == pytest.approx(1 if place else np.exp(logits[0]).sum())
+        if place and word < VOCAB:
+            alone = np.exp(logits[place, word]) / np.exp(logits[place]).sum()
+            share = 0.7 * alone + 0.3 * expected[place]
+            assert mixed[word] == pytest.approx(np.log(share), abs=1e-12)
+        recent.add(outputs[place].numpy(), int(word))
 
 
 def test_the_shares_of_all_words_in_a_cache_sum_to_one():

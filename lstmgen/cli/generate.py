@@ -76,6 +76,17 @@ def generate(
         int | None,
         typer.Option("--no-repeat-ngram", help="No so many tokens in a row twice."),
     ] = None,
+    cache_weight: Annotated[
+        float | None,
+        typer.Option("--cache-weight", help="How much the last words are likelier to come again."),
+    ] = None,
+    cache_window: Annotated[
+        int | None, typer.Option("--cache-window", help="How many words are the last.")
+    ] = None,
+    cache_theta: Annotated[
+        float | None,
+        typer.Option("--cache-theta", help="How much words in a like context count more."),
+    ] = None,
     banned: Annotated[
         list[str] | None, typer.Option("--banned", help="A word never to draw (repeat for more).")
     ] = None,
@@ -134,8 +145,9 @@ def generate(
         "words": words, "min_words": min_words, "stop": stop, "stop_at": stop_at,
         "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p,
         "repetition_penalty": repetition_penalty, "repetition_span": repetition_span,
-        "no_repeat_ngram": no_repeat_ngram, "banned": banned or None, "max_copied": max_copied,
-        "oov": oov, "beams": beams, "length_penalty": length_penalty,
+        "no_repeat_ngram": no_repeat_ngram, "cache_weight": cache_weight,
+        "cache_window": cache_window, "cache_theta": cache_theta, "banned": banned or None,
+        "max_copied": max_copied, "oov": oov, "beams": beams, "length_penalty": length_penalty,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value is not None}
     _refuse_bytes(

@@ -198,6 +198,14 @@ class SampleConfig(Section):
     no_repeat_ngram: int | None = key(
         None, "no so many tokens in a row twice; none: they may", ge=1, le=100, unit="tokens"
     )
+    cache_weight: float = key(
+        0.0, "of the last words in a mixture with the model, so that they come again", ge=0, lt=1,
+        unit="share",
+    )  # fmt: skip
+    cache_window: int = key(500, "words that this cache holds", ge=1, le=1_000_000, unit="words")
+    cache_theta: float = key(
+        0.1, "of the cache: above 0, words in a context like this one count more", ge=0, le=100
+    )
     banned: list[str] = key([], "words that are never drawn, in whatever case")
     max_copied: int | None = key(
         None, "longest run of words copied from the training text; none: any", ge=0, unit="words"
@@ -268,6 +276,10 @@ def find_conflicts(config: "Config") -> list[Conflict]:
                 f"must be at most sample.words ({sample.words}). Raise sample.words",
             )
         )
+    if sample.cache_weight and sample.beams is not None:
+        message = "a beam search reads no cache. Set sample.cache_weight: 0, or leave beams out"
+        keys = ("sample.cache_weight", "sample.beams")
+        conflicts.append(Conflict(keys, sample.cache_weight, message))
     if config.data.vocabulary is not None:
         for key, value, free in (
             ("data.vocabulary_size", config.data.vocabulary_size, None),

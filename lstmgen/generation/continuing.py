@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmgen.errors import CheckpointError, UsageError
+from lstmgen.generation.cache import CacheSettings, RecentWords
 from lstmgen.generation.constraints import Constraints, History
 from lstmgen.generation.cue import Cue
 from lstmgen.generation.engine import Engine, States
@@ -159,6 +160,7 @@ class _Live:
     continuation: Continuation
     generator: np.random.Generator
     history: History
+    recent: RecentWords | None
 
 
 def continue_cue(
@@ -171,6 +173,7 @@ def continue_cue(
     settings: Settings,
     ending: Ending,
     constraints: Constraints = Constraints(),  # noqa: B008 (frozen)
+    cache: CacheSettings = CacheSettings(),  # noqa: B008 (frozen)
     index: CopyIndex | None = None,
     details: bool = False,
 ) -> Iterator[Piece]:
@@ -182,6 +185,7 @@ def continue_cue(
     never drawn otherwise. A sample of which no word is left to draw ends.
 
     Args:
+        cache: of the last words, mixed with the model before anything is ruled out.
         index: of the training text; needed for ``max_copied`` and told in details.
         details: tell what the model thought of each word.
 
@@ -190,12 +194,14 @@ def continue_cue(
         UsageError: where the settings leave no word to draw.
     """
     forbidden = forbidden_ids(vocabulary, ending, constraints)
-    states, history = read_cue_into(engine, vocabulary, cue, constraints, index)
+    recent = RecentWords(cache, vocab_size=len(vocabulary)) if cache.weight else None
+    states, history = read_cue_into(engine, vocabulary, cue, constraints, index, recent=recent)
     running = [
         _Live(
             Continuation(k, copy.copy(cue.joiner), cue.ends_in_space),
             np.random.default_rng([seed, k]),
             history.fork(),
+            None if recent is None else recent.fork(),
         )
         for k in range(samples)
     ]
@@ -203,7 +209,7 @@ def continue_cue(
     while running and ending.words:
         logits = finite(engine.logits(states))
         scores = restrict(
-            logits,
+            _cached(logits, states, running),
             penalty=settings.repetition_penalty,
             forbidden=forbidden,
             forbidden_each=[ruled_out(s.history, s.continuation, ending) for s in running],
@@ -217,6 +223,8 @@ def continue_cue(
                 continue
             piece = live.continuation.take(vocabulary.entries[word], ending)
             live.history.add(word)
+            if live.recent is not None:
+                live.recent.add(states[-1].hidden[row], word)
             yield described(piece, logits[row], word, live.history) if details else piece
             if not piece.ended:
                 kept.append(row)
@@ -257,14 +265,34 @@ def read_cue_into(
     cue: Cue,
     constraints: Constraints,
     index: CopyIndex | None,
+    *,
+    recent: RecentWords | None = None,
 ) -> tuple[States, History]:
-    """The state after a cue, for one sample, and what the constraints remember of it."""
+    """The state after a cue, for one sample, and what the constraints remember of it.
+
+    Args:
+        recent: holds the cue's words too; the first one, which nothing was read before, not.
+    """
     history = History(constraints, vocabulary=vocabulary, index=index)
     states = engine.zero_states(1)
-    for word in cue:
+    for place, word in enumerate(cue):
+        if recent is not None and place:
+            recent.add(states[-1].hidden[0], word)
         states = engine.read(np.array([word]), states)
         history.add(word)
     return states, history
+
+
+def _cached(
+    logits: NDArray[np.floating[Any]], states: States, running: Sequence[_Live]
+) -> NDArray[np.floating[Any]]:
+    """The samples' logits, each mixed with its cache where it has one."""
+    mixed = [
+        live.recent.mix(row, output)
+        for live, row, output in zip(running, logits, states[-1].hidden, strict=True)
+        if live.recent is not None
+    ]
+    return np.stack(mixed) if mixed else logits
 
 
 def take_rows(states: States, rows: Sequence[int]) -> States:

@@ -113,6 +113,7 @@ class Generator:
                 details=details,
             )
             return
+        from lstmgen.generation.cache import CacheSettings
         from lstmgen.generation.continuing import continue_cue
 
         yield from continue_cue(
@@ -124,6 +125,7 @@ class Generator:
             settings=_filters(settings),
             ending=ending,
             constraints=constraints,
+            cache=CacheSettings(settings.cache_weight, settings.cache_window, settings.cache_theta),
             index=self.copies,
             details=details,
         )

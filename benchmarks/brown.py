@@ -1,0 +1,116 @@
+"""Perplexity on Brown as Bengio et al. (2003) split it: one table for one recipe.
+
+    python benchmarks/brown.py --folder brown --recipe brown [--order 5] [--write]
+
+The folder holds train.txt, valid.txt and test.txt, words divided by spaces, and
+vocabulary.txt. The recipe is trained on the first, steered by the second, tuned on it
+(``evaluate --tune``); then the third is read, once. --set gives further settings, for an
+ablation; with --valid-only the test text is not read at all.
+"""
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from report import report
+
+from lstmgen.ngrams.kneser_ney import build_kneser_ney
+from lstmgen.text.prepared import TextSettings, encode_files, prepare
+
+LSTMGEN = (sys.executable, "-m", "lstmgen")
+
+
+def texts_of(folder: Path) -> list[str]:
+    """The settings that name the files."""
+    named = {"train": "train.txt", "valid": "valid.txt", "test": "test.txt"}
+    settings = [f"data.{key}={folder / name}" for key, name in named.items()]
+    return [*settings, f"data.vocabulary={folder / 'vocabulary.txt'}"]
+
+
+def train(recipe: str, folder: Path, runs: Path, settings: list[str]) -> tuple[Path, list[Any]]:
+    """Train; the run folder and its rows of metrics."""
+    command = [*LSTMGEN, "train", recipe, "-q", "--runs-dir", str(runs), *texts_of(folder)]
+    done = subprocess.run([*command, *settings], stdout=subprocess.PIPE, text=True, check=True)
+    run = Path(done.stdout.strip())
+    with (run / "metrics.csv").open() as file:
+        return run, list(csv.DictReader(file))
+
+
+def evaluated(run: Path, runs: Path, *arguments: str) -> dict[str, Any]:
+    """What ``lstmgen evaluate`` says."""
+    command = [*LSTMGEN, "evaluate", str(run), "--json", "--runs-dir", str(runs), *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def baselines(folder: Path, runs: Path) -> dict[int, tuple[float, float]]:
+    """Kneser-Ney perplexities on the validation and the test text, by order."""
+    settings = TextSettings(
+        train=str(folder / "train.txt"),
+        valid=str(folder / "valid.txt"),
+        tokenizer="whitespace",
+        vocabulary=str(folder / "vocabulary.txt"),
+    )
+    corpus = prepare(settings, folder=runs / ".prepared")
+    size = len(corpus.vocabulary)
+    test = encode_files(
+        str(folder / "test.txt"), corpus.vocabulary, kind="whitespace", lowercase=False, key="test"
+    )
+    found = {}
+    for order in (1, 2, 3, 5):
+        model = build_kneser_ney(corpus.train.ids, order=order, vocab_size=size)
+        valid = corpus.valid.ids if corpus.valid is not None else test.ids
+        found[order] = (model.perplexity(valid), model.perplexity(test.ids))
+    return found
+
+
+def main() -> None:
+    """Train, tune, and read the test text."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, required=True, help="of the split's four files")
+    parser.add_argument("--recipe", default="brown", help="a preset or a config file")
+    parser.add_argument("--order", type=int, default=5, help="of the n-grams that are mixed in")
+    parser.add_argument("--set", action="append", default=[], help="KEY=VALUE of the config")
+    parser.add_argument("--valid-only", action="store_true", help="leave the test text alone")
+    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
+    given = parser.parse_args()
+    folder = given.folder.resolve()
+    with tempfile.TemporaryDirectory() as name:
+        runs = Path(name)
+        run, rows = train(given.recipe, folder, runs, given.set)
+        minutes = float(rows[-1]["seconds"]) / 60
+        best = min(float(row["valid_perplexity"]) for row in rows if row["valid_perplexity"])
+        print(f"best validation perplexity {best:.1f}, {minutes:.1f} min", file=sys.stderr)
+        if given.valid_only:
+            print(json.dumps([given.recipe, *given.set, best, minutes]))
+            return
+        order = ("--order", str(given.order))
+        parts = [("valid", evaluated(run, runs, "--tune", *order))]
+        parts.append(("test", evaluated(run, runs, "--adapt", "--split", "test", *order)))
+        counted = baselines(folder, runs)
+    heads = ["text", "Kneser-Ney 1 / 2 / 3 / 5"]
+    heads += ["static" if line["parts"] == ["static"] else " + ".join(line["parts"])
+              for line in parts[0][1]["adapted"]]  # fmt: skip
+    table = []
+    for place, (part, figures) in enumerate(parts):
+        counts = " / ".join(f"{both[place]:.1f}" for both in counted.values())
+        lines = [f"{line['perplexity']:.1f}" for line in figures["adapted"]]
+        table.append((part, counts, *lines))
+    tuned = parts[0][1]["tuned"]
+    command = " ".join(
+        ["python benchmarks/brown.py --folder ... --recipe", given.recipe, "--order",
+         str(given.order), *(f"--set {setting}" for setting in given.set)]
+    )  # fmt: skip
+    facts = f"{minutes:.1f} min of training; n-grams of order {given.order}; {json.dumps(tuned)}"
+    print(facts)
+    report(f"brown {given.recipe}", command, heads, table, write=given.write)
+
+
+if __name__ == "__main__":
+    main()
