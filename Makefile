@@ -63,7 +63,7 @@ lint: $(READY)
 # Peers come by path, as do their texts: PEER a checkout of pytorch/examples, TEXTS as in
 # "--text Brown=brown --text Shakespeare=input.txt", KERAS the python of an environment with Keras.
 bench: $(READY)
-	@set -e; for script in plain cells generation startup preparing growth profile_step; do \
+	@set -e; for script in plain cells regularisers generation startup preparing growth profile_step; do \
 	  $(BIN)/python benchmarks/$$script.py $(ARGS); \
 	done
 	@if [ -n "$(PEER)" ]; then $(BIN)/python benchmarks/generation.py --peer "$(PEER)" --only-shell $(ARGS); \

@@ -177,7 +177,7 @@ def test_weights_of_a_mixture_are_the_likeliest_ones():
 
 def test_what_is_tuned_holds_for_another_text(monkeypatch):
     monkeypatch.setattr("lstmgen.evaluation.adapting.WINDOWS", (10, 50))
-    monkeypatch.setattr("lstmgen.evaluation.adapting.RATES", (0.001, 0.01))
+    monkeypatch.setattr("lstmgen.evaluation.adapting.RATES", {"rms": (0.01,), "sgd": (0.1,)})
     monkeypatch.setattr("lstmgen.evaluation.adapting.DECAYS", (0.0, 0.01))
     model, train = make(), np.tile(text(30), 20)
     ngrams = build_kneser_ney(train, order=3, vocab_size=VOCAB)

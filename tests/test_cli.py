@@ -202,7 +202,7 @@ def test_evaluate_prints_its_figures(trained):
 
 def test_evaluate_adapts_by_what_was_tuned_on_validation(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("lstmgen.evaluation.adapting.WINDOWS", (50,))
-    monkeypatch.setattr("lstmgen.evaluation.adapting.RATES", (1e-3,))
+    monkeypatch.setattr("lstmgen.evaluation.adapting.RATES", {"rms": (0.01,), "sgd": (0.1,)})
     run = call_cli("train", tiny, "data.test=story.txt", cwd=tmp_path, check=0).stdout.strip()
     early = call_cli("evaluate", "--adapt", cwd=tmp_path, check=2)
     assert "nothing was tuned for this run yet. Run lstmgen evaluate --tune first" in early.stderr
@@ -250,7 +250,8 @@ def test_random_order_shows_both_figures(tiny, tmp_path):
     ("arguments", "message"),
     [
         (["train", "none.yaml"], "error: none.yaml: no such config file. Name a file, or one of "
-         "those that come with lstmgen: dense, fable, story"),
+         "those that come with lstmgen: brown, brown-long, dense, fable, "
+         "shakespeare, story"),
         (["train"], "error: no config is named. Write: lstmgen train CONFIG"),
         (["train", "my.yaml", "other.yaml"], "error: other.yaml: one config is trained at a time"),
         (["train", "my.yaml", "train.windwo=3"], "error: command line: train.windwo = 3: no such "

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 
 import pytest
 from conftest import call_cli
@@ -63,3 +64,29 @@ def test_the_start_card_names_the_cell(tiny, tmp_path):
     ):
         done = call_cli("train", tiny, *settings, "train.max_steps=1", cwd=tmp_path, check=0)
         assert named in done.stderr
+
+
+EVERYTHING = (
+    "model.dropout.input=0.4", "model.dropout.output=0.4", "model.dropout.words=0.2",
+    "model.dropout.recurrent=0.4", "train.ar=2", "train.tar=1", "train.average=ema",
+    "train.average_decay=0.9", "train.patience=3", "train.eval_every=2",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [12, 200, 2000])
+def test_a_tiny_text_trains_with_every_regulariser_on(tiny, tmp_path, words):
+    """All figures finite, the best checkpoint kept, and what counting makes of it told."""
+    story = (tmp_path / "story.txt").read_text().split(" ")
+    (tmp_path / "story.txt").write_text(" ".join((story * 6)[:words]))
+    run = train(tiny, *EVERYTHING, "data.valid_fraction=0.3", cwd=tmp_path)
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows and all(math.isfinite(float(row["train_nats"])) for row in rows)
+    scored = [float(row["valid_nats"]) for row in rows if row["valid_nats"]]
+    split = "valid" if scored else "train"
+    found = json.loads(call_cli("evaluate", run, "--split", split, "--json", cwd=tmp_path,
+                                check=0).stdout)  # fmt: skip
+    assert math.isfinite(found["perplexity"]) and found["ngram_perplexity"] > 0
+    if words > 12:
+        assert found["nats_per_word"] == pytest.approx(min(scored), abs=1e-5)
+        assert "3-gram" in (run / "log.txt").read_text()

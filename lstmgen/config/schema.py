@@ -204,7 +204,7 @@ class SampleConfig(Section):
     )  # fmt: skip
     cache_window: int = key(500, "words that this cache holds", ge=1, le=1_000_000, unit="words")
     cache_theta: float = key(
-        0.1, "of the cache: above 0, words in a context like this one count more", ge=0, le=100
+        10.0, "of the cache: above 0, words in a context like this one count more", ge=0, le=1000
     )
     banned: list[str] = key([], "words that are never drawn, in whatever case")
     max_copied: int | None = key(

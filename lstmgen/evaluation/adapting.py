@@ -5,13 +5,13 @@ validation text, never on the one that is told of.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lstmgen.evaluation.cache import Cache
-from lstmgen.evaluation.dynamic import Dynamic, Sizes, gradient_sizes, read_segments
+from lstmgen.evaluation.dynamic import Dynamic, Rule, Sizes, gradient_sizes, read_segments
 from lstmgen.evaluation.mixture import Floats, fit_weights, mix, perplexity
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.ngrams.kneser_ney import KneserNey
@@ -20,9 +20,12 @@ from lstmgen.windows.window import Ids
 Told = Callable[[str, int, int], None]  # what is done, words done, words in all
 
 WINDOWS = (500, 2000, 8000)  # of the cache, tried
-THETAS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
-RATES = (0.00003, 0.0001, 0.0003, 0.001)  # of dynamic evaluation
-DECAYS = (0.0, 0.001, 0.003, 0.01)
+THETAS = (1.0, 3.0, 10.0, 20.0, 40.0, 80.0)
+RATES: dict[Rule, tuple[float, ...]] = {  # of dynamic evaluation
+    "rms": (0.03, 0.1, 0.3),
+    "sgd": (0.1, 0.3, 1.0),
+}
+DECAYS = (0.0, 0.001, 0.01)
 SEGMENT = 20  # words
 TUNED_WORDS = 50_000  # of the validation text that windows and weights are tuned on
 RATED_WORDS = 15_000  # and rates
@@ -141,19 +144,21 @@ def measure(model: LanguageModel, train: Ids) -> Sizes:
 
 
 def _tune_dynamic(model: LanguageModel, valid: Ids, sizes: Sizes, told: Told) -> Dynamic:
-    """The rate, then the decay, that predict the text best."""
+    """The rule and rate, then the decay, that predict the text best."""
     tried: dict[Dynamic, float] = {}
 
     def best_of(candidates: Sequence[Dynamic]) -> Dynamic:
         for candidate in candidates:
             if candidate not in tried:
-                what = f"rate {candidate.rate:g}, decay {candidate.decay:g}"
+                what = f"{candidate.rule}, rate {candidate.rate:g}, decay {candidate.decay:g}"
                 read = _read(model, valid, dynamic=candidate, sizes=sizes, told=told, what=what)
                 tried[candidate] = perplexity(np.maximum(read.model, 1e-300))
         return min(tried, key=tried.__getitem__)
 
-    found = best_of([Dynamic(rate, DECAYS[1], SEGMENT) for rate in RATES])
-    return best_of([Dynamic(found.rate, decay, SEGMENT) for decay in DECAYS])
+    found = best_of(
+        [Dynamic(rate, DECAYS[1], SEGMENT, rule) for rule, rates in RATES.items() for rate in rates]
+    )
+    return best_of([replace(found, decay=decay) for decay in DECAYS])
 
 
 def _read(

@@ -15,6 +15,8 @@ from torch import Tensor
 from lstmgen.model.language_model import LanguageModel, States
 from lstmgen.windows.window import Ids
 
+Rule = Literal["sgd", "rms"]
+
 FLOOR = 0.02  # added to a weight's size of gradients, of which the mean is 1
 
 
@@ -33,7 +35,7 @@ class Dynamic:
     rate: float
     decay: float
     segment: int = 20
-    rule: Literal["sgd", "rms"] = "rms"
+    rule: Rule = "rms"
 
 
 class Segment(NamedTuple):

@@ -25,7 +25,7 @@ class CacheSettings:
 
     weight: float = 0.0
     window: int = 500
-    theta: float = 0.1
+    theta: float = 10.0
 
 
 class RecentWords:

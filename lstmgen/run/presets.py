@@ -22,7 +22,7 @@ def find_config(given: str) -> Path:
     path = Path(given)
     if path.is_file():
         return path
-    presets = sorted(presets_folder().glob("*.yaml"))
+    presets = sorted(presets_folder().glob("*.yaml"), key=lambda preset: preset.stem)
     for preset in presets:
         if given in (preset.stem, preset.name):
             return preset

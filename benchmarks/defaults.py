@@ -1,0 +1,92 @@
+"""What the library's defaults are worth beside other settings, on texts of several lengths.
+
+    python benchmarks/defaults.py --text brown.txt --text novel.txt [--words 2000 20000]
+        [--try NAME=key=value,key=value] [--seeds 2] [--write]
+
+Of each text the first so many words (as white space divides them) are trained on by a config
+that names the text and nothing else, and by each --try; a tenth is held out. A figure is the
+validation perplexity of the best checkpoint; the Kneser-Ney 3-gram of the same words stands
+beside it.
+"""
+
+import argparse
+import csv
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from report import report
+
+WORDS = (2_000, 20_000, 200_000, 1_000_000)
+
+
+def first_words(text: str, words: int) -> str:
+    """A text up to so many words; all of it where it has fewer."""
+    ends = re.finditer(r"\S+", text)
+    for number, word in enumerate(ends, start=1):
+        if number == words:
+            return text[: word.end()] + "\n"
+    return text
+
+
+def learnt(text: Path, runs: Path, settings: list[str]) -> tuple[float, float, float]:
+    """Perplexity of the best checkpoint, of the 3-gram, and seconds of training."""
+    empty = runs / "empty.yaml"
+    empty.write_text("")
+    command = [sys.executable, "-m", "lstmgen", "train", str(empty), f"data.train={text}", "-q"]
+    command += ["--runs-dir", str(runs), *settings]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    run = Path(done.stdout.strip())
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    started = next(event for event in events if event["event"] == "started")
+    found = [float(row["valid_perplexity"]) for row in rows if row["valid_perplexity"]]
+    return min(found), float(started["ngram"]), float(rows[-1]["seconds"])
+
+
+def main() -> None:
+    """Train every combination."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--text", action="append", required=True, type=Path)
+    parser.add_argument("--words", nargs="+", type=int, default=list(WORDS))
+    parser.add_argument("--try", action="append", default=[], dest="tries")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
+    given = parser.parse_args()
+    tries = [("defaults", [])]
+    for each in given.tries:
+        name, _, settings = each.partition("=")
+        tries.append((name, re.split(r",(?=[a-z]+\.)", settings)))
+    rows = []
+    for path in given.text:
+        whole = path.read_text(encoding="utf-8")
+        for words in given.words:
+            with tempfile.TemporaryDirectory() as folder:
+                text = Path(folder) / "text.txt"
+                text.write_text(first_words(whole, words), encoding="utf-8")
+                for name, settings in tries:
+                    found = [
+                        learnt(text, Path(folder), [*settings, f"train.seed={seed}"])
+                        for seed in range(given.seeds)
+                    ]
+                    values = [perplexity for perplexity, _, _ in found]
+                    spread = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
+                    seconds = statistics.mean(second for _, _, second in found)
+                    row = (f"{path.stem}, {words:,}", name,
+                           f"{statistics.mean(values):.1f}{spread}", f"{found[0][1]:.1f}",
+                           f"{seconds:,.0f} s")  # fmt: skip
+                    print(json.dumps(row), file=sys.stderr)
+                    rows.append(row)
+    names = " ".join(f"--text {path.name}" for path in given.text)
+    command = f"python benchmarks/defaults.py {names} --seeds {given.seeds}"
+    heads = ("text, words", "settings", "perplexity", "3-gram", "time")
+    report("defaults", command, heads, rows, write=given.write)
+
+
+if __name__ == "__main__":
+    main()

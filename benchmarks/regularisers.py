@@ -1,0 +1,73 @@
+"""What each regulariser costs of a training step.
+
+    python benchmarks/regularisers.py [--write]
+
+All of them take turns in one process: one LSTM of 640 units, word vectors of 254, a
+vocabulary of 16,384 words (drawn at random), 32 sequences of 35 words, in the precision
+that ``auto`` takes. Each stands beside the same step without any; above 1 is slower.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from measure import by_turns, ratios, spread
+from report import report
+from steps import endless_steps
+
+from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.training.averaging import Average
+from lstmgen.training.devices import set_up
+from lstmgen.training.loop import Penalties, StepReport
+from lstmgen.training.precision import settle_precision
+from lstmgen.windows.plans import StreamPlan
+
+TURNS, STEPS, WORDS = 9, 6, 16_384
+WAYS: tuple[tuple[str, DropoutShares, Penalties, bool], ...] = (
+    ("none", DropoutShares(), Penalties(), False),
+    ("dropout of units (input, output)", DropoutShares(0.3, 0.0, 0.4), Penalties(), False),
+    ("dropout of words", DropoutShares(words=0.1), Penalties(), False),
+    ("recurrent weights (DropConnect)", DropoutShares(recurrent=0.3), Penalties(), False),
+    ("AR and TAR", DropoutShares(), Penalties(2.0, 1.0), False),
+    ("EMA of the weights", DropoutShares(), Penalties(), True),
+    ("all of them", DropoutShares(0.3, 0.0, 0.4, 0.1, 0.3), Penalties(2.0, 1.0), True),
+)
+
+
+def training(dropout: DropoutShares, penalties: Penalties, ema: bool) -> Iterator[StepReport]:
+    """A training with some of them."""
+    model = LanguageModel(WORDS, embedding_dim=254, hidden_sizes=[640], dropout=dropout)
+    ids = np.random.default_rng(0).integers(0, WORDS, 400_000).astype(np.uint32)
+    bf16, _ = settle_precision("auto", model, batch=32, window=35)
+    plan = StreamPlan(len(ids), window=35, stride=35, batch_size=32)
+    average = Average("ema", decay=0.999, start=0) if ema else None
+    return endless_steps(model, ids, plan, bf16=bf16, penalties=penalties, average=average)
+
+
+def timed(reports: Iterator[StepReport]) -> Callable[[], float]:
+    """Seconds of some steps."""
+    return lambda: sum(next(reports).seconds for _ in range(STEPS))
+
+
+def main() -> None:
+    """Measure all of them by turns."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
+    write = parser.parse_args().write
+    set_up(torch.device("cpu"))
+    seconds = by_turns([timed(training(*way[1:])) for way in WAYS], turns=TURNS)
+    rows = [
+        (
+            name,
+            f"{1000 * sum(taken) / len(taken) / STEPS:.0f} ms",
+            spread(ratios(taken, seconds[0])),
+        )
+        for (name, *_), taken in zip(WAYS, seconds, strict=True)
+    ]
+    heads = ("regulariser", "a step", "of the step without any (range)")
+    report("regularisers", "python benchmarks/regularisers.py --write", heads, rows, write=write)
+
+
+if __name__ == "__main__":
+    main()
