@@ -91,7 +91,7 @@ def main() -> None:
             print(json.dumps([given.recipe, *given.set, best, minutes]))
             return
         order = ("--order", str(given.order))
-        parts = [("valid", evaluated(run, runs, "--tune", *order))]
+        parts = [("first 50,000 words of valid", evaluated(run, runs, "--tune", *order))]
         parts.append(("test", evaluated(run, runs, "--adapt", "--split", "test", *order)))
         counted = baselines(folder, runs)
     heads = ["text", "Kneser-Ney 1 / 2 / 3 / 5"]

@@ -46,7 +46,7 @@ def learnt(text: Path, runs: Path, settings: list[str]) -> tuple[float, float, f
     events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
     started = next(event for event in events if event["event"] == "started")
     found = [float(row["valid_perplexity"]) for row in rows if row["valid_perplexity"]]
-    return min(found), float(started["ngram"]), float(rows[-1]["seconds"])
+    return min(found), float(started["ngram"] or "nan"), float(rows[-1]["seconds"])
 
 
 def main() -> None:
@@ -83,7 +83,10 @@ def main() -> None:
                     print(json.dumps(row), file=sys.stderr)
                     rows.append(row)
     names = " ".join(f"--text {path.name}" for path in given.text)
-    command = f"python benchmarks/defaults.py {names} --seeds {given.seeds}"
+    lengths = " ".join(map(str, given.words))
+    tried = "".join(f" --try {each}" for each in given.tries)
+    command = f"python benchmarks/defaults.py {names} --words {lengths} --seeds {given.seeds}"
+    command += tried
     heads = ("text, words", "settings", "perplexity", "3-gram", "time")
     report("defaults", command, heads, rows, write=given.write)
 

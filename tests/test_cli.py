@@ -205,7 +205,7 @@ def test_evaluate_adapts_by_what_was_tuned_on_validation(tiny, tmp_path, monkeyp
     monkeypatch.setattr("lstmgen.evaluation.adapting.RATES", {"rms": (0.01,), "sgd": (0.1,)})
     run = call_cli("train", tiny, "data.test=story.txt", cwd=tmp_path, check=0).stdout.strip()
     early = call_cli("evaluate", "--adapt", cwd=tmp_path, check=2)
-    assert "nothing was tuned for this run yet. Run lstmgen evaluate --tune first" in early.stderr
+    assert "nothing was tuned for this run. Run lstmgen evaluate RUN --tune first" in early.stderr
     wrong = call_cli("evaluate", "--tune", "--split", "test", cwd=tmp_path, check=2)
     assert "tuned on the run's validation text only" in wrong.stderr
     told = json.loads(call_cli("evaluate", "--tune", "--json", cwd=tmp_path, check=0).stdout)
@@ -216,11 +216,30 @@ def test_evaluate_adapts_by_what_was_tuned_on_validation(tiny, tmp_path, monkeyp
     table = call_cli("evaluate", "--adapt", "--split", "test", cwd=tmp_path, check=0).stdout
     assert "dynamic evaluation + cache + 3-gram" in table
     assert "theta" in table.splitlines()[-1] and "words of validation" in table.splitlines()[-1]
+    assert "tunes for this one" not in table
+    piped = run_cli("evaluate", "--adapt", "--text", "-", cwd=tmp_path, stdin=STORY, check=0).stdout
+    assert "standard input" in piped and "dynamic evaluation + cache" in piped
     other = call_cli("evaluate", "--adapt", "--order", 5, cwd=tmp_path, check=2)
     assert "--order 5: the weights were tuned with n-grams of order 3" in other.stderr
-    (tmp_path / run / "adaptation.json").write_text('{"order": 3, "weights": 7}')
+    kept = tmp_path / run / "adaptation.json"
+    kept.write_text(kept.read_text().replace(told["tuned"]["digest"], "0" * 64))
+    stale = call_cli("evaluate", "--adapt", cwd=tmp_path, check=0).stdout
+    assert "lstmgen evaluate --tune tunes for this one" in stale
+    gone = (tmp_path / "story.txt").rename(tmp_path / "moved.txt")
+    lost = call_cli("evaluate", "--adapt", "--text", gone, cwd=tmp_path, check=2).stderr
+    assert "--adapt needs the text that the run was trained on" in lost
+    gone.rename(tmp_path / "story.txt")
+    kept.write_text('{"order": 3, "weights": 7}')
     damaged = call_cli("evaluate", "--adapt", cwd=tmp_path, check=2)
     assert "adaptation.json: is damaged. Run lstmgen evaluate --tune again" in damaged.stderr
+
+
+def test_an_average_that_never_begins_and_a_schedule_that_is_over_are_told(tiny, tmp_path):
+    done = call_cli("train", tiny, "train.average=nt", "train.schedule=one_cycle", cwd=tmp_path,
+                    check=0)  # fmt: skip
+    assert "train.average = nt: it never began, so the weights are those of the last" in done.stderr
+    more = call_cli("train", "--resume", "train.epochs=3", cwd=tmp_path, check=0)
+    assert "the one_cycle schedule keeps its length" in more.stderr
 
 
 def test_evaluate_says_where_counting_wins(tiny, tmp_path):
@@ -290,6 +309,8 @@ def test_random_order_shows_both_figures(tiny, tmp_path):
         (["generate", "--replay", "my.yaml", "--seed", "1"], "error: --replay takes cue, seed and"),
         (["generate", "--banned", "The", "--beams", "0"], "error: --beams = 0: must be at least 1"),
         (["evaluate", "--text", "gone.txt"], "error: --text = gone.txt: no such file or folder"),
+        (["generate", "--beams", "4", "--cache-weight", "0.2"], "error: --beams = 4: a beam search "
+         "reads no cache. Say --cache-weight 0, or leave --beams out"),
         (["evaluate", "--split", "test"], "the run's config names no data.test. Use --text FILE"),
     ],
 )  # fmt: skip

@@ -126,3 +126,13 @@ def test_an_order_out_of_range_is_refused(order):
         build_kneser_ney(np.array([1, 2, 3]), order=order, vocab_size=4)
     with pytest.raises(ValueError, match="the text have words"):
         build_kneser_ney(np.array([], dtype=int), order=1, vocab_size=4)
+
+
+@pytest.mark.parametrize("order", [1, 3, 5])
+def test_a_text_is_scored_alike_in_blocks(monkeypatch, order):
+    text, other = random_text(1, 400, 30), random_text(2, 90, 31)
+    model = build_kneser_ney(text, order=order, vocab_size=30)
+    whole = model.perplexity(other)
+    for block in (1, 2, 7, 89):
+        monkeypatch.setattr("lstmgen.ngrams.kneser_ney.BLOCK", block)
+        assert model.perplexity(other) == pytest.approx(whole, rel=1e-12)

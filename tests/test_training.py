@@ -261,3 +261,28 @@ def test_cuda_without_a_gpu_is_a_clear_error():
     assert choose_device("auto").type == "cpu"
     with pytest.raises(UsageError, match="torch sees no CUDA GPU here. Set train.device: auto"):
         choose_device("cuda")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"step": "7"},
+        {"step": -1},
+        {"step": True},
+        {"words": 10**30},
+        {"best_nats": "low"},
+        {"best_step": 1.5},
+        {"valid_nats": None},
+        {"valid_nats": [1.0, None]},
+        {"surprise": 1},
+    ],
+)
+def test_counters_of_a_stranger_are_refused(change):
+    progress = Progress(step=3, words=12, best_step=2, best_nats=3.5, valid_nats=[4.0, 3.5])
+    assert Progress.from_json(progress.as_json()) == progress
+    with pytest.raises((ValueError, TypeError)):
+        Progress.from_json(progress.as_json() | change)
+    lacking = progress.as_json()
+    del lacking["valid_nats"]
+    with pytest.raises(ValueError, match="other counters than a training has"):
+        Progress.from_json(lacking)

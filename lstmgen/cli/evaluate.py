@@ -9,14 +9,14 @@ import typer
 
 from lstmgen.cli.options import Run, RunsDir
 from lstmgen.cli.outcome import reported
+from lstmgen.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lstmgen.evaluation.novelty import Novelty
     from lstmgen.run.adapting import Adapted
-    from lstmgen.run.evaluating import Scored
-    from lstmgen.run.texts import Split
+    from lstmgen.run.evaluating import Scored, Scoring
 
 
 @reported
@@ -57,39 +57,41 @@ def evaluate(
 
     Example: lstmgen evaluate --text new-story.txt
     """
+    if tune and (text is not None or split != "valid"):
+        raise UsageError(
+            "--tune: parameters are tuned on the run's validation text only. "
+            "Leave --text and --split out, then score the other text with --adapt"
+        )
     from lstmgen.run.folders import find_step, runs_folder
 
     runs = runs_folder(runs_dir)
     find_step(run, runs)
     # torch, not before the run is found
-    from lstmgen.run.evaluating import evaluate_found, measure_samples
+    from lstmgen.run.evaluating import measure_samples, open_scoring, score
 
+    scoring = open_scoring(run, text=text, split=split, runs=runs)
     adapted = None
     if adapt or tune:  # first, since it may refuse
-        adapted = _adapt(run, text=text, split=split, runs=runs, order=order, tune=tune)
-        run = adapted.path
-    scored = evaluate_found(run, text=text, split=split, runs=runs, exact=exact, order=order)
+        adapted = _adapt(scoring, runs=runs, order=order, tune=tune)
+    scored = score(scoring, runs=runs, exact=exact, order=order)
     novelty = None if samples is None else measure_samples(scored.path, samples=samples, runs=runs)
     if as_json:
         typer.echo(json.dumps(_as_json(scored) | _novelty_json(novelty) | _adapted_json(adapted)))
         return
     typer.echo(_as_table(scored))
     if adapted is not None:
-        typer.echo(_adapted_table(adapted))
+        typer.echo(_adapted_table(adapted, scored.output))
     if novelty is not None:
         typer.echo(_novelty_table(novelty))
 
 
-def _adapt(
-    run: "Path | None", *, text: str | None, split: "Split", runs: "Path", order: int, tune: bool
-) -> "Adapted":
+def _adapt(scoring: "Scoring", *, runs: "Path", order: int, tune: bool) -> "Adapted":
     from lstmgen.reporting.progress import Bars
-    from lstmgen.run.adapting import evaluate_adapting
+    from lstmgen.run.adapting import adapt_run, tune_run
 
     with Bars() as bars:
-        return evaluate_adapting(
-            run, text=text, split=split, runs=runs, order=order, tuning=tune, told=bars.told
-        )
+        work = tune_run if tune else adapt_run
+        return work(scoring, runs=runs, order=order, told=bars.told)
 
 
 def _name(parts: tuple[str, ...], order: int) -> str:
@@ -105,17 +107,18 @@ def _adapted_json(adapted: "Adapted | None") -> dict[str, object]:
             {"parts": line.parts, "weights": line.weights, "perplexity": line.perplexity}
             for line in adapted.lines
         ],
+        "adapted_words": adapted.words,
         "tuned": asdict(adapted.tuned),
     }
 
 
-def _adapted_table(adapted: "Adapted") -> str:
-    from lstmgen.reporting.figures import perplexity
+def _adapted_table(adapted: "Adapted", output: str) -> str:
+    from lstmgen.reporting.figures import output_label, perplexity
 
-    tuned = adapted.tuned
+    tuned = adapted.tuned.adaptation
     rows = [
         (
-            _name(line.parts, adapted.order),
+            _name(line.parts, adapted.tuned.order),
             f"{perplexity(line.perplexity):>8}   "
             + " ".join(f"{weight:.2f}" for weight in line.weights),
         )
@@ -126,7 +129,10 @@ def _adapted_table(adapted: "Adapted") -> str:
         f"({tuned.dynamic.rule}) every {tuned.dynamic.segment} words, rate {tuned.dynamic.rate:g}, "
         f"decay {tuned.dynamic.decay:g}; tuned on {tuned.words:,} words of validation"
     )
-    head = f"{'in one pass':<38}{'perplexity':>8}   weights"
+    if adapted.stale is not None:
+        told += f", for step {adapted.stale:,}: lstmgen evaluate --tune tunes for this one"
+    read = f"in one pass, {adapted.words:,} words{output_label(output)}"
+    head = f"{read:<38}{'perplexity':>8}   weights"
     return "\n".join([head, *(f"{label:<40}{value}" for label, value in rows), told])
 
 

@@ -122,6 +122,9 @@ def override_sample(sample: SampleConfig, values: Mapping[str, object]) -> Sampl
     if changed.min_words > changed.words:
         message = f"must be at most --words ({changed.words})"
         raise ConfigError([Problem("", "--min-words", str(changed.min_words), message)])
+    if changed.cache_weight and changed.beams is not None:
+        message = "a beam search reads no cache. Say --cache-weight 0, or leave --beams out"
+        raise ConfigError([Problem("", "--beams", str(changed.beams), message)])
     return changed
 
 

@@ -73,7 +73,11 @@ class ModelConfig(Section):
         None, "of lstm_peephole: each unit sees its own cell, or all; none: diagonal"
     )
     hidden_sizes: list[Annotated[int, Field(ge=1, le=65536)]] = key(
-        [256], "one layer for each number, from the input up", min_length=1, unit="units"
+        [256],
+        "one layer for each number, from the input up",
+        min_length=1,
+        max_length=30,
+        unit="units",
     )
     input: Literal["embedding", "one_hot"] = key("embedding", "how a word enters the first layer")
     embedding_dim: int = key(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lstmgen.errors import DataError
 from lstmgen.evaluation.cache import Cache
 from lstmgen.evaluation.dynamic import Dynamic, Rule, Sizes, gradient_sizes, read_segments
 from lstmgen.evaluation.mixture import Floats, fit_weights, mix, perplexity
@@ -29,6 +30,7 @@ DECAYS = (0.0, 0.001, 0.01)
 SEGMENT = 20  # words
 TUNED_WORDS = 50_000  # of the validation text that windows and weights are tuned on
 RATED_WORDS = 15_000  # and rates
+LEAST = 1e-300  # a probability that overflowed or underflowed
 MEASURED = 500  # pieces of the training text that gradients are measured on
 
 STATIC, DYNAMIC, CACHE, NGRAM = "static", "dynamic", "cache", "ngram"
@@ -152,7 +154,7 @@ def _tune_dynamic(model: LanguageModel, valid: Ids, sizes: Sizes, told: Told) ->
             if candidate not in tried:
                 what = f"{candidate.rule}, rate {candidate.rate:g}, decay {candidate.decay:g}"
                 read = _read(model, valid, dynamic=candidate, sizes=sizes, told=told, what=what)
-                tried[candidate] = perplexity(np.maximum(read.model, 1e-300))
+                tried[candidate] = perplexity(read.model)
         return min(tried, key=tried.__getitem__)
 
     found = best_of(
@@ -180,14 +182,16 @@ def _read(
     for outputs, shares in read_segments(model, ids, segment=64, dynamic=dynamic, sizes=sizes):
         targets = ids[done + 1 : done + 1 + len(shares)].astype(np.int64)
         scored = targets < model.vocab_size
-        alone = shares.numpy()
+        alone = np.nan_to_num(shares.numpy(), nan=0.0).clip(LEAST, 1.0)  # weights may run away
         if caches:
             rows = np.concatenate([cache.score(outputs, targets) for cache in caches])
-            held.append(np.where(np.isnan(rows), alone, rows)[:, scored])
+            held.append(np.where(np.isnan(rows), alone, rows)[:, scored])  # where it is empty
         own.append(alone[scored])
         done += len(targets)
         told(what, done, len(ids) - 1)
     together = np.concatenate(held, axis=1) if caches else np.zeros((0, done))
+    if not sum(map(len, own)):
+        raise DataError(f"none of the text's {done:,} words is known, nothing to score")
     return _Read(np.concatenate(own), together)
 
 

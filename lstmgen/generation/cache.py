@@ -33,7 +33,7 @@ class RecentWords:
 
     def __init__(self, settings: CacheSettings, *, vocab_size: int) -> None:
         self.settings, self.vocab_size = settings, vocab_size
-        self.outputs: NDArray[np.floating[Any]] | None = None  # (window, size), as a ring
+        self.outputs: NDArray[np.floating[Any]] | None = None  # (words, size), later a ring
         self.words = np.zeros(settings.window, dtype=np.int64)
         self.seen = 0
 
@@ -43,9 +43,13 @@ class RecentWords:
         Args:
             output: (size,) of the top layer before the word.
         """
-        if self.outputs is None:
-            self.outputs = np.zeros((self.settings.window, len(output)), dtype=output.dtype)
         place = self.seen % self.settings.window
+        if self.outputs is None:
+            self.outputs = np.zeros((1, len(output)), dtype=output.dtype)
+        elif place == len(self.outputs):  # twice as many, as far as the window
+            more = np.zeros((2 * place, len(output)), dtype=output.dtype)[: self.settings.window]
+            more[:place] = self.outputs
+            self.outputs = more
         self.outputs[place], self.words[place] = output, word
         self.seen += 1
 
@@ -57,7 +61,10 @@ class RecentWords:
         return other
 
     def mix(self, logits: NDArray[np.floating[Any]], output: NDArray[np.floating[Any]]) -> Scores:
-        """Log-probabilities of the mixture of a model and its cache, (vocabulary,).
+        """Logits of the mixture of a model and its cache, (vocabulary,).
+
+        They are the log-probabilities moved by what the model's own were moved by, since a
+        repetition penalty looks at their signs.
 
         Args:
             logits: (vocabulary,) of the model. output: (size,) of its top layer.
@@ -72,5 +79,5 @@ class RecentWords:
         shares = (1 - self.settings.weight) * probabilities(scores[None])[0]
         np.add.at(shares, self.words[:held][known], self.settings.weight * weights)
         with np.errstate(divide="ignore"):
-            mixed: Scores = np.log(shares)
+            mixed: Scores = np.log(shares) + np.logaddexp.reduce(scores)
         return mixed

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-WORDS, RECURRENT = 62, 32  # places of whole words, and of the first recurrent matrix
+WORDS, RECURRENT = 62, 32  # places of whole words, and of the first of 30 recurrent matrices
 
 
 @dataclass(frozen=True)

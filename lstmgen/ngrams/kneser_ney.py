@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
 LONGEST, USUAL = 5, 3  # words of an n-gram: at most, and where nothing else is asked for
+BLOCK = 1 << 18  # words scored at a time
 MOST_WORDS = 5_000_000  # of a text that is counted: more would take much memory
 FALLBACK = (0.5, 1.0, 1.5)  # discounts where a text is too small to tell its own
 
@@ -107,9 +108,14 @@ class KneserNey:
         Returns:
             NaN where nothing is scored.
         """
-        shares = self.probabilities(ids)
-        scored = shares[np.asarray(ids[1:]) < self.vocab_size]
-        return math.exp(-float(np.log(scored).mean())) if len(scored) else math.nan
+        nats, words = 0.0, 0
+        for start in range(1, len(ids), BLOCK):  # so that memory does not grow with the text
+            before = max(0, start - max(1, self.order - 1))
+            part = ids[before : start + BLOCK]
+            shares = self.probabilities(part)[start - before - 1 :]
+            scored = shares[np.asarray(part[start - before :]) < self.vocab_size]
+            nats, words = nats - float(np.log(scored).sum()), words + len(scored)
+        return math.exp(nats / words) if words else math.nan
 
 
 def build_kneser_ney(ids: Ids, *, order: int, vocab_size: int) -> KneserNey:

@@ -3,17 +3,36 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from lstmgen.errors import CheckpointError, UsageError
-from lstmgen.evaluation.adapting import Adaptation, Line, Told, adapt, measure, tune
-from lstmgen.evaluation.dynamic import Dynamic
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
+from lstmgen.errors import CheckpointError, LstmgenError, UsageError, printable
+from lstmgen.evaluation.adapting import LINES, Adaptation, Line, Told, adapt, measure, tune
+from lstmgen.ngrams.kneser_ney import LONGEST
 from lstmgen.run import folders
 from lstmgen.run.counting import count_ngrams
-from lstmgen.run.evaluating import open_scoring
-from lstmgen.run.texts import Split, find_part
+from lstmgen.run.evaluating import Scoring
+from lstmgen.run.texts import find_part
+from lstmgen.text.prepared import Part
 
 TUNED = "adaptation.json"  # in the run folder
+LARGEST = 100_000  # bytes of it
+
+
+@with_config(ConfigDict(extra="forbid", strict=False, allow_inf_nan=False))
+@dataclass(frozen=True)
+class Tuned:
+    """What the run folder keeps.
+
+    Attributes:
+        digest: of the checkpoint that it was tuned for. step: of its training.
+        order: of the n-grams.
+    """
+
+    digest: str
+    step: int
+    order: int
+    adaptation: Adaptation
 
 
 @dataclass(frozen=True)
@@ -21,73 +40,88 @@ class Adapted:
     """The figures of all mixtures.
 
     Attributes:
-        path: of the checkpoint's folder.
-        order: of the n-grams.
+        words: of the text that they are for.
+        stale: the step that the parameters were tuned for, where it is another one.
     """
 
-    path: Path
     lines: tuple[Line, ...]
-    tuned: Adaptation
-    order: int
+    words: int
+    tuned: Tuned
+    stale: int | None
 
 
-def evaluate_adapting(
-    given: Path | None,
-    *,
-    text: str | None,
-    split: Split,
-    runs: Path,
-    order: int,
-    tuning: bool,
-    told: Told,
-) -> Adapted:
-    """Score a text by a checkpoint, its cache, dynamic evaluation and n-grams.
+def tune_run(scoring: Scoring, *, runs: Path, order: int, told: Told) -> Adapted:
+    """Tune on the validation text, and keep that in the run folder.
 
     Args:
-        tuning: choose the parameters on the validation text, and keep them in the run folder.
+        scoring: of the validation text.
+        order: words of the n-grams.
         told: of progress.
 
     Raises:
-        UsageError: where nothing was tuned yet, the run's own text is missing, or another
-            text than its validation text is to be tuned on.
+        UsageError: where the run's own text is missing.
     """
-    if tuning and (text is not None or split != "valid"):
-        raise UsageError(
-            "--tune: parameters are tuned on the run's validation text only. "
-            "Leave --text and --split out, then score the other text with --adapt"
-        )
-    scoring = open_scoring(given, text=text, split=split, runs=runs)
-    path = scoring.opened.checkpoint.path
-    kept = path.absolute().parent.parent / TUNED
-    before = None if tuning else _read(kept, order)
-    train, _ = find_part(scoring.opened, text=None, split="train", runs=runs)
+    train = _training_text(scoring, runs, option="--tune")
     ngrams = count_ngrams(train, scoring.opened.vocabulary, order=order)
     sizes = measure(scoring.model, train.ids)
-    if before is None:
-        tuned, lines = tune(scoring.model, scoring.part.ids, ngrams=ngrams, sizes=sizes, told=told)
-        folders.replace_text(kept, json.dumps(asdict(tuned) | {"order": order}, indent=1) + "\n")
-        return Adapted(path, tuple(lines), tuned, order)
-    lines = adapt(scoring.model, scoring.part.ids, before, ngrams=ngrams, sizes=sizes, told=told)
-    return Adapted(path, tuple(lines), before, order)
+    found, lines = tune(scoring.model, scoring.part.ids, ngrams=ngrams, sizes=sizes, told=told)
+    checkpoint = scoring.opened.checkpoint
+    tuned = Tuned(checkpoint.digest, checkpoint.step, order, found)
+    folders.replace_text(_file(scoring), json.dumps(asdict(tuned), indent=1) + "\n")
+    return Adapted(tuple(lines), found.words, tuned, None)
 
 
-def _read(path: Path, order: int) -> Adaptation:
+def adapt_run(scoring: Scoring, *, runs: Path, order: int, told: Told) -> Adapted:
+    """Score a text by what was tuned before.
+
+    Raises:
+        UsageError: where nothing was tuned, or with other n-grams, or the run's own text
+            is missing. CheckpointError: where the file of parameters is damaged.
+    """
+    tuned = _read(_file(scoring), order)
+    train = _training_text(scoring, runs, option="--adapt")
+    ngrams = count_ngrams(train, scoring.opened.vocabulary, order=order)
+    sizes = measure(scoring.model, train.ids)
+    ids = scoring.part.ids
+    lines = adapt(scoring.model, ids, tuned.adaptation, ngrams=ngrams, sizes=sizes, told=told)
+    stale = None if tuned.digest == scoring.opened.checkpoint.digest else tuned.step
+    return Adapted(tuple(lines), len(ids) - 1, tuned, stale)
+
+
+def _file(scoring: Scoring) -> Path:
+    return scoring.opened.checkpoint.path.absolute().parent.parent / TUNED
+
+
+def _training_text(scoring: Scoring, runs: Path, *, option: str) -> Part:
+    try:
+        return find_part(scoring.opened, text=None, split="train", runs=runs)[0]
+    except LstmgenError as error:
+        raise UsageError(
+            f"{option} needs the text that the run was trained on, for n-grams and the sizes of "
+            f"gradients: {error}"
+        ) from None
+
+
+def _read(path: Path, order: int) -> Tuned:
     """What ``--tune`` left in the run folder."""
     if not path.is_file():
         raise UsageError(
-            f"{path}: nothing was tuned for this run yet. Run lstmgen evaluate --tune first"
+            f"{printable(path)}: is not there, nothing was tuned for this run. Run lstmgen "
+            "evaluate RUN --tune first, where RUN is its run folder"
         )
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        tuned_order = int(found.pop("order"))
-        found["dynamic"] = Dynamic(**found["dynamic"])
-        found["weights"] = tuple(tuple(map(float, line)) for line in found["weights"])
-        tuned = Adaptation(**found)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise CheckpointError(f"{path}: is damaged. Run lstmgen evaluate --tune again") from None
-    if tuned_order != order:
+        with path.open("rb") as file:
+            tuned = TypeAdapter(Tuned).validate_json(file.read(LARGEST))
+        fits = {len(LINES), sum("ngram" not in parts for parts in LINES)}
+        if len(tuned.adaptation.weights) not in fits or not 1 <= tuned.order <= LONGEST:
+            raise ValueError
+    except (OSError, ValidationError, ValueError, RecursionError):
+        raise CheckpointError(
+            f"{printable(path)}: is damaged. Run lstmgen evaluate --tune again"
+        ) from None
+    if tuned.order != order:
         raise UsageError(
-            f"--order {order}: the weights were tuned with n-grams of order {tuned_order}. "
-            f"Say --order {tuned_order}, or tune again with lstmgen evaluate --tune --order {order}"
+            f"--order {order}: the weights were tuned with n-grams of order {tuned.order}. Say "
+            f"--order {tuned.order}, or tune again with lstmgen evaluate --tune --order {order}"
         )
     return tuned

@@ -72,20 +72,17 @@ def open_scoring(given: Path | None, *, text: str | None, split: Split, runs: Pa
     return Scoring(opened, model, part, name)
 
 
-def evaluate_found(
-    given: Path | None, *, text: str | None, split: Split, runs: Path, exact: bool, order: int
-) -> Scored:
-    """Score a checkpoint.
+def score(scoring: Scoring, *, runs: Path, exact: bool, order: int) -> Scored:
+    """Score a text by a checkpoint.
 
     Args:
-        given, text, split, runs: see ``open_scoring``.
+        runs: where prepared texts are kept.
         exact: one pass from end to end instead of parallel lanes.
         order: words of the n-grams to compare with.
 
     Raises:
-        DataError, CheckpointError: where the text or the checkpoint cannot be used.
+        DataError: where no word of the text is known.
     """
-    scoring = open_scoring(given, text=text, split=split, runs=runs)
     opened, model, part, name = scoring.opened, scoring.model, scoring.part, scoring.name
     vocabulary, config = opened.vocabulary, opened.config
     carried = evaluate(model, part, unknown_id=vocabulary.unknown_id, exact=exact)

@@ -17,8 +17,11 @@ from lstmgen.run.models import load_weights, to_arrays
 from lstmgen.run.states import gather_state, restore_state
 from lstmgen.text.prepared import Corpus
 from lstmgen.training.loop import Trainee, refuse_non_finite
+from lstmgen.training.optimizers import EPSILON
 from lstmgen.training.progress import Progress
 from lstmgen.windows.plans import Fit
+
+NAMES = {"text": "the text (or how it is read)", "epsilon": "the epsilon of AdamW"}
 
 
 @dataclass
@@ -105,17 +108,17 @@ class Keeper:
         saved = found.read_json(checkpoint.PROGRESS)
         try:
             facts = {key: saved[key] for key in self._facts()}
-            progress = Progress(**saved["progress"])
-            self.schedule_steps = int(saved["schedule_steps"])
+            progress = Progress.from_json(saved["progress"])
+            self.schedule_steps = _count(saved["schedule_steps"])
             self.bf16_before = bool(saved["bf16"])
             if trainee.average is not None:
-                trainee.average.start = int(saved["average"]["start"])
-                trainee.average.steps = int(saved["average"]["steps"])
+                trainee.average.start = _count(saved["average"]["start"])
+                trainee.average.steps = _count(saved["average"]["steps"])
         except (KeyError, TypeError, ValueError):
             raise checkpoint.damaged(path, "state.json lacks a counter") from None
         for key, now in self._facts().items():
             if key not in ("lstmgen", "schedule_steps") and facts[key] != now:
-                what = "the text (or how it is read)" if key == "text" else f"train.{key}"
+                what = NAMES.get(key, f"train.{key}")
                 raise CheckpointError(
                     f"{self.run} cannot be resumed: {what} was {facts[key]} and is now {now}. "
                     "Put it back, or start a new run"
@@ -130,9 +133,21 @@ class Keeper:
         return {
             "lstmgen": __version__,
             "text": self.corpus.fingerprint,
+            "epsilon": EPSILON,
             "schedule_steps": self.schedule_steps,
             "window": self.fit.window,
             "stride": self.fit.stride,
             "batch_size": self.fit.batch_size,
             "accumulate": self.fit.accumulate,
         }
+
+
+def _count(value: Any) -> int:
+    """A whole number from a file.
+
+    Raises:
+        ValueError: where it is none.
+    """
+    if type(value) is not int or not 0 <= value < 2**62:
+        raise ValueError("no whole number")
+    return value

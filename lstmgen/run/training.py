@@ -160,10 +160,12 @@ class _Session:
         if resumed and reason:
             yield self._finish(f"already finished: {reason}", interrupted=False)
             return
-        if self.config.train.schedule == "cosine" and self.until > self.keeper.schedule_steps:
+        schedule = self.config.train.schedule
+        ends = schedule in ("cosine", "one_cycle")
+        if ends and self.until > self.keeper.schedule_steps:
             yield Notice(
-                f"the cosine schedule keeps its length of {self.keeper.schedule_steps:,} steps: "
-                "behind it the learning rate is 0 and nothing is learnt"
+                f"the {schedule} schedule keeps its length of {self.keeper.schedule_steps:,} "
+                "steps: behind it the learning rate is 0 and nothing is learnt"
             )
         reports = self.ready.steps(until=self.until, schedule_steps=self.keeper.schedule_steps)
         while not reason:
@@ -180,6 +182,11 @@ class _Session:
                 yield self._finish("stopped by a signal", interrupted=True)
                 return
         yield from self._save()
+        if self.trainee.average is not None and not self.trainee.average.steps:
+            yield Notice(
+                f"train.average = {self.config.train.average}: it never began, so the weights are "
+                "those of the last step"
+            )
         yield self._finish(reason, interrupted=False)
 
     # What happens after a step

@@ -83,8 +83,8 @@ def from_json(data: Any, *, source: str) -> Vocabulary:
         raise refuse("must hold two lists of one length")
     if not all(isinstance(e, str) and e for e in entries) or len(set(entries)) != len(entries):
         raise refuse("must hold different, non-empty words")
-    if not all(isinstance(c, int) and not isinstance(c, bool) and c >= 0 for c in counts):
-        raise refuse("must count in whole numbers")
+    if not all(type(c) is int and 0 <= c < 2**48 for c in counts) or not any(counts):
+        raise refuse("must count in whole numbers, not all of them 0")
     if entries[:1] != [STORY]:
         raise refuse(f"must begin with {STORY}")
     if any(count_control(e) for e in entries):

@@ -61,6 +61,27 @@ class Progress:
             self.halvings += 1
         return False
 
+    @classmethod
+    def from_json(cls, data: Any) -> "Progress":
+        """What ``as_json`` gave, from a file that may come from a stranger.
+
+        Raises:
+            ValueError: where it is not that.
+        """
+        found = cls(**data) if isinstance(data, dict) else None
+        if found is None or set(data) != set(asdict(found)):
+            raise ValueError("other counters than a training has")
+        counts = [found.step, found.epoch, found.epoch_step, found.words, found.stale,
+                  found.stalled, found.halvings, found.evaluated + 1]  # fmt: skip
+        counts += [] if found.best_step is None else [found.best_step]
+        if not all(type(count) is int and 0 <= count < 2**62 for count in counts):
+            raise ValueError("a counter that is no whole number")
+        nats = found.valid_nats if isinstance(found.valid_nats, list) else [None]
+        nats = nats if found.best_nats is None else [*nats, found.best_nats]
+        if not all(isinstance(value, float) for value in nats):
+            raise ValueError("nats that are no numbers")
+        return found
+
     def as_json(self) -> dict[str, Any]:
         """All counters; no time is among them, so equal trainings save equal bytes."""
         return asdict(self)
