@@ -131,7 +131,11 @@ def quality_rows(name: str, peer: Peer, ours: Ours, epochs: int) -> list[tuple[s
     took = f"{seconds[-1]:,.0f} s"
     rows = [(f"{name}, word_language_model", f"{epochs}", f"{goal:.1f}", took, "1.0")]
     print(json.dumps([*rows[0], seconds, perplexities]), file=sys.stderr)
-    runs = [(f"its sizes, {way}", epochs, (*settings, *LEARNING)) for way, settings in WAYS]
+    runs = [
+        (f"its sizes, {way}", epochs, (*settings, *LEARNING))
+        for way, settings in WAYS
+        if "fp32" not in way  # benchmarks/precision.py compares the two
+    ]
     runs += [("tied, 128 and 256 numbers, AdamW", count, QUICK) for count in (2, 3)]
     for way, count, settings in runs:
         begun = time.perf_counter()

@@ -1,0 +1,50 @@
+"""What products in bfloat16 do to perplexity: the bundled stories in both precisions.
+
+    python benchmarks/precision.py [--seeds 3] [--write]
+
+Each seed is trained twice by the story preset, for the same steps, and the best validation
+perplexity (in float32, as always) is quoted.
+"""
+
+import argparse
+import csv
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from report import report
+
+
+def trained(precision: str, seed: int, runs: Path) -> float:
+    """The best validation perplexity of one training."""
+    command = [sys.executable, "-m", "lstmgen", "train", "story", "-q", "--runs-dir", str(runs)]
+    command += [f"train.precision={precision}", f"train.seed={seed}", "train.sample_every=100000"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    with (Path(done.stdout.strip()) / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return min(float(row["valid_perplexity"]) for row in rows if row["valid_perplexity"])
+
+
+def main() -> None:
+    """Train both sides with each seed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
+    given = parser.parse_args()
+    rows, ratios = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(given.seeds):
+            fp32, bf16 = (trained(precision, seed, Path(folder)) for precision in ("fp32", "bf16"))
+            ratios.append(bf16 / fp32)
+            more = 100 * (ratios[-1] - 1)
+            rows.append((str(seed), f"{fp32:.2f}", f"{bf16:.2f}", f"{more:+.2f} %"))
+    mean = 100 * (sum(ratios) / len(ratios) - 1)
+    rows.append(("mean", "", "", f"{mean:+.2f} %"))
+    command = f"python benchmarks/precision.py --seeds {given.seeds} --write"
+    report("precision", command, ("seed", "fp32", "bf16", "bf16 against fp32"), rows,
+           write=given.write)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
