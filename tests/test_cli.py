@@ -269,8 +269,8 @@ def test_random_order_shows_both_figures(tiny, tmp_path):
     ("arguments", "message"),
     [
         (["train", "none.yaml"], "error: none.yaml: no such config file. Name a file, or one of "
-         "those that come with lstmgen: brown, brown-long, dense, fable, "
-         "shakespeare, story"),
+         "those that come with lstmgen: brown, dense, fable, shakespeare, "
+         "story"),
         (["train"], "error: no config is named. Write: lstmgen train CONFIG"),
         (["train", "my.yaml", "other.yaml"], "error: other.yaml: one config is trained at a time"),
         (["train", "my.yaml", "train.windwo=3"], "error: command line: train.windwo = 3: no such "

@@ -17,7 +17,7 @@ from lstmgen.training.loop import (
     train_steps,
 )
 from lstmgen.training.meters import Meter
-from lstmgen.training.optimizers import build_optimizer
+from lstmgen.training.optimizers import build_optimizer, set_learning_rate
 from lstmgen.training.progress import Progress
 from lstmgen.training.schedules import learning_rate, planned_epochs
 from lstmgen.windows.plans import RandomPlan, StreamPlan
@@ -286,3 +286,17 @@ def test_counters_of_a_stranger_are_refused(change):
     del lacking["valid_nats"]
     with pytest.raises(ValueError, match="other counters than a training has"):
         Progress.from_json(lacking)
+
+
+def test_a_gradient_below_epsilon_hardly_moves_a_weight():
+    """The first step of Adam is rate * g / (|g| + epsilon)."""
+    model = torch.nn.Linear(3, 1, bias=False).double()
+    before = model.weight.detach().clone()
+    optimizer = build_optimizer(model, name="adamw", weight_decay=0.0, epsilon=3e-5)
+    set_learning_rate(optimizer, 0.1)
+    gradient = torch.tensor([[1e-2, 1e-6, -3e-5]], dtype=torch.float64)
+    model.weight.grad = gradient.clone()
+    optimizer.step()
+    expected = before - 0.1 * gradient / (gradient.abs() + 3e-5)
+    torch.testing.assert_close(model.weight.detach(), expected, rtol=0, atol=1e-12)
+    assert float((model.weight - before).abs()[0, 1]) < 0.004  # and not 0.1

@@ -125,6 +125,9 @@ class TrainConfig(Section):
     )
     warmup_steps: int = key(50, "the rate grows from 0 over so many steps", ge=0, unit="steps")
     weight_decay: float = key(0.01, "pulls matrices, not biases, to zero", ge=0, le=100)
+    epsilon: float = key(
+        3e-5, "of adamw: added to a gradient's size before it divides by it", gt=0, le=1
+    )
     clip_norm: float | None = key(1.0, "longest gradient of a step; none: not clipped", gt=0)
     ar: float = key(0.0, "activation regularisation: weight of the outputs' squares", ge=0, le=1e3)
     tar: float = key(

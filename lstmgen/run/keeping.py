@@ -17,11 +17,8 @@ from lstmgen.run.models import load_weights, to_arrays
 from lstmgen.run.states import gather_state, restore_state
 from lstmgen.text.prepared import Corpus
 from lstmgen.training.loop import Trainee, refuse_non_finite
-from lstmgen.training.optimizers import EPSILON
 from lstmgen.training.progress import Progress
 from lstmgen.windows.plans import Fit
-
-NAMES = {"text": "the text (or how it is read)", "epsilon": "the epsilon of AdamW"}
 
 
 @dataclass
@@ -118,7 +115,7 @@ class Keeper:
             raise checkpoint.damaged(path, "state.json lacks a counter") from None
         for key, now in self._facts().items():
             if key not in ("lstmgen", "schedule_steps") and facts[key] != now:
-                what = NAMES.get(key, f"train.{key}")
+                what = "the text (or how it is read)" if key == "text" else f"train.{key}"
                 raise CheckpointError(
                     f"{self.run} cannot be resumed: {what} was {facts[key]} and is now {now}. "
                     "Put it back, or start a new run"
@@ -133,7 +130,7 @@ class Keeper:
         return {
             "lstmgen": __version__,
             "text": self.corpus.fingerprint,
-            "epsilon": EPSILON,
+            "epsilon": self.config.train.epsilon,
             "schedule_steps": self.schedule_steps,
             "window": self.fit.window,
             "stride": self.fit.stride,

@@ -97,7 +97,12 @@ def make_ready(config: Config, corpus: Corpus) -> Ready:
     )
     plan = _plan(config, corpus, fit)
     model = build_model(config.model, corpus.vocabulary, seed=settings.seed).to(device)
-    optimizer = build_optimizer(model, name=settings.optimizer, weight_decay=settings.weight_decay)
+    optimizer = build_optimizer(
+        model,
+        name=settings.optimizer,
+        weight_decay=settings.weight_decay,
+        epsilon=settings.epsilon,
+    )
     bf16, precision_notice = settle_precision(
         settings.precision, model, batch=fit.batch_size, window=fit.window
     )

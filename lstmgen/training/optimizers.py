@@ -5,20 +5,20 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-# What Adam adds to a gradient's size before it divides by it. Of a word that is hardly ever a
-# target the gradient is some 1e-6, and with torch's 1e-8 it moves as far as any other, away
-# from where its counts had put it.
-EPSILON = 3e-5
-
 Optimizer = torch.optim.AdamW | torch.optim.SGD
 
 
 def build_optimizer(
-    model: nn.Module, *, name: Literal["adamw", "sgd"], weight_decay: float
+    model: nn.Module, *, name: Literal["adamw", "sgd"], weight_decay: float, epsilon: float = 3e-5
 ) -> Optimizer:
     """The optimiser of a model; weight decay acts on matrices and leaves biases alone.
 
     The learning rate is set anew before each step.
+
+    Args:
+        epsilon: what AdamW adds to a gradient's size before it divides by it. Of a word that is
+            hardly ever a target the gradient is some 1e-6, and with torch's 1e-8 it moves as
+            far as any other, away from where its counts had put it.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
@@ -27,7 +27,7 @@ def build_optimizer(
     ]
     if name == "sgd":
         return torch.optim.SGD(groups, lr=0.0, fused=True)
-    return torch.optim.AdamW(groups, lr=0.0, eps=EPSILON, fused=True)
+    return torch.optim.AdamW(groups, lr=0.0, eps=epsilon, fused=True)
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
