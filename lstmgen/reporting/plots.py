@@ -54,10 +54,11 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, baselines: Mapping[s
         axes.axhline(math.log(value), color=QUIET, linewidth=1, linestyle="--")
         axes.annotate(
             f"{name}, {figures.perplexity(value)}",
-            (0.3, math.log(value)),
+            (0.99, math.log(value)),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
-            xytext=(0, -14),
+            xytext=(0, 4),
+            ha="right",
             color=QUIET,
         )
     axes.set_xlabel("step")
