@@ -52,7 +52,7 @@ class DataConfig(Section):
 
 
 class DropoutConfig(Section):
-    """Shares that a training window does without (one mask per sequence and window)."""
+    """Shares that training does without: one mask per sequence and window, of weights per step."""
 
     input: Fraction = key(0.2, "dropout on the word vectors", unit="share")
     hidden: Fraction = key(0.2, "dropout between two layers", unit="share")
