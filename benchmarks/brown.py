@@ -9,7 +9,6 @@ ablation; with --valid-only the test text is not read at all.
 """
 
 import argparse
-import csv
 import json
 import subprocess
 import sys
@@ -18,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from report import report
+from trainings import LSTMGEN, train
 
 from lstmgen.ngrams.kneser_ney import build_kneser_ney
 from lstmgen.text.prepared import TextSettings, encode_files, prepare
-
-LSTMGEN = (sys.executable, "-m", "lstmgen")
 
 
 def texts_of(folder: Path) -> list[str]:
@@ -30,15 +28,6 @@ def texts_of(folder: Path) -> list[str]:
     named = {"train": "train.txt", "valid": "valid.txt", "test": "test.txt"}
     settings = [f"data.{key}={folder / name}" for key, name in named.items()]
     return [*settings, f"data.vocabulary={folder / 'vocabulary.txt'}"]
-
-
-def train(recipe: str, folder: Path, runs: Path, settings: list[str]) -> tuple[Path, list[Any]]:
-    """Train; the run folder and its rows of metrics."""
-    command = [*LSTMGEN, "train", recipe, "-q", "--runs-dir", str(runs), *texts_of(folder)]
-    done = subprocess.run([*command, *settings], stdout=subprocess.PIPE, text=True, check=True)
-    run = Path(done.stdout.strip())
-    with (run / "metrics.csv").open() as file:
-        return run, list(csv.DictReader(file))
 
 
 def evaluated(run: Path, runs: Path, *arguments: str) -> dict[str, Any]:
@@ -83,9 +72,8 @@ def main() -> None:
     folder = given.folder.resolve()
     with tempfile.TemporaryDirectory() as name:
         runs = Path(name)
-        run, rows = train(given.recipe, folder, runs, given.set)
-        minutes = float(rows[-1]["seconds"]) / 60
-        best = min(float(row["valid_perplexity"]) for row in rows if row["valid_perplexity"])
+        trained = train(given.recipe, *texts_of(folder), *given.set, runs=runs)
+        run, best, minutes = trained.run, trained.best, trained.minutes
         print(f"best validation perplexity {best:.1f}, {minutes:.1f} min", file=sys.stderr)
         if given.valid_only:
             print(json.dumps([given.recipe, *given.set, best, minutes]))

@@ -1,7 +1,7 @@
 """What the library's defaults are worth beside other settings, on texts of several lengths.
 
     python benchmarks/defaults.py --text brown.txt --text novel.txt [--words 2000 20000]
-        [--try NAME=key=value,key=value] [--seeds 2] [--write]
+        [--try NAME=key=value,key=value] [--seeds 2] [--jobs 2] [--write]
 
 Of each text the first so many words (as white space divides them) are trained on by a config
 that names the text and nothing else, and by each --try; a tenth is held out. A figure is the
@@ -10,16 +10,17 @@ beside it.
 """
 
 import argparse
-import csv
 import json
+import os
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from report import report
+from trainings import side_by_side, train
 
 WORDS = (2_000, 20_000, 200_000, 1_000_000)
 
@@ -37,16 +38,10 @@ def learnt(text: Path, runs: Path, settings: list[str]) -> tuple[float, float, f
     """Perplexity of the best checkpoint, of the 3-gram, and seconds of training."""
     empty = runs / "empty.yaml"
     empty.write_text("")
-    command = [sys.executable, "-m", "lstmgen", "train", str(empty), f"data.train={text}", "-q"]
-    command += ["--runs-dir", str(runs), *settings]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    run = Path(done.stdout.strip())
-    with (run / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    trained = train(str(empty), f"data.train={text}", *settings, runs=runs)
+    events = [json.loads(line) for line in (trained.run / "events.jsonl").read_text().splitlines()]
     started = next(event for event in events if event["event"] == "started")
-    found = [float(row["valid_perplexity"]) for row in rows if row["valid_perplexity"]]
-    return min(found), float(started["ngram"] or "nan"), float(rows[-1]["seconds"])
+    return trained.best, float(started["ngram"] or "nan"), trained.minutes * 60
 
 
 def main() -> None:
@@ -56,12 +51,14 @@ def main() -> None:
     parser.add_argument("--words", nargs="+", type=int, default=list(WORDS))
     parser.add_argument("--try", action="append", default=[], dest="tries")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
     parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
     given = parser.parse_args()
     tries = [("defaults", [])]
     for each in given.tries:
         name, _, settings = each.partition("=")
         tries.append((name, re.split(r",(?=[a-z]+\.)", settings)))
+    alone = [f"train.threads={max(1, (os.cpu_count() or 1) // given.jobs)}"]
     rows = []
     for path in given.text:
         whole = path.read_text(encoding="utf-8")
@@ -69,11 +66,14 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 text = Path(folder) / "text.txt"
                 text.write_text(first_words(whole, words), encoding="utf-8")
-                for name, settings in tries:
-                    found = [
-                        learnt(text, Path(folder), [*settings, f"train.seed={seed}"])
-                        for seed in range(given.seeds)
-                    ]
+                tasks = [
+                    partial(learnt, text, Path(folder), [*settings, *alone, f"train.seed={seed}"])
+                    for _, settings in tries
+                    for seed in range(given.seeds)
+                ]
+                done = iter(side_by_side(tasks, given.jobs))
+                for name, _ in tries:
+                    found = [next(done) for _ in range(given.seeds)]
                     values = [perplexity for perplexity, _, _ in found]
                     spread = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
                     seconds = statistics.mean(second for _, _, second in found)
@@ -86,7 +86,7 @@ def main() -> None:
     lengths = " ".join(map(str, given.words))
     tried = "".join(f" --try {each}" for each in given.tries)
     command = f"python benchmarks/defaults.py {names} --words {lengths} --seeds {given.seeds}"
-    command += tried
+    command += f" --jobs {given.jobs}{tried}"
     heads = ("text, words", "settings", "perplexity", "3-gram", "time")
     report("defaults", command, heads, rows, write=given.write)
 

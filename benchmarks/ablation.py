@@ -1,0 +1,80 @@
+"""What each piece of the Brown recipe is worth: one left out at a time.
+
+    python benchmarks/ablation.py --folder brown [--epochs 2] [--jobs 2] [--write]
+
+Two epochs of the recipe take some five minutes on two cores; every run is given as many.
+The three pieces with the largest effects, and the whole recipe, are trained from a second
+seed. Perplexities are of the validation text, of each run's best checkpoint.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from brown import texts_of
+from report import report
+from trainings import side_by_side, train
+
+WHOLE = "the whole recipe"
+TWICE = 3  # pieces that are measured from two seeds
+PIECES: dict[str, tuple[str, ...]] = {
+    WHOLE: (),
+    "no dropout of words": ("model.dropout.words=0",),
+    "no dropout of word vectors": ("model.dropout.input=0",),
+    "no dropout before the output": ("model.dropout.output=0",),
+    "no dropout of recurrent weights": ("model.dropout.recurrent=0",),
+    "no weight decay": ("train.weight_decay=0",),
+    "no falling rate": ("train.schedule=constant",),
+    "a rate of 3e-3": ("train.learning_rate=3e-3",),
+    "epsilon of 1e-8": ("train.epsilon=1e-8",),
+    "not tied": ("model.tie_weights=false",),
+    "two layers of 448": ("model.hidden_sizes=[448,448]",),
+    "with AR 2 and TAR 1": ("train.ar=2", "train.tar=1"),
+    "with EMA": ("train.average=ema",),
+}
+
+
+def main() -> None:
+    """Train every one of them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, required=True, help="of the split's four files")
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
+    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
+    given = parser.parse_args()
+    threads = max(1, (os.cpu_count() or 1) // given.jobs)
+    fixed = (*texts_of(given.folder.resolve()), f"train.epochs={given.epochs}",
+             f"train.threads={threads}")  # fmt: skip
+
+    with tempfile.TemporaryDirectory() as runs:
+
+        def one(name: str, seed: int) -> float:
+            settings = (*fixed, *PIECES[name], f"train.seed={seed}")
+            best = train("brown", *settings, runs=Path(runs)).best
+            print(json.dumps([name, seed, best]), file=sys.stderr, flush=True)
+            return best
+
+        names = list(PIECES)
+        found = side_by_side([partial(one, name, 0) for name in names], given.jobs)
+        first = dict(zip(names, found, strict=True))
+        rest = sorted(names, key=lambda name: -abs(first[name] - first[WHOLE]))
+        again = [WHOLE, *rest[:TWICE]]
+        found = side_by_side([partial(one, name, 1) for name in again], given.jobs)
+        second = dict(zip(again, found, strict=True))
+    rows = []
+    for name in names:
+        change = first[name] / first[WHOLE] - 1
+        other = f"{second[name]:.1f}" if name in second else "-"
+        rows.append((name, f"{first[name]:.1f}", other, f"{change:+.1%}" if change else "-"))
+    command = f"python benchmarks/ablation.py --folder ... --epochs {given.epochs}"
+    command += f" --jobs {given.jobs}"
+    heads = ("recipe", "perplexity", "second seed", "against the whole")
+    report("ablation", command, heads, rows, write=given.write)
+
+
+if __name__ == "__main__":
+    main()
