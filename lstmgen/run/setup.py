@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lstmgen.config.schema import Config, ModelConfig
+from lstmgen.run.memory import refuse_beyond_memory
 from lstmgen.run.models import build_model
 from lstmgen.text.prepared import Corpus
 from lstmgen.training import devices
@@ -96,6 +97,8 @@ def make_ready(config: Config, corpus: Corpus) -> Ready:
         accumulate=settings.accumulate,
     )
     plan = _plan(config, corpus, fit)
+    if device.type == "cpu":
+        refuse_beyond_memory(config, fit, vocab_size=len(corpus.vocabulary))
     model = build_model(config.model, corpus.vocabulary, seed=settings.seed).to(device)
     optimizer = build_optimizer(
         model,
