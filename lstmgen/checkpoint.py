@@ -14,16 +14,18 @@ bytes, and a checkpoint from a stranger can at worst be refused. Reading for
 generation needs no torch.
 """
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmgen.errors import CheckpointError, StorageError, printable
+from lstmgen.errors import CheckpointError, DamagedError, StorageError, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +39,7 @@ CONFIG, VOCABULARY, TOKENIZER = "config.yaml", "vocabulary.json", "tokenizer.jso
 COPY_INDEX = "copy_index.safetensors"
 FILES = (MODEL, STATE, PROGRESS, CONFIG, VOCABULARY, TOKENIZER)  # of every checkpoint
 LARGEST_JSON = 512 << 20  # bytes
+LARGEST_INDEX = 1 << 16  # bytes
 
 
 @dataclass(frozen=True)
@@ -191,18 +194,25 @@ def read_index(checkpoints: Path) -> Index | None:
     """The run's index, None where no checkpoint is complete yet.
 
     Raises:
-        CheckpointError: where it is not an index.
+        DamagedError: where it is not an index.
     """
     path = checkpoints / "index.json"
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(_read_limited(checkpoints, path.name, limit=LARGEST_INDEX))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{printable(path)} is damaged ({error})") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged_index(path, str(error)) from None
     if not isinstance(data, dict) or not all(_is_step(data.get(k)) for k in ("best", "last")):
-        raise CheckpointError(f"{printable(path)} is damaged (it must hold best and last)")
+        raise _damaged_index(path, "it must hold best and last")
     return Index(best=data["best"], last=data["last"])
+
+
+def _damaged_index(path: Path, reason: str) -> DamagedError:
+    return DamagedError(
+        f"{printable(path)} is damaged ({printable(reason)}). The checkpoints beside it may be "
+        "whole: name one of their folders, or let `lstmgen train --resume` find the newest"
+    )
 
 
 @dataclass(frozen=True)
@@ -228,12 +238,18 @@ class Checkpoint:
         if name not in self.files:
             raise damaged(self.path, f"{name} is not in its manifest")
         size, digest = self.files[name]
-        data = _read_limited(self.path, name, limit=size)
+        data = self._bytes(name, limit=size)
         if len(data) != size:
             raise damaged(self.path, f"{name} has {len(data):,} bytes of {size:,}")
         if hashlib.sha256(data).hexdigest() != digest:
             raise damaged(self.path, f"{name} has been changed")
         return data
+
+    def _bytes(self, name: str, *, limit: int) -> bytes:
+        try:
+            return _read_limited(self.path, name, limit=limit)
+        except OSError as error:
+            raise damaged(self.path, f"{name}: {error.strerror}") from None
 
     def read_json(self, name: str) -> Any:
         """A JSON file's value."""
@@ -265,6 +281,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{printable(path)}: no such checkpoint folder")
     try:
         manifest = json.loads(_read_limited(path, "manifest.json", limit=1 << 20))
+    except OSError as error:
+        raise damaged(path, f"manifest.json: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise damaged(path, f"manifest.json is not JSON ({error})") from None
     made: Any = manifest.get("format") if isinstance(manifest, dict) else None
@@ -290,9 +308,9 @@ def open_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(path, step, known, str(digest))
 
 
-def damaged(path: Path, reason: str) -> CheckpointError:
+def damaged(path: Path, reason: str) -> DamagedError:
     """The error of a checkpoint that cannot be used."""
-    return CheckpointError(f"checkpoint {printable(path)} is damaged ({printable(reason)})")
+    return DamagedError(f"checkpoint {printable(path)} is damaged ({printable(reason)})")
 
 
 def _digest(facts: Mapping[str, Any]) -> str:
@@ -306,12 +324,14 @@ def _is_step(value: object) -> bool:
 
 def _read_limited(path: Path, name: str, *, limit: int) -> bytes:
     """Read a file, and one byte more than it may have at the most."""
-    try:
-        with (path / name).open("rb") as file:
-            # By what the file has: a manifest's claim must not allocate memory.
-            return file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)
-    except OSError as error:
-        raise damaged(path, f"{name}: {error.strerror}") from None
+    # A stranger's pipe or device must not make anybody wait.
+    handle = os.open(path / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode):
+            raise OSError(errno.EINVAL, "not a plain file")
+        # By what the file has: a manifest's claim must not allocate memory.
+        return file.read(min(limit, facts.st_size) + 1)
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

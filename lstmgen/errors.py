@@ -4,7 +4,8 @@ LstmgenError                exit 1   anything foreseeable that has no code of it
 |-- UsageError              exit 2   a command that cannot be carried out as typed
 |   |-- ConfigError                  a config file or override, all its problems at once
 |   |-- DataError                    a text, or a place where a text should be
-|   `-- CheckpointError              a run or a checkpoint: missing, damaged, of another make
+|   `-- CheckpointError              a run or a checkpoint: missing, of another make
+|       `-- DamagedError             a checkpoint that is not what was written
 |-- DivergedError           exit 3   training left the finite numbers
 `-- StorageError            exit 1   the disk would not take what had to be written
 
@@ -35,10 +36,22 @@ class CheckpointError(UsageError):
     """A run folder or a checkpoint that cannot be used."""
 
 
+class DamagedError(CheckpointError):
+    """A checkpoint that is not what was written."""
+
+
 class DivergedError(LstmgenError):
-    """Training met a number that is not finite."""
+    """Training met a number that is not finite.
+
+    Args:
+        facts: numbers and names of the step, for the run's events.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, facts: dict[str, object] | None = None) -> None:
+        self.facts = facts or {}
+        super().__init__(message)
 
 
 class StorageError(LstmgenError):

@@ -197,13 +197,32 @@ def test_a_changed_text_is_refused(tiny, tmp_path, story):
     assert "cannot be resumed: the text (or how it is read) was" in done.stderr
 
 
-def test_a_damaged_checkpoint_is_refused(tiny, tmp_path):
-    run = train(tiny, "train.epochs=1", cwd=tmp_path)
+def test_t15_a_damaged_checkpoint_is_passed_over_for_the_one_before(tiny, tmp_path):
+    """Training goes on from the newest whole checkpoint, says so, and ends with the same bytes."""
+    whole = train(tiny, "train.keep=5", cwd=tmp_path, name="whole")
+    run = tmp_path / "runs" / "cut"
+    shutil.copytree(whole, run)
     path = last(run) / checkpoint.STATE
     path.write_bytes(path.read_bytes()[:-7])
+    (run / folders.CHECKPOINTS / "index.json").write_text("{")
+    done = call_cli("train", "--resume", run, cwd=tmp_path, check=0)
+    said = " ".join(done.stderr.split())
+    assert "is damaged (state.safetensors has" in said
+    assert "training goes on from the checkpoint of step 50" in said
+    assert "index.json is damaged" in said and "It is made anew" in said
+    deep_compare(whole, run)
+
+
+def test_t15_no_whole_checkpoint_is_one_error(tiny, tmp_path):
+    """Where none is whole the run is refused, each with its reason, and nothing is deleted."""
+    run = train(tiny, "train.epochs=1", cwd=tmp_path)
+    for step in checkpoint.saved_steps(run / folders.CHECKPOINTS):
+        (checkpoint.step_folder(run / folders.CHECKPOINTS, step) / checkpoint.MODEL).unlink()
+    before = sorted(run.rglob("*"))
     done = call_cli("train", "--resume", run, "train.epochs=2", cwd=tmp_path, check=2)
-    assert "is damaged (state.safetensors has" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "no checkpoint of this run is whole" in done.stderr
+    assert "is damaged (model.safetensors: No such file" in done.stderr
+    assert sorted(run.rglob("*")) == before
 
 
 def test_two_runs_are_equal_bytes_wherever_they_run(tiny, tmp_path, story):

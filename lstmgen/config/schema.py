@@ -4,6 +4,7 @@ One frozen model per YAML section. Nothing here builds an object or imports
 torch; the sections are handed on as flat keywords by ``run/``.
 """
 
+import functools
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -359,3 +360,8 @@ def all_keys(section: type[BaseModel] = Config, prefix: str = "") -> dict[str, F
         else:
             keys |= all_keys(inner, f"{prefix}{name}.")
     return keys
+
+
+def value_of(config: Config, key: str) -> Any:
+    """What a config holds at a dotted key."""
+    return functools.reduce(getattr, key.split("."), config)

@@ -1,5 +1,6 @@
 """Saving a training as a checkpoint, and taking it up from one."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,17 +9,24 @@ from typing import Any
 
 from lstmgen import __version__, checkpoint
 from lstmgen.checkpoint import Index, SharedFile
-from lstmgen.config.loader import dump
-from lstmgen.config.schema import Config
-from lstmgen.errors import CheckpointError
+from lstmgen.config.loader import dump, from_portable
+from lstmgen.config.schema import Config, all_keys, value_of
+from lstmgen.errors import CheckpointError, ConfigError, DamagedError, StorageError, printable
 from lstmgen.run import folders
 from lstmgen.run.events import Notice, Saved
 from lstmgen.run.models import load_weights, to_arrays
-from lstmgen.run.states import gather_state, restore_state
+from lstmgen.run.states import checkpoint_bytes, gather_state, restore_state
 from lstmgen.text.prepared import Corpus
 from lstmgen.training.loop import Trainee, refuse_non_finite
 from lstmgen.training.progress import Progress
 from lstmgen.windows.plans import Fit
+
+RESUMABLE = frozenset(  # what a resumption may change
+    f"train.{key}"
+    for key in ("epochs", "max_steps", "max_minutes", "patience", "keep", "eval_every",
+                "save_every", "sample_every")
+)  # fmt: skip
+OF_THE_MACHINE = frozenset({"train.device", "train.threads", "train.precision"})
 
 
 @dataclass
@@ -93,6 +101,34 @@ class Keeper:
         checkpoint.write_index(self.checkpoints, index)
         return index
 
+    def restore_newest(self, trainee: Trainee) -> list[str]:
+        """Take up a training at its newest checkpoint that is whole.
+
+        Returns:
+            What was passed over, as sentences.
+
+        Raises:
+            CheckpointError: where none is whole, or they belong to another text.
+        """
+        passed_over: list[str] = []
+        for step in sorted(checkpoint.saved_steps(self.checkpoints), reverse=True):
+            try:
+                self.restore(trainee, step)
+            except DamagedError as error:
+                passed_over.append(str(error))
+                continue
+            if passed_over:
+                passed_over.append(f"training goes on from the checkpoint of step {step:,}")
+            try:
+                named = checkpoint.read_index(self.checkpoints)
+            except DamagedError as error:
+                passed_over.append(f"{error}. It is made anew")
+                named = None
+            if named is None or named.last != step:
+                self.write_index(trainee.progress)
+            return passed_over
+        raise CheckpointError("\n".join([*passed_over, "no checkpoint of this run is whole"]))
+
     def restore(self, trainee: Trainee, step: int) -> None:
         """Take up a training at a checkpoint.
 
@@ -113,24 +149,50 @@ class Keeper:
                 trainee.average.steps = _count(saved["average"]["steps"])
         except (KeyError, TypeError, ValueError):
             raise checkpoint.damaged(path, "state.json lacks a counter") from None
-        for key, now in self._facts().items():
-            if key not in ("lstmgen", "schedule_steps") and facts[key] != now:
-                what = "the text (or how it is read)" if key == "text" else f"train.{key}"
-                raise CheckpointError(
-                    f"{self.run} cannot be resumed: {what} was {facts[key]} and is now {now}. "
-                    "Put it back, or start a new run"
-                )
+        self._refuse_changes(found.read(checkpoint.CONFIG), facts, source=path)
         load_weights(trainee.model, found.read_tensors(checkpoint.MODEL), source=str(path))
-        restore_state(trainee, found.read_tensors(checkpoint.STATE), path=path)
+        streams = self.config.train.order == "streams"
+        restore_state(
+            trainee,
+            found.read_tensors(checkpoint.STATE),
+            path=path,
+            parts=self.fit.accumulate if streams and progress.epoch_step else 0,
+            batch_size=self.fit.batch_size,
+        )
         trainee.progress = progress
         self.saved_step = step
+
+    def _refuse_changes(self, config: bytes, facts: dict[str, Any], *, source: Path) -> None:
+        """Go on with the same training only.
+
+        Raises:
+            CheckpointError: naming what has changed, what it was and what it is.
+        """
+        try:
+            before = from_portable(config.decode(), source=checkpoint.CONFIG)
+        except (UnicodeDecodeError, ConfigError) as error:
+            raise checkpoint.damaged(source, f"{checkpoint.CONFIG}: {error}") from None
+        changed = {
+            key: (value_of(before, key), value_of(self.config, key))
+            for key in all_keys()
+            if key.startswith(("model.", "train.")) and key not in RESUMABLE | OF_THE_MACHINE
+        }
+        for key, now in self._facts().items():
+            if key not in ("lstmgen", "schedule_steps"):
+                name = "the text (or how it is read)" if key == "text" else f"train.{key}"
+                changed.setdefault(name, (facts[key], now))
+        for name, (was, now) in changed.items():
+            if was != now:
+                raise CheckpointError(
+                    f"{printable(self.run)} cannot be resumed: {name} was {printable(was)} and is "
+                    f"now {printable(now)}. Put it back, or start a new run"
+                )
 
     def _facts(self) -> dict[str, Any]:
         """What must be the same for a resumption to be the same training."""
         return {
             "lstmgen": __version__,
             "text": self.corpus.fingerprint,
-            "epsilon": self.config.train.epsilon,
             "schedule_steps": self.schedule_steps,
             "window": self.fit.window,
             "stride": self.fit.stride,
@@ -148,3 +210,23 @@ def _count(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 2**62:
         raise ValueError("no whole number")
     return value
+
+
+def refuse_small_disk(place: Path, trainee: Trainee, *, checkpoints: int) -> None:
+    """Refuse to train for hours towards a checkpoint that the disk will not take.
+
+    Args:
+        place: where the run is to be; it need not be there yet.
+        checkpoints: how many of them must find room at the same time.
+
+    Raises:
+        StorageError: where there is less.
+    """
+    there = next(folder for folder in (place, *place.absolute().parents) if folder.is_dir())
+    each, free = checkpoint_bytes(trainee), shutil.disk_usage(there).free
+    if free < each * checkpoints:
+        raise StorageError(
+            f"{printable(place)}: {checkpoints} checkpoints of {each:,} bytes each need "
+            f"{each * checkpoints:,} bytes there, {free:,} are free. Free some, lower train.keep, "
+            "or choose another place with --runs-dir"
+        )

@@ -7,7 +7,7 @@ from lstmgen import checkpoint
 from lstmgen.model.layers import State
 from lstmgen.run.models import Arrays, load_weights, to_arrays, to_tensors
 from lstmgen.training.loop import Trainee
-from lstmgen.training.optimizers import optimizer_tensors, restore_optimizer
+from lstmgen.training.optimizers import moments, optimizer_tensors, restore_optimizer
 
 OPTIMIZER, CARRIED, RAW = "optimizer/", "carried/", "raw/"
 
@@ -26,11 +26,22 @@ def gather_state(trainee: Trainee) -> dict[str, Any]:
     return to_arrays(state)
 
 
-def restore_state(trainee: Trainee, arrays: Arrays, *, path: Path) -> None:
+def checkpoint_bytes(trainee: Trainee) -> int:
+    """The size of a checkpoint's tensors, without the carried states; known before any step."""
+    copies = 1 + moments(trainee.optimizer) + (trainee.average is not None)
+    return copies * sum(p.numel() * p.element_size() for p in trainee.model.parameters())
+
+
+def restore_state(
+    trainee: Trainee, arrays: Arrays, *, path: Path, parts: int, batch_size: int
+) -> None:
     """Give back what ``gather_state`` took, to a model that holds the checkpoint's weights.
 
+    Args:
+        parts, batch_size: how many micro-batches carry a state here, and its sequences.
+
     Raises:
-        CheckpointError: where a tensor is missing or belongs nowhere.
+        CheckpointError: where a tensor is missing, belongs nowhere or has another shape.
     """
     device = trainee.model.device
     tensors = {name: tensor.to(device) for name, tensor in to_tensors(arrays).items()}
@@ -46,17 +57,29 @@ def restore_state(trainee: Trainee, arrays: Arrays, *, path: Path) -> None:
         raw = {n.removeprefix(RAW): a for n, a in arrays.items() if n.startswith(RAW)}
         load_weights(trainee.model, raw, source=f"{path}/{checkpoint.STATE}")
     try:
+        if bool(optimizer) != bool(moments(trainee.optimizer)):
+            raise ValueError("the optimiser's tensors are those of another one")
         restore_optimizer(trainee.model, trainee.optimizer, optimizer)
-        parts = {int(name.split("/")[1]) for name in tensors if name.startswith(CARRIED)}
+        sizes = [layer.hidden_size for layer in trainee.model.recurrent]
+        shapes = {
+            f"{CARRIED}{part}/{place}/{what}": (batch_size, size)
+            for part in range(parts)
+            for place, size in enumerate(sizes)
+            for what in ("hidden", "cell")
+        }
+        carried = {name: tuple(t.shape) for name, t in tensors.items() if name.startswith(CARRIED)}
+        if carried != shapes:
+            odd = sorted(set(carried.items()) ^ set(shapes.items()))[0][0]
+            raise ValueError(f"the carried states do not fit: {odd}")
         trainee.states = [
             [
                 State(
                     tensors[f"{CARRIED}{part}/{place}/hidden"],
                     tensors[f"{CARRIED}{part}/{place}/cell"],
                 )
-                for place in range(len(trainee.model.layers))
+                for place in range(len(sizes))
             ]
-            for part in sorted(parts)
+            for part in range(parts)
         ]
     except (KeyError, ValueError) as error:
         raise checkpoint.damaged(path, f"{checkpoint.STATE}: {error}") from None

@@ -30,15 +30,15 @@ from lstmgen.run.events import (
     Stepped,
 )
 from lstmgen.run.generating import continue_cues
-from lstmgen.run.keeping import Keeper
+from lstmgen.run.keeping import RESUMABLE, Keeper, refuse_small_disk
 from lstmgen.run.models import to_arrays
 from lstmgen.run.preparing import index_copies, prepare_text
 from lstmgen.run.records import Records
 from lstmgen.run.setup import Ready, make_ready
 from lstmgen.run.signals import Asked
 from lstmgen.text.prepared import Corpus
-from lstmgen.training.loop import StepReport
-from lstmgen.training.meters import Meter
+from lstmgen.training.loop import LOOK, StepReport
+from lstmgen.training.meters import Meter, Spikes
 from lstmgen.training.progress import Progress
 
 ROWS = 200  # of metrics.csv in a run, beside those of evaluations
@@ -47,11 +47,6 @@ SAMPLES = 5  # times a run continues its cues, unless the config says otherwise
 SAVE_SECONDS = 600.0  # after which a checkpoint is written, whatever the config says
 TELL = 0.1  # seconds between two steps that are told: reading a GPU's sums waits for it
 WARM_UP = 3  # steps of a process that no rate counts: kernels are being made
-RESUMABLE = frozenset(
-    f"train.{key}"
-    for key in ("epochs", "max_steps", "max_minutes", "patience", "keep", "eval_every",
-                "save_every", "sample_every")
-)  # fmt: skip
 
 
 def train(
@@ -67,6 +62,7 @@ def train(
     """
     config = loaded.config
     ready = make_ready(config, corpus)
+    refuse_small_disk(runs, ready.trainee, checkpoints=config.train.keep + 2)
     stem = loaded.path.stem.lstrip(".")[:80] if loaded.path else ""
     run = folders.create_run(runs, name or stem or "run")
     with folders.locked(run):
@@ -86,13 +82,12 @@ def resume(
         raise CheckpointError(f"{run}: is no run folder, there is nothing to go on from")
     _refuse_overrides(overrides)
     with folders.locked(run):
-        index = checkpoint.read_index(run / folders.CHECKPOINTS)
-        if index is None:
+        if not checkpoint.saved_steps(run / folders.CHECKPOINTS):
             raise CheckpointError(f"{run}: holds no checkpoint to go on from")
         config = load(run / folders.RESOLVED, overrides).config
         corpus = prepare_text(config.data, run.absolute().parent)
         session = _Session(run, make_ready(config, corpus), asked)
-        session.restore(index.last)
+        session.restore()
         if overrides:  # so that the next resumption knows of them
             folders.replace_text(run / folders.RESOLVED, dump(config))
         yield Created(run)
@@ -130,7 +125,8 @@ class _Session:
             bf16=ready.bf16,
         )
         self.meter, self.since_evaluation = Meter(), Meter()
-        self.warm_up = WARM_UP
+        self.warm_up, self.spikes = WARM_UP, Spikes()
+        self.passed_over: list[str] = []  # what a resumption could not use
         self.begun = self.told = time.monotonic()
         self.seconds_before = 0.0  # of the processes that trained this run before
 
@@ -146,7 +142,9 @@ class _Session:
 
     def events(self, *, resumed: bool) -> Iterator[Event]:
         """The whole of the training."""
-        decided = (*self.ready.notices, self.index_notice, self._precision_changed())
+        decided = (
+            *self.passed_over, *self.ready.notices, self.index_notice, self._precision_changed()
+        )  # fmt: skip
         for notice in (*self.corpus.notices, *decided):
             if notice:
                 yield Notice(notice)
@@ -172,7 +170,8 @@ class _Session:
             try:
                 report = next(reports)
             except DivergedError as error:
-                self.records.add_event("diverged", self.progress.step, {"message": str(error)})
+                facts = {"message": str(error), **error.facts}
+                self.records.add_event("diverged", self.progress.step, facts)
                 raise
             reason = self._limit_reached()
             yield from self._after_step(report, ending=bool(reason))
@@ -201,6 +200,7 @@ class _Session:
                 seconds=report.seconds,
                 timed=self.warm_up < 0,
             )
+        yield from self._look_for_a_spike(report)
         if time.monotonic() - self.told >= TELL:
             self.told = time.monotonic()
             yield Stepped(
@@ -230,6 +230,20 @@ class _Session:
         if best or due or ending or late or self.asked.save:
             self.asked.save = False
             yield from self._save()
+
+    def _look_for_a_spike(self, report: StepReport) -> Iterator[Event]:
+        """Tell of a step that is far off those before it; training goes on."""
+        if self.model.device.type != "cpu" and report.step % LOOK:
+            return  # to read a GPU's sums is to wait for it
+        nats = report.nats / report.words
+        usual = self.spikes.look(nats)
+        if usual is not None:
+            facts = {"nats_per_word": nats, "usual": usual, "learning_rate": report.learning_rate}
+            self.records.add_event("spike", report.step, facts)
+            yield Notice(
+                f"step {report.step:,} has {nats:.4g} nats per word, where {usual:.4g} were usual; "
+                "training goes on. If it comes again, lower train.learning_rate"
+            )
 
     def _due(self, every: int | None) -> bool:
         """Whether the step just done is one of every so many, or ends one of some 20 epochs."""
@@ -313,10 +327,10 @@ class _Session:
                 self.records.add_event("saved", event.step, {})
             yield event
 
-    def restore(self, step: int) -> None:
-        """Take up the training, its records and its clock at a checkpoint."""
-        self.keeper.restore(self.trainee, step)
-        self.records.drop_after(step)
+    def restore(self) -> None:
+        """Take up the training, its records and its clock at the newest whole checkpoint."""
+        self.passed_over = self.keeper.restore_newest(self.trainee)
+        self.records.drop_after(self.progress.step)
         rows = self.records.rows()
         self.seconds_before = max((row["seconds"] or 0.0 for row in rows), default=0.0)
 

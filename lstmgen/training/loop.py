@@ -6,6 +6,7 @@ of 16 are the same step. Nothing here prints, draws or saves; whoever iterates
 may save between two reports, since the state given to the loop is then whole.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -139,7 +140,7 @@ def train_steps(
             trainee, windows, carries=plan.carries, seed=seed, penalties=penalties, bf16=bf16
         )
         if not deferred or progress.step % LOOK == 0:
-            _refuse_failed(trainee, sums, words=words, rate=learning_rate)
+            _refuse_failed(trainee, sums, words=words)
         apply_gradients(
             optimizer, words=words, norm=sums[1], clip_norm=clip_norm, failed=trainee.failed
         )
@@ -268,16 +269,36 @@ def select_scored(features: Tensor, window: Window) -> tuple[Tensor, Tensor]:
     return scored[inside], flat[inside]
 
 
-def _refuse_failed(trainee: Trainee, sums: Tensor, *, words: int, rate: float) -> None:
+def _refuse_failed(trainee: Trainee, sums: Tensor, *, words: int) -> None:
     """Stop at a step that is not finite, before it is applied."""
     if not bool(trainee.failed):
         return
     nats, norm = sums.tolist()
+    progress = trainee.progress
+    rate = trainee.optimizer.param_groups[0]["lr"]
+    named = list(trainee.model.named_parameters())
+    weights = [name for name, p in named if not bool(p.isfinite().all())]
+    gradients = [
+        name for name, p in named if p.grad is not None and not bool(p.grad.isfinite().all())
+    ]
+    facts: dict[str, object] = {
+        "epoch": progress.epoch,
+        "epoch_step": progress.epoch_step,  # with the epoch it says which windows were read
+        "nats_per_word": repr(nats / words),
+        "gradient_norm": repr(norm),
+        "learning_rate": rate,
+        "weights": weights,  # those that are not finite
+        "gradients": gradients,
+    }
+    first = f"the weights {weights[0]}" if weights else "the loss"
+    if math.isfinite(nats) and not weights:
+        first = f"the gradient of {gradients[0]}" if gradients else "the gradient's norm"
     raise DivergedError(
         _diagnosis(
-            f"at step {trainee.progress.step + 1}: {nats / words:.4g} nats per word, gradient norm "
-            f"{norm:.4g}, learning rate {rate:.4g}"
-        )
+            f"at step {progress.step + 1}, {first} not being finite: {nats / words:.4g} nats per "
+            f"word, gradient norm {norm:.4g}, learning rate {rate:.4g}"
+        ),
+        facts,
     )
 
 

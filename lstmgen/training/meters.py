@@ -1,6 +1,8 @@
-"""Sums over several steps; only the properties divide."""
+"""Sums over several steps, of which only the properties divide, and what stands out of them."""
 
 import math
+import statistics
+from collections import deque
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -32,3 +34,26 @@ class Meter:
     def words_per_second(self) -> float:
         """Words scored per second; 0 before the first timed step."""
         return self.timed_words / self.seconds if self.seconds else 0.0
+
+
+SPIKE = 3.0  # times the usual nats per word
+FEWEST, MOST = 10, 100  # steps whose median is the usual
+
+
+class Spikes:
+    """Finds steps whose nats per word leap up; each leap is found once, at its first step."""
+
+    def __init__(self) -> None:
+        self.recent: deque[float] = deque(maxlen=MOST)
+        self.high = False
+
+    def look(self, nats_per_word: float) -> float | None:
+        """Count one step.
+
+        Returns:
+            Where a leap begins with it, the median of the steps before.
+        """
+        usual = statistics.median(self.recent) if len(self.recent) >= FEWEST else math.inf
+        before, self.high = self.high, nats_per_word > SPIKE * usual
+        self.recent.append(nats_per_word)
+        return usual if self.high and not before else None

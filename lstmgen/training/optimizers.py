@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 Optimizer = torch.optim.AdamW | torch.optim.SGD
+ADAMW = frozenset({"step", "exp_avg", "exp_avg_sq"})  # what it remembers of a parameter
 
 
 def build_optimizer(
@@ -28,6 +29,11 @@ def build_optimizer(
     if name == "sgd":
         return torch.optim.SGD(groups, lr=0.0, fused=True)
     return torch.optim.AdamW(groups, lr=0.0, eps=epsilon, fused=True)
+
+
+def moments(optimizer: Optimizer) -> int:
+    """How many numbers the optimiser remembers of each weight."""
+    return 2 if isinstance(optimizer, torch.optim.AdamW) else 0
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
@@ -77,11 +83,23 @@ def optimizer_tensors(model: nn.Module, optimizer: Optimizer) -> dict[str, Tenso
 
 
 def restore_optimizer(model: nn.Module, optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Give the optimiser back what ``optimizer_tensors`` took."""
+    """Give the optimiser back what ``optimizer_tensors`` took.
+
+    Raises:
+        ValueError: naming what is missing, belongs nowhere or has another shape.
+    """
     parameters = dict(model.named_parameters())
+    inner_names = ADAMW if isinstance(optimizer, torch.optim.AdamW) else frozenset()
+    held = {key.rpartition("/")[0] for key in tensors}
+    wanted = {f"{name}/{inner}" for name in held for inner in inner_names}
+    if held - set(parameters) or wanted != set(tensors):
+        odd = sorted(held - set(parameters)) or sorted(wanted ^ set(tensors))
+        raise ValueError(f"the optimiser's tensors do not fit: {odd[0]}")
     for key, value in tensors.items():
         name, _, inner = key.rpartition("/")
         parameter = parameters[name]
+        if inner != "step" and value.shape != parameter.shape:
+            raise ValueError(f"the optimiser's {key} has the shape {tuple(value.shape)}")
         device = torch.device("cpu") if value.dim() == 0 else parameter.device
         if optimizer.param_groups[0].get("fused"):
             device = parameter.device
