@@ -9,6 +9,7 @@ import typer
 
 from lstmgen import __version__
 from lstmgen.cli.bench import bench
+from lstmgen.cli.check import check
 from lstmgen.cli.evaluate import evaluate
 from lstmgen.cli.explain import explain
 from lstmgen.cli.generate import generate
@@ -31,6 +32,7 @@ app.command()(explain)
 app.command()(inspect)
 app.command()(write)
 app.command()(bench)
+app.command()(check)
 
 
 def _reopen_stdout() -> None:

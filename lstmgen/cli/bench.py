@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lstmgen.cli.options import ConfigAndSettings, one_config
 from lstmgen.cli.outcome import reported
 from lstmgen.errors import UsageError
 
@@ -14,13 +15,7 @@ if TYPE_CHECKING:
 
 @reported
 def bench(
-    arguments: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="CONFIG [KEY=VALUE]...",
-            help="A YAML file or the name of a preset, and settings that go before it.",
-        ),
-    ],
+    arguments: ConfigAndSettings,
     seconds: Annotated[
         float, typer.Option("--seconds", min=0.1, max=3600, help="Of training that are timed.")
     ] = 10.0,
@@ -30,13 +25,11 @@ def bench(
 
     Example: lstmgen bench story train.precision=fp32
     """
-    named = [a for a in arguments if "=" not in a]
-    if len(named) != 1:
-        raise UsageError("one config is timed at a time. Write: lstmgen bench CONFIG [KEY=VALUE]")
+    config, overrides = one_config(arguments, command="bench")
     from lstmgen.config.loader import load
     from lstmgen.run.presets import find_config
 
-    loaded = load(find_config(named[0]), [a for a in arguments if "=" in a])
+    loaded = load(find_config(config), overrides)
     if loaded.config.data.train == "-":
         raise UsageError("data.train = -: bench reads no standard input. Name a file")
     from lstmgen.reporting.console import TrainingConsole

@@ -16,6 +16,13 @@ RunsDir = Annotated[
         "--runs-dir", help="Where runs are kept (default: $LSTMGEN_RUNS_DIR, else ./runs)."
     ),
 ]
+ConfigAndSettings = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="CONFIG [KEY=VALUE]...",
+        help="A YAML file or the name of a preset, and settings that go before it.",
+    ),
+]
 Run = Annotated[
     Path | None,
     typer.Argument(
@@ -46,6 +53,18 @@ LayerNumber = Annotated[
 Units = Annotated[
     str | None, typer.Option("--units", help="Which of its units, as in 0,3,8-11.", metavar="LIST")
 ]
+
+
+def one_config(arguments: list[str], *, command: str) -> tuple[str, list[str]]:
+    """The config that a command line names, and its settings.
+
+    Raises:
+        UsageError: where it names none, or two.
+    """
+    named = [argument for argument in arguments if "=" not in argument]
+    if len(named) != 1:
+        raise UsageError(f"one config is named at a time: lstmgen {command} CONFIG [KEY=VALUE]")
+    return named[0], [argument for argument in arguments if "=" in argument]
 
 
 def read_units(given: str | None, *, most: int = 65536) -> tuple[int, ...]:
