@@ -2,7 +2,7 @@
 #   make demo                                       train the stories, print continuations
 #   make train CONFIG=configs/fable.yaml            train a config (ARGS="train.epochs=2" adds to it)
 #   make generate CUE="The old miller"              continue a cue with the newest run
-#   make test | lint | bench | setup | clean | help         (bench takes PEER=, TEXTS= and KERAS=)
+#   make test | lint | soak | bench | setup | clean | help  (bench takes PEER=, TEXTS= and KERAS=)
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,7 +18,7 @@ TEXTS ?=
 KERAS ?=
 export CUE
 
-.PHONY: setup demo train generate test lint bench clean help
+.PHONY: setup demo train generate test soak lint bench clean help
 .DEFAULT_GOAL := help
 
 setup: $(READY)
@@ -54,6 +54,10 @@ generate: $(READY)
 
 test: lint
 	@$(BIN)/python -m pytest
+
+# The long versions: 50 kills, 10,000 reads beside a writer, 10,000 drawn inputs, 5,000 flipped bits.
+soak: $(READY)
+	@LSTMGEN_SOAK=1 $(BIN)/python -m pytest -m soak --durations=0
 
 lint: $(READY)
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format"; exit 1; }

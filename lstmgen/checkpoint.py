@@ -128,7 +128,7 @@ def write_checkpoint(
     manifest = _json({**facts, "digest": _digest(facts)})
     final, temporary = step_folder(checkpoints, step), checkpoints / f".step-{step}.tmp"
     try:
-        checkpoints.mkdir(parents=True, exist_ok=True)
+        checkpoints.mkdir(exist_ok=True)  # not its parents: a run that was removed stays so
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         for name, data in {**contents, "manifest.json": manifest}.items():

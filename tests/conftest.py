@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from lstmgen.cli.app import app
 
+SOAK = "LSTMGEN_SOAK" in os.environ  # `make soak`: the long versions of a few tests
+
 # The networks here are too small to share, and waiting threads crawl on a busy machine.
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)

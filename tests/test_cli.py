@@ -96,7 +96,8 @@ def test_the_run_folder_holds_what_the_docs_say(trained):
         assert str(trained) not in text and os.uname().nodename not in text
 
 
-def test_the_resolved_config_reproduces_the_run(trained):
+def test_t36_the_resolved_config_reproduces_the_run(trained):
+    """Training from what the run folder holds gives the same bytes."""
     resolved = run_of(trained) / "resolved.yaml"
     done = call_cli("train", resolved, "-q", "--name", "again", cwd=trained, check=0)
     again = trained / done.stdout.strip()
@@ -265,67 +266,8 @@ def test_random_order_shows_both_figures(tiny, tmp_path):
     assert "from a zero state" in table
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["train", "none.yaml"], "error: none.yaml: no such config file. Name a file, or one of "
-         "those that come with lstmgen: brown, dense, fable, shakespeare, "
-         "story"),
-        (["train"], "error: no config is named. Write: lstmgen train CONFIG"),
-        (["train", "my.yaml", "other.yaml"], "error: other.yaml: one config is trained at a time"),
-        (["train", "my.yaml", "train.windwo=3"], "error: command line: train.windwo = 3: no such "
-         "key. Did you mean train.window?"),
-        (["train", "my.yaml", "train.window=4", "train.stride=9"], "error: command line: "
-         "train.stride = 9: must lie in 1..train.window (4)"),
-        (["train", "my.yaml", "data.train=gone.txt"], "gone.txt: no such file or folder"),
-        (["train", "my.yaml", "sample.cues=[" + "x" * 300 + "]", "data.train=gone.txt"],
-         "gone.txt: no such file or folder"),
-        (["generate", "my.yaml"], "error: my.yaml: is a file, not a run folder"),
-        (["train", "my.yaml", "data.test=gone.txt"], "gone.txt: no such file or folder"),
-        (["train", "my.yaml", "data.train=null"], "data.train: no text is named"),
-        (["train", "my.yaml", "data.train=empty.txt"], "the text is empty"),
-        (["train", "my.yaml", "data.train=binary.txt"], "is not UTF-8. Save the file as UTF-8"),
-        (["train", "my.yaml", "data.train=folder"], "folder: the folder holds no *.txt file"),
-        (["train", "my.yaml", "--name", "a/b"], "--name 'a/b': must be a plain folder name"),
-        (["generate", "nowhere"], "error: nowhere: no such folder"),
-        (["generate", "folder"], "error: folder: holds no checkpoint yet, and is none itself"),
-        (["generate", "--runs-dir", "folder"],
-         "error: folder: no run with a checkpoint here. Train one: lstmgen train CONFIG"),
-        (["generate", "--temperature", "-1"], "error: --temperature = -1.0: must be at least 0"),
-        (["generate", "--top-k", "0"], "error: --top-k = 0: must be at least 1"),
-        (["generate", "--top-p", "nan"], "error: --top-p = nan: must be"),
-        (["generate", "--words", "-3"], "error: --words = -3: must be at least 0"),
-        (["generate", "--stop", "now"], "error: --stop = 'now': must be story, paragraph, "
-         "sentence or words"),
-        (["generate", "--top-p", "1.5"], "error: --top-p = 1.5: must be at most 1"),
-        (["generate", "--min-words", "9", "--words", "3"],
-         "error: --min-words = 9: must be at most --words (3)"),
-        (["generate", "--cue", "zebra gnu", "--oov", "error"],
-         "error: --oov error: the cue has words that the model does not know: zebra, gnu. Use"),
-        (["generate", "--oov", "maybe"], "--oov = 'maybe': must be nearest, unk, skip or error"),
-        (["generate", "--json", "--color"], "error: --json holds all of it"),
-        (["generate", "--replay", "gone.json"], "error: --replay gone.json: No such file"),
-        (["generate", "--replay", "my.yaml"], "error: --replay my.yaml: is no receipt"),
-        (["generate", "--replay", "my.yaml", "--seed", "1"], "error: --replay takes cue, seed and"),
-        (["generate", "--banned", "The", "--beams", "0"], "error: --beams = 0: must be at least 1"),
-        (["evaluate", "--text", "gone.txt"], "error: --text = gone.txt: no such file or folder"),
-        (["generate", "--beams", "4", "--cache-weight", "0.2"], "error: --beams = 4: a beam search "
-         "reads no cache. Say --cache-weight 0, or leave --beams out"),
-        (["evaluate", "--split", "test"], "the run's config names no data.test. Use --text FILE"),
-    ],
-)  # fmt: skip
-def test_a_mistake_is_one_message_and_exit_code_2(trained, arguments, message):
-    (trained / "empty.txt").write_bytes(b"")
-    (trained / "binary.txt").write_bytes(bytes(range(128, 256)))
-    (trained / "folder").mkdir(exist_ok=True)
-    before = set((trained / "runs").iterdir())
-    done = call_cli(*arguments, cwd=trained, check=2)
-    assert message in done.stderr
-    assert done.stdout == "" and len(done.stderr.splitlines()) == 1
-    assert set((trained / "runs").iterdir()) == before
-
-
-def test_a_mistake_is_told_before_torch_is_loaded(trained):
+def test_t34_a_mistake_is_told_before_torch_is_loaded(trained):
+    """So it is told at once."""
     code = (
         "import sys; from lstmgen.cli.app import app\n"
         "try: app(['train', 'my.yaml', 'data.train=gone.txt'])\n"
@@ -335,7 +277,8 @@ def test_a_mistake_is_told_before_torch_is_loaded(trained):
     subprocess.run([sys.executable, "-c", code], cwd=trained, check=True, capture_output=True)
 
 
-def test_divergence_is_exit_code_3_and_keeps_the_last_good_checkpoint(tiny, tmp_path):
+def test_t23_divergence_is_exit_code_3_and_keeps_the_last_good_checkpoint(tiny, tmp_path):
+    """At an absurd rate; what was saved before still generates."""
     settings = ("train.learning_rate=1000", "train.clip_norm=null", "train.optimizer=sgd",
                 "train.warmup_steps=0", "train.epochs=50", "train.save_every=1")  # fmt: skip
     done = call_cli("train", tiny, *settings, cwd=tmp_path, check=3)
@@ -344,7 +287,8 @@ def test_divergence_is_exit_code_3_and_keeps_the_last_good_checkpoint(tiny, tmp_
     run_cli("generate", "--cue", "The", cwd=tmp_path, check=0)
 
 
-def test_a_closed_pipe_ends_in_silence(trained):
+def test_t21_a_closed_pipe_ends_in_silence(trained):
+    """`| head -1`: exit code 141, no message."""
     program = f'"{sys.executable}" -m lstmgen generate -n 2000 --words 20 --seed 1'
     done = subprocess.run(
         ["bash", "-c", f"{program} | head -1; exit ${{PIPESTATUS[0]}}"],
@@ -364,7 +308,8 @@ def test_a_closed_pipe_ends_in_silence(trained):
         ("tiny.txt", b"The old miller sat by the river and counted all the stones"),
     ],
 )
-def test_a_strangers_text_trains_and_generates(tmp_path, name, text):
+def test_t37_a_strangers_text_trains_and_generates(tmp_path, name, text):
+    """Whatever its script and its length."""
     (tmp_path / name).write_bytes(text)
     (tmp_path / "three.yaml").write_text(f"data:\n  train: {name}\ntrain: {{epochs: 2}}\n")
     call_cli("train", "three.yaml", *FAST[1:], "-q", cwd=tmp_path, check=0)
@@ -380,7 +325,8 @@ def test_a_tie_without_projection_is_told_of(trained):
     assert "have one size" not in done.stderr
 
 
-def test_standard_input_can_be_the_text_and_the_run_goes_on_without_it(tmp_path):
+def test_t38_standard_input_can_be_the_text_and_the_run_goes_on_without_it(tmp_path):
+    """It is read once, and kept beside the runs."""
     done = run_cli("train", "fable", "data.train=-", *FAST, "-q", cwd=tmp_path, stdin=STORY * 3,
                    check=0)  # fmt: skip
     run = tmp_path / done.stdout.strip()
@@ -391,7 +337,8 @@ def test_standard_input_can_be_the_text_and_the_run_goes_on_without_it(tmp_path)
     assert "standard input" in scored
 
 
-def test_a_reader_of_messages_that_goes_away_loses_nothing(tiny, tmp_path):
+def test_t21_a_reader_of_messages_that_goes_away_loses_nothing(tiny, tmp_path):
+    """Training saves, and ends with 141."""
     program = f'"{sys.executable}" -m lstmgen train {tiny} train.epochs=2000'
     done = subprocess.run(
         ["bash", "-c", f"{program} 2>&1 >run.txt | head -3; exit ${{PIPESTATUS[0]}}"],

@@ -43,14 +43,16 @@ def decode(part, vocabulary, kind="word"):
     ],
     ids=["bom", "utf-16", "crlf", "cr", "decomposed", "control"],
 )
-def test_the_same_text_in_other_clothes_is_the_same_text(tmp_path, content):
+def test_t37_the_same_text_in_other_clothes_is_the_same_text(tmp_path, content):
+    """With a byte order mark, in UTF-16, with other line ends, decomposed, with control codes."""
     clean, other = make(tmp_path, CLEAN), make(tmp_path, content, name="other.txt")
     assert (clean.train.ids == other.train.ids).all()
     assert clean.vocabulary == other.vocabulary
     assert decode(clean.train, clean.vocabulary) + decode(clean.valid, clean.vocabulary) == CLEAN
 
 
-def test_control_characters_are_told_of(tmp_path):
+def test_t37_control_characters_are_told_of(tmp_path):
+    """They are taken out of the text, and counted in one notice."""
     corpus = make(tmp_path, CLEAN.replace("cat", "c\x07at"))
     assert "40 control characters were taken out of the text" in corpus.notices
 
@@ -66,22 +68,6 @@ def test_blocks_cut_no_token(tmp_path, monkeypatch, block):
     assert "".join(read_blocks(tmp_path / "cut.txt")) == text + " "
     assert decode(whole.train, whole.vocabulary) == text
     assert decode(cut.train, cut.vocabulary) == text + " "
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "the text is empty. Training needs at least 2 tokens, one to read and one to"),
-        (b"word", "the text holds one token only. Training needs at least 2 tokens"),
-        (b"ab\ncd \x92 e", "text.txt: line 2: byte 0x92 at offset 6 is not UTF-8. Save the file"),
-        (b"\x7fELF\0\0\0", "text.txt: holds NUL bytes, so it is not a text"),
-        (b"\xff\xfea", "text.txt: is not whole UTF-16 text"),
-    ],
-)
-def test_what_is_no_text_is_refused_by_name(tmp_path, content, message):
-    with pytest.raises(DataError) as caught:
-        make(tmp_path, content)
-    assert message in str(caught.value)
 
 
 def test_sources_are_files_folders_globs_and_lists(tmp_path):
@@ -208,7 +194,8 @@ def test_a_text_read_by_an_old_vocabulary_is_the_same_ids(tmp_path):
         ({"entries": ["<story>"], "counts": [-1]}, "must count in whole numbers"),
     ],
 )
-def test_a_vocabulary_from_a_stranger_is_checked(data, message):
+def test_t18_a_vocabulary_from_a_stranger_is_checked(data, message):
+    """Its kind, its words, its counts, and control characters."""
     with pytest.raises(CheckpointError, match=message):
         from_json(data, source="x")
     good = Vocabulary((STORY, "a"), (1, 2))
@@ -271,7 +258,8 @@ def test_prepared_ids_that_were_damaged_are_made_again(tmp_path, harm):
     assert make(tmp_path, CLEAN).train.ids.tolist() == expected
 
 
-def test_a_validation_text_with_nothing_to_score(tmp_path):
+def test_t39_a_validation_text_with_nothing_to_score(tmp_path):
+    """Empty is refused; of unknown words alone it is left out, and that is said."""
     (tmp_path / "valid.txt").write_text("")
     with pytest.raises(DataError, match="data.valid: the text is empty"):
         make(tmp_path, CLEAN, valid=str(tmp_path / "valid.txt"))
@@ -293,7 +281,8 @@ def test_a_vocabulary_file_is_normalised_like_the_text(tmp_path):
     assert corpus.vocabulary.entries == (STORY, UNKNOWN, "caf\u00e9", "bar")
 
 
-def test_what_is_shown_holds_no_control_characters():
+def test_t40_what_is_shown_holds_no_control_characters():
+    """Whatever is said of a name or a word goes through one function."""
     assert printable("a\x1b[2J\x9bb\u202ec\n\td") == "a\\x1b[2J\\x9bb\\u202ec\n\td"
     assert printable("Zoë 中 🙂") == "Zoë 中 🙂"
 

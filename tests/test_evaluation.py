@@ -43,7 +43,8 @@ def long_pass(model, ids):
 
 
 @pytest.mark.parametrize("length", [2, 65, 700])
-def test_exact_is_one_long_pass_over_every_word(length):
+def test_t39_every_word_is_scored_once(length):
+    """In a text of two words, too; the figures are those of one long pass."""
     model, ids = make(), text(length)
     logits = long_pass(model, ids)
     targets = torch.from_numpy(ids[1:])
@@ -96,7 +97,8 @@ def test_unknown_words_that_the_model_has_are_scored():
     assert (result.words, result.characters) == (59, 300)
 
 
-def test_evaluating_draws_nothing_and_changes_nothing():
+def test_t08_evaluating_draws_nothing_and_changes_nothing():
+    """Neither a random number nor a weight."""
     model, ids = make(), text(600)
     model.train()
     before = {name: p.detach().clone() for name, p in model.named_parameters()}

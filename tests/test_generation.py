@@ -144,7 +144,8 @@ def test_top_p_keeps_the_fewest_words_that_reach_p(p, kept):
     assert left(keep_top_p(SCORES, p)) == kept
 
 
-def test_temperature_sharpens_and_zero_is_greedy():
+def test_t41_temperature_sharpens_and_zero_is_greedy():
+    """From 0 and 1e-300 to a million, all finite."""
     np.testing.assert_allclose(probabilities(apply_temperature(SCORES, 1.0)), np.exp(SCORES))
     squared = np.exp(SCORES) ** 2
     np.testing.assert_allclose(
@@ -334,14 +335,16 @@ def test_a_sentence_ends_with_its_closing_quote():
     assert words_from("the", count=50, stop="sentence") == [" cat sat."]  # that quote would open
 
 
-def test_unknown_is_never_drawn():
+def test_t41_unknown_is_never_drawn():
+    """Nor is the mark of a story printed."""
     words = (STORY, UNKNOWN, "a", "b")
     for seed in range(20):
         text = words_from("b", words=words, count=30, stop="words", temperature=5.0, seed=seed)[0]
         assert set(text) <= {" ", "a", "b"}
 
 
-def test_samples_do_not_depend_on_how_many_there_are():
+def test_t41_samples_do_not_depend_on_how_many_there_are():
+    """Same seed, same text, alone or among others."""
     many = words_from("the", samples=5, count=12, temperature=9.0, seed=3)
     assert len(set(many)) > 1
     assert words_from("the", samples=2, count=12, temperature=9.0, seed=3) == many[:2]
@@ -402,7 +405,8 @@ def test_no_ngram_stands_twice_and_a_sample_ends_where_no_word_is_left():
     assert len(found) > 4
 
 
-def test_nan_weights_are_an_error_not_a_word():
+def test_t41_nan_weights_are_an_error_not_a_word():
+    """One message, no raw error of a draw."""
     engine = NextWord(len(WORDS))
     engine.logits = lambda states: np.full((1, len(WORDS)), np.nan)
     vocabulary = Vocabulary(WORDS, (1,) * len(WORDS))
@@ -507,7 +511,8 @@ def test_a_cue_reads_unknown_words_as_it_is_told():
     assert read_cue("THE", vocabulary, kind="word", lowercase=True)[1] == (0, 1)
 
 
-def test_a_cue_in_blocks_is_the_cue_whole(tmp_path):
+def test_t40_a_cue_in_blocks_is_the_cue_whole(tmp_path):
+    """A long cue is streamed: read in pieces it is the same ids."""
     text = 'the cat sat. "The dog ran" the cat\n\n"The cat" sat \n the cat  '
     path = tmp_path / "cue.txt"
     path.write_text(text, encoding="utf-8")

@@ -104,7 +104,8 @@ def test_torch_is_named_only_where_models_are(path):
     assert "click" not in named
 
 
-def test_nothing_in_the_tree_runs_what_it_reads():
+def test_t44_nothing_in_the_tree_runs_what_it_reads():
+    """No eval, exec, pickle, unsafe YAML or torch.load in the package."""
     forbidden = re.compile(r"\b(eval|exec|pickle\.|yaml\.load|torch\.load|weights_only=False)\b\(?")
     for path in modules():
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -116,7 +117,8 @@ def test_nothing_in_the_tree_runs_what_it_reads():
     assert forbidden.search("torch.load(x)")
 
 
-def test_imported_packages_are_the_declared_dependencies():
+def test_t44_imported_packages_are_the_declared_dependencies():
+    """Neither more nor fewer, and each is pinned."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {re.split(r"[<>=]", name)[0] for name in project["dependencies"]}
     imported = {module.split(".")[0] for path in modules() for module, _ in imports(path)}

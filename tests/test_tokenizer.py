@@ -1,6 +1,7 @@
 """The tokenizer loses nothing, and cuts as the rule says."""
 
 import pytest
+from conftest import SOAK
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,8 @@ PROSE = st.text(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@pytest.mark.soak
+@settings(max_examples=10_000 if SOAK else 600, deadline=None)
 @given(st.one_of(st.text(), PROSE))
 @example("¬")
 @example("¬¬ ¬a¬")
@@ -20,7 +22,8 @@ PROSE = st.text(
 @example(" lead and trail ")
 @example("👩\u200d¬")
 @example("a\u0301\u0301'b 1.2.3.4")
-def test_detokenize_gives_back_the_normalised_text(text):
+def test_t35_detokenize_gives_back_the_normalised_text(text):
+    """Any text at all, thousands of them."""
     text = normalise(text)
     assert detokenize(tokenize(text)) == text
     assert detokenize(tokenize(text, kind="character"), kind="character") == text

@@ -185,7 +185,8 @@ def test_weight_decay_leaves_biases_alone():
         assert matrices == {group["weight_decay"] > 0}
 
 
-def test_divergence_is_an_error_before_any_weight_changes():
+def test_t22_divergence_is_an_error_before_any_weight_changes():
+    """The step is not applied."""
     trainee = make()
     with torch.no_grad():
         trainee.model.output_bias[0] = float("nan")
@@ -200,7 +201,8 @@ def test_divergence_is_an_error_before_any_weight_changes():
     assert trainee.progress.step == 0
 
 
-def test_weights_that_are_not_finite_are_kept_out_of_checkpoints():
+def test_t22_weights_that_are_not_finite_are_kept_out_of_checkpoints():
+    """A last look before each save."""
     trainee = make()
     trainee.progress.step = 3
     refuse_non_finite(trainee)
@@ -238,7 +240,8 @@ def test_schedules():
     assert [planned_epochs(n) for n in (1, 50, 10_000)] == [200, 20, 5]
 
 
-def test_progress_knows_the_best_and_when_to_halve():
+def test_t13_progress_knows_the_best_and_when_to_halve():
+    """A tie keeps the older one; what is not a number is never the best."""
     progress = Progress()
     best = []
     for step, nats in enumerate([3.0, 2.0, 2.0, math.nan, 1.9, 2.0], start=1):
@@ -280,7 +283,8 @@ def test_cuda_without_a_gpu_is_a_clear_error():
         {"surprise": 1},
     ],
 )
-def test_counters_of_a_stranger_are_refused(change):
+def test_t03_counters_of_a_stranger_are_refused(change):
+    """One missing, one too many, of another kind."""
     progress = Progress(step=3, words=12, best_step=2, best_nats=3.5, valid_nats=[4.0, 3.5])
     assert Progress.from_json(progress.as_json()) == progress
     with pytest.raises((ValueError, TypeError)):

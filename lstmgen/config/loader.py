@@ -132,7 +132,7 @@ def _read(path: Path) -> str:
     def refuse(message: str) -> ConfigError:
         return ConfigError([Problem(str(path), "", "", message)])
 
-    if not path.exists():
+    if not os.path.exists(path):  # unlike Path.exists it takes a name of any length
         raise refuse("no such config file")
     if path.is_dir():
         raise refuse("is a folder. Name the YAML file in it")
@@ -171,7 +171,8 @@ def _absolute(value: str, folder: Path) -> str:
     if value in ("", "-"):
         return value
     path = Path(value).expanduser() if value.startswith("~/") else Path(value)
-    if glob.has_magic(value) and not (folder / path).exists():  # the folder itself is no pattern
+    # The folder's own name is no pattern, nor is a file that is there.
+    if glob.has_magic(value) and not os.path.exists(folder / path):
         return os.path.join(glob.escape(os.path.abspath(folder)), path)
     return os.path.abspath(folder / path)
 
@@ -183,7 +184,10 @@ def _override(tree: Tree, places: dict[tuple[str, ...], str], override: str) -> 
         raise ConfigError(
             [Problem(COMMAND_LINE, "", "", f"{override!r}: write key=value, as in train.epochs=5")]
         )
-    value: Any = yaml_lines.parse_value(text, source=COMMAND_LINE)
+    try:
+        value: Any = yaml_lines.parse_value(text, source=COMMAND_LINE)
+    except ConfigError:
+        value = text  # a shell's *.txt, or a word that the schema will not take
     if len(keys) == 2 and keys[0] == "data" and keys[1] in PATH_KEYS:
         holder: dict[str, Any] = {"data": {keys[1]: value}}
         _make_absolute(holder, folder=Path.cwd())
@@ -313,7 +317,7 @@ def _wrong_value(error: Any) -> str:
               "less_than_equal": "at most", "less_than": "less than"}  # fmt: skip
     if kind in limits:
         bound = context.get("ge", context.get("gt", context.get("le", context.get("lt"))))
-        return f"{limits[kind]} {bound:g}"
+        return f"{limits[kind]} {bound:,}" if type(bound) is int else f"{limits[kind]} {bound:g}"
     return _KINDS.get(kind, str(error["msg"]))
 
 

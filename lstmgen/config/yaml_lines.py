@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 
 import yaml
+from yaml.reader import ReaderError
 
 from lstmgen.errors import ConfigError, Problem
 
@@ -115,6 +116,10 @@ def _compose(text: str, *, source: str) -> yaml.Node | None:
         if "\\t" in problem:
             problem = "a tab indents this line. YAML wants spaces"
         raise ConfigError([Problem(place, "", "", problem)]) from None
+    except ReaderError as error:
+        line = text.count("\n", 0, int(error.position)) + 1
+        problem = f"holds a character (U+{int(error.character):04X}) that YAML does not take"
+        raise ConfigError([Problem(f"{source}:{line}", "", "", problem)]) from None
     except yaml.YAMLError as error:
         text = str(error).splitlines()[0]
         raise ConfigError([Problem(source, "", "", f"not YAML: {text}")]) from None

@@ -56,6 +56,7 @@ def check_resume(
     """
     with tempfile.TemporaryDirectory(prefix="lstmgen-check-") as name:
         runs = Path(name)
+        steps = min(steps, loaded.config.train.max_steps or steps)
         limits = {"max_steps": steps, "max_minutes": None}
         corpus = prepare_text(loaded.config.data, runs, progress=progress)
         tell(f"training {steps:,} steps straight")

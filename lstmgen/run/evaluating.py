@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lstmgen import checkpoint
-from lstmgen.errors import DataError
+from lstmgen.errors import CheckpointError, DataError, printable
 from lstmgen.evaluation.novelty import Novelty, measure_novelty
 from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.ngrams.kneser_ney import build_unigram
 from lstmgen.run.counting import count_run
 from lstmgen.run.generating import Opened, open_found, open_generator
+from lstmgen.run.memory import least_parameters
 from lstmgen.run.models import build_model, load_weights
 from lstmgen.run.samples import generate_samples
 from lstmgen.run.texts import Split, find_part
@@ -67,6 +68,13 @@ def open_scoring(given: Path | None, *, text: str | None, split: Split, runs: Pa
     """
     opened, weights = open_found(given, runs)
     part, name = find_part(opened, text=text, split=split, runs=runs)
+    least = least_parameters(opened.config, vocab_size=len(opened.vocabulary))
+    held = sum(array.size for array in weights.values())
+    if least > held:  # before a stranger's config takes memory
+        path = printable(opened.checkpoint.path)
+        raise CheckpointError(
+            f"{path}: the weights do not fit the config ({held:,} numbers, it asks for {least:,})"
+        )
     model = build_model(opened.config.model, opened.vocabulary, seed=0)
     load_weights(model, weights, source=str(opened.checkpoint.path))
     return Scoring(opened, model, part, name)

@@ -319,11 +319,21 @@ def _open(
             _choose_threads(step)
             opened = open_step(step)
             weights: Any = opened.checkpoint.read_tensors(checkpoint.MODEL)
+            _refuse_non_finite(weights, step)
             return (opened, weights), more(opened)
         except CheckpointError:
             if step.exists() or attempt + 1 == ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
+
+
+def _refuse_non_finite(weights: "Weights", path: Path) -> None:
+    """Training never saves such weights, so whoever did was another."""
+    import numpy as np
+
+    for name, array in weights.items():
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise checkpoint.damaged(path, f"{name} holds what is no finite number")
 
 
 def keep_to_one_thread() -> None:

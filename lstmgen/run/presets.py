@@ -1,5 +1,6 @@
 """The configs that come with lstmgen."""
 
+import os
 from pathlib import Path
 
 from lstmgen.errors import ConfigError, Problem
@@ -20,13 +21,13 @@ def find_config(given: str) -> Path:
         ConfigError: listing the presets.
     """
     path = Path(given)
-    if path.is_file():
+    if os.path.isfile(path):  # unlike Path.is_file it takes a name of any length
         return path
     presets = sorted(presets_folder().glob("*.yaml"), key=lambda preset: preset.stem)
     for preset in presets:
         if given in (preset.stem, preset.name):
             return preset
-    if path.exists():
+    if os.path.exists(path):
         return path
     names = ", ".join(preset.stem for preset in presets)
     problem = f"no such config file. Name a file, or one of those that come with lstmgen: {names}"

@@ -106,7 +106,7 @@ def prepare(settings: TextSettings, *, folder: Path, progress: Progress | None =
         progress: called now and then with bytes done and bytes in all.
 
     Raises:
-        DataError: where a text cannot be read or is too short.
+        DataError: where a text cannot be read, is too short or changes meanwhile.
         StorageError: where the ids cannot be written.
     """
     train = find_files(settings.train, key="data.train")
@@ -125,6 +125,9 @@ def prepare(settings: TextSettings, *, folder: Path, progress: Progress | None =
         raise StorageError(
             f"{printable(folder)}: the prepared text cannot be written ({error.strerror})"
         ) from error
+    if _fingerprint(settings, train, valid, listed) != fingerprint:
+        shutil.rmtree(home, ignore_errors=True)
+        raise DataError("the text was changed while it was read. Try again when it is whole")
     return _load(home, fingerprint=fingerprint, files=len(train))
 
 

@@ -9,6 +9,7 @@ newline and tab go, and the rest is NFC.
 import glob
 import os
 import re
+import stat
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -70,11 +71,11 @@ def find_files(sources: str | Sequence[str], *, key: str) -> list[Path]:
     files: list[Path] = []
     for source in listed:
         path = Path(source)
-        if path.is_dir():
+        if os.path.isdir(path):  # unlike Path.is_dir it takes a name of any length
             found = sorted(p for p in path.glob("*.txt") if p.is_file())
             if not found:
                 raise DataError(f"{key} = {printable(source)}: the folder holds no *.txt file")
-        elif path.exists() or not glob.has_magic(source):
+        elif os.path.exists(path) or not glob.has_magic(source):
             found = [path]
         else:
             found = sorted(Path(p) for p in glob.glob(source, recursive=True) if os.path.isfile(p))
@@ -89,14 +90,15 @@ def find_files(sources: str | Sequence[str], *, key: str) -> list[Path]:
 def _check_readable(path: Path, *, key: str) -> None:
     name = f"{key} = {printable(path)}"
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe is to wait for its writer
+            raise DataError(f"{name}: is not a plain file. For a pipe write {key}=-")
         with path.open("rb"):
             pass
     except FileNotFoundError:
         raise DataError(f"{name}: no such file or folder") from None
-    except OSError as error:
-        raise DataError(f"{name}: cannot be read ({error.strerror})") from None
-    if not path.is_file():
-        raise DataError(f"{name}: is not a plain file")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{name}: cannot be read ({why})") from None
 
 
 def read_blocks(path: Path, *, block: int = BLOCK) -> Iterator[str]:

@@ -37,6 +37,7 @@ class Meter:
 
 
 SPIKE = 3.0  # times the usual nats per word
+LEAST = 1.0  # nats above it: a text that is known by heart has leaps of no account
 FEWEST, MOST = 10, 100  # steps whose median is the usual
 
 
@@ -54,6 +55,6 @@ class Spikes:
             Where a leap begins with it, the median of the steps before.
         """
         usual = statistics.median(self.recent) if len(self.recent) >= FEWEST else math.inf
-        before, self.high = self.high, nats_per_word > SPIKE * usual
+        before, self.high = self.high, nats_per_word > max(SPIKE * usual, usual + LEAST)
         self.recent.append(nats_per_word)
         return usual if self.high and not before else None

@@ -1,0 +1,119 @@
+"""What the tests of faults share: a trained folder, and hands that damage what is in it."""
+
+import hashlib
+import json
+import shutil
+import time
+from pathlib import Path
+
+from conftest import STORY, call_cli
+
+from lstmgen import checkpoint
+from lstmgen.run import folders
+
+CONFIG = """\
+data: {train: story.txt, valid_fraction: 0.2}
+model: {hidden_sizes: [12], embedding_dim: 8}
+train: {window: 8, batch_size: 4, epochs: 2, learning_rate: 1e-2, max_steps: 25,
+  eval_every: 10, device: cpu}
+sample: {words: 8}
+"""
+RUN = "runs/first"
+SAME = (checkpoint.MODEL, checkpoint.STATE, checkpoint.PROGRESS, checkpoint.VOCABULARY)
+
+
+def make_trained(folder: Path) -> Path:
+    """A folder with a text, a config and one finished run, ``runs/first``."""
+    (folder / "story.txt").write_text(STORY * 8, encoding="utf-8")
+    (folder / "my.yaml").write_text(CONFIG, encoding="utf-8")
+    done = call_cli("train", "my.yaml", "--name", "first", "-q", cwd=folder, check=0)
+    (folder / done.stdout.strip()).rename(folder / RUN)
+    return folder
+
+
+def checkpoints_of(run: Path) -> Path:
+    return run / folders.CHECKPOINTS
+
+
+def last(run: Path) -> Path:
+    """The newest checkpoint of a run, as its index says."""
+    index = checkpoint.read_index(checkpoints_of(run))
+    return checkpoint.step_folder(checkpoints_of(run), index.last)
+
+
+def best(run: Path) -> Path:
+    """The best one, which ``generate`` takes."""
+    index = checkpoint.read_index(checkpoints_of(run))
+    return checkpoint.step_folder(checkpoints_of(run), index.best)
+
+
+def deep_compare(a: Path, b: Path) -> None:
+    """Every byte of the last checkpoints of two runs, and their indices."""
+    assert last(a).name == last(b).name
+    for name in SAME:
+        assert (last(a) / name).read_bytes() == (last(b) / name).read_bytes(), name
+    indices = [(checkpoints_of(run) / "index.json").read_text() for run in (a, b)]
+    assert indices[0] == indices[1]
+
+
+def progress_of(step: Path) -> dict:
+    return json.loads((step / checkpoint.PROGRESS).read_text(encoding="utf-8"))["progress"]
+
+
+def cut_behind(run: Path, step: int, **settings: object) -> Path:
+    """Take a run back to one of its checkpoints, as a crash behind it would have left it."""
+    checkpoints = checkpoints_of(run)
+    for each in checkpoint.saved_steps(checkpoints):
+        if each > step:
+            shutil.rmtree(checkpoint.step_folder(checkpoints, each))
+    at = checkpoint.step_folder(checkpoints, step)
+    found = progress_of(at)["best_step"] or step
+    checkpoint.write_index(checkpoints, checkpoint.Index(best=found, last=step))
+    path = run / folders.RESOLVED
+    for key, value in settings.items():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        path.write_text("".join(
+            f"  {key}: {value}\n" if line.startswith(f"  {key}:") else line + "\n"
+            for line in lines
+        ), encoding="utf-8")  # fmt: skip
+    return run
+
+
+def seal(step: Path, **files: bytes) -> None:
+    """Put files into a checkpoint and make its manifest true of them, as a forger would.
+
+    Args:
+        files: contents by name, with ``_`` for the dot: ``state_json``.
+    """
+    for name, data in files.items():
+        (step / name.replace("_", ".")).unlink()  # it may be a hard link
+        (step / name.replace("_", ".")).write_bytes(data)
+    manifest = json.loads((step / "manifest.json").read_text(encoding="utf-8"))
+    manifest.pop("digest", None)
+    for name in manifest["files"]:
+        data = (step / name).read_bytes()
+        manifest["files"][name] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    (step / "manifest.json").write_text(json.dumps({**manifest, "digest": digest}))
+
+
+def forge(step: Path, name: str, change: object) -> None:
+    """Change the JSON value of a checkpoint's file, and seal it."""
+    value = json.loads((step / name).read_text(encoding="utf-8"))
+    seal(step, **{name.replace(".", "_"): json.dumps(change(value)).encode()})
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    """A digest of each file below a folder, the locks and prepared texts left out."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock" and ".prepared" not in path.parts
+    }
+
+
+def wait_for(condition, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -1,0 +1,597 @@
+"""One row per fault: what is done, and what lstmgen says to it.
+
+A row starts from a folder with a text, a config and one finished run. Its harm is done, its
+command is run; then, whatever the row, it must end with the row's exit code and words, with one
+message, without a traceback, without a control character on either stream, and with every file
+of the runs as it was. A new fault is one more row. docs/reliability.md lists them.
+"""
+
+import hashlib
+import io
+import json
+import os
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load, save
+from scenes import RUN, best, checkpoints_of, forge, last, seal
+
+TRAIN = ("train", "my.yaml", "--name", "second")
+GENERATE = ("generate", RUN, "--cue", "The cat", "--words", "5")
+RESUME = ("train", "--resume", RUN, "train.max_steps=28")
+EVALUATE = ("evaluate", RUN)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is done to whom, and what must come of it.
+
+    Attributes:
+        name: ``tNN_...``, after the promise that it tests.
+        injected: what is wrong, in words.
+        command: of ``lstmgen``, in the folder of the run.
+        words: a part of the message, on stderr.
+        code: the exit code.
+        files: written before the command, by name.
+        harm: done before it.
+    """
+
+    name: str
+    injected: str
+    command: tuple[str, ...]
+    words: str
+    code: int = 2
+    files: dict[str, bytes] = field(default_factory=dict)
+    harm: Callable[[Path], None] | None = None
+
+
+def _config(name: str, text: str | bytes, words: str, *, injected: str = "") -> Fault:
+    data = text.encode() if isinstance(text, str) else text
+    shown = injected or "`" + data.decode(errors="replace").replace("\n", " ⏎ ") + "`"
+    return Fault(f"t34_{name}", f"a config: {shown}", ("train", "bad.yaml"), words,
+                 files={"bad.yaml": data})  # fmt: skip
+
+
+def _override(name: str, *settings: str, words: str) -> Fault:
+    shown = f"a setting: `{' '.join(settings)}`"
+    return Fault(f"t34_{name}", shown, (*TRAIN, *settings), words)
+
+
+def _text(name: str, injected: str, data: bytes, words: str) -> Fault:
+    return Fault(f"t37_{name}", injected, (*TRAIN, "data.train=odd.txt"), words,
+                 files={"odd.txt": data})  # fmt: skip
+
+
+def _sample(name: str, *options: str, words: str, code: int = 2) -> Fault:
+    return Fault(f"t41_{name}", f"`{' '.join(options)}`", (*GENERATE, *options), words, code)
+
+
+def _damage(name: str, injected: str, file: str, harm: Callable[[Path], None], words: str) -> Fault:
+    """Harm to a file of the best checkpoint, which ``generate`` reads."""
+    return Fault(f"t15_{name}", injected, GENERATE, words,
+                 harm=lambda folder: harm(best(folder / RUN) / file))  # fmt: skip
+
+
+def _forged(
+    name: str, injected: str, words: str, harm: Callable[[Path], None],
+    command: tuple[str, ...] = GENERATE,
+) -> Fault:  # fmt: skip
+    """Something hostile in a checkpoint whose manifest is true of it."""
+    return Fault(name, injected, command, words, harm=lambda folder: harm(best(folder / RUN)))
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _cut_to(share: float) -> Callable[[Path], None]:
+    def cut(path: Path) -> None:
+        data = path.read_bytes()
+        path.write_bytes(data[: int(len(data) * share)])
+
+    return cut
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 16
+    path.write_bytes(bytes(data))
+
+
+def _put(content: bytes) -> Callable[[Path], None]:
+    def put(path: Path) -> None:
+        path.unlink()
+        path.write_bytes(content)
+
+    return put
+
+
+def _make_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _make_pipe(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+
+def _weights(change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]):
+    def harm(step: Path) -> None:
+        held = {name: array.copy() for name, array in load_bytes(step).items()}
+        seal(step, model_safetensors=save(change(held)))
+
+    return harm
+
+
+def load_bytes(step: Path) -> dict[str, np.ndarray]:
+    return load((step / "model.safetensors").read_bytes())
+
+
+def _header(text: bytes, body: bytes = b"") -> bytes:
+    """A safetensors file with a header of one's own."""
+    return struct.pack("<Q", len(text)) + text + body
+
+
+def _entries(change: Callable[[dict], dict], file: str = "vocabulary.json"):
+    return lambda step: forge(step, file, change)
+
+
+def _config_of(step: Path, old: bytes, new: bytes) -> None:
+    text = (step / "config.yaml").read_bytes()
+    assert old in text
+    seal(step, config_yaml=text.replace(old, new))
+
+
+def _set(array: np.ndarray, value: float) -> np.ndarray:
+    array.reshape(-1)[0] = value
+    return array
+
+
+CONFIGS = (
+    _config("unknown_key", "train:\n  windwo: 3",
+            "bad.yaml:2: train.windwo = 3: no such key. Did you mean train.window?"),
+    _config("key_of_another_section", "train:\n  embedding_dim: 3", "bad.yaml:2: "
+            "train.embedding_dim = 3: no such key here. It belongs under model: "
+            "(model.embedding_dim)"),
+    _config("key_without_section", "window: 3", "bad.yaml:1: window = 3: no such key here. It "
+            "belongs under train: (train.window)"),
+    _config("unknown_section", "trian:\n  window: 3",
+            "bad.yaml:1: trian = {'window': 3}: no such key. Did you mean train?"),
+    _config("unknown_key_at_depth", "model:\n  dropout:\n    inptu: 0.5", "bad.yaml:3: "
+            "model.dropout.inptu = 0.5: no such key. Did you mean model.dropout.input?"),
+    _config("stride_beyond_window", "train:\n  stride: 9\n  window: 4", "bad.yaml:2: train.stride "
+            "= 9: must lie in 1..train.window (4). Lower train.stride or raise train.window"),
+    _config("fraction_for_whole", "train:\n  window: 1.5",
+            "bad.yaml:2: train.window = 1.5: must be a whole number"),
+    _config("true_for_whole", "train:\n  window: true",
+            "bad.yaml:2: train.window = true: must be a whole number"),
+    _config("zero", "train:\n  window: 0", "bad.yaml:2: train.window = 0: must be at least 1"),
+    _config("keep_nothing", "train:\n  keep: 0", "bad.yaml:2: train.keep = 0: must be at least 1"),
+    _config("minutes_and_seconds", "train:\n  window: 1:30",
+            "bad.yaml:2: train.window = '1:30': must be a whole number"),
+    _config("negative", "train:\n  learning_rate: -1",
+            "bad.yaml:2: train.learning_rate = -1: must be more than 0"),
+    _config("not_a_number", "train:\n  learning_rate: .nan",
+            "bad.yaml:2: train.learning_rate = nan: must be a finite number"),
+    _config("infinite", "train:\n  learning_rate: .inf",
+            "bad.yaml:2: train.learning_rate = inf: must be a finite number"),
+    _config("word_for_number", "train:\n  learning_rate: fast",
+            "bad.yaml:2: train.learning_rate = 'fast': must be a number"),
+    _config("list_for_number", "train:\n  learning_rate: [1]",
+            "bad.yaml:2: train.learning_rate = [1]: must be a number"),
+    _config("number_in_quotes", 'train:\n  epochs: "3"',
+            "bad.yaml:2: train.epochs = '3': must be a whole number"),
+    _config("absurdly_large", "train:\n  batch_size: 1000000000000",
+            "bad.yaml:2: train.batch_size = 1000000000000: must be at most 1,000,000"),
+    _config("unknown_choice", "train:\n  order: up",
+            "bad.yaml:2: train.order = 'up': must be streams or random"),
+    _config("unknown_optimizer", "train:\n  optimizer: adam",
+            "bad.yaml:2: train.optimizer = 'adam': must be adamw or sgd"),
+    _config("unknown_schedule", "train:\n  schedule: step", "bad.yaml:2: train.schedule = 'step': "
+            "must be constant, cosine, one_cycle or plateau"),
+    _config("unknown_average", "train:\n  average: mean",
+            "bad.yaml:2: train.average = 'mean': must be ema, swa or nt"),
+    _config("unknown_device", "train:\n  device: tpu",
+            "bad.yaml:2: train.device = 'tpu': must be auto, cpu or cuda"),
+    _config("unknown_tokenizer", "data:\n  tokenizer: bpe",
+            "bad.yaml:2: data.tokenizer = 'bpe': must be word, whitespace or character"),
+    _config("twice", "train:\n  seed: 1\n  seed: 2",
+            "bad.yaml:3: train.seed: stands twice (first in line 2). Keep one"),
+    _config("section_twice", "train:\n  seed: 1\ntrain:\n  window: 2",
+            "bad.yaml:3: train: stands twice (first in line 1). Keep one"),
+    _config("no_for_false", "data:\n  lowercase: no",
+            "bad.yaml:2: data.lowercase = 'no': must be true or false"),
+    _config("too_much_validation", "data:\n  valid_fraction: 0.9",
+            "bad.yaml:2: data.valid_fraction = 0.9: must be at most 0.5"),
+    _config("everything_dropped", "model:\n  dropout: {output: 1}",
+            "bad.yaml:2: model.dropout.output = 1: must be less than 1"),
+    _config("no_layers", "model:\n  hidden_sizes: []", "bad.yaml:2: model.hidden_sizes = []: must "
+            "be a list with at least one entry, as in [256]"),
+    _config("a_layer_of_nothing", "model:\n  hidden_sizes: [3, 0]",
+            "bad.yaml:2: model.hidden_sizes = 0: must be at least 1"),
+    _config("number_for_list", "model:\n  hidden_sizes: 256",
+            "bad.yaml:2: model.hidden_sizes = 256: must be a list"),
+    _config("tied_one_hot", "model:\n  input: one_hot", "bad.yaml:2: model.input = one_hot: "
+            "one-hot input has no word vectors that the output could share. Set "
+            "model.tie_weights: false"),
+    _config("tied_adaptive", "model:\n  output: adaptive", "bad.yaml:2: model.output = adaptive"),
+    _config("unknown_cell", "model:\n  cell: lsmt", "bad.yaml:2: model.cell = 'lsmt': must be "
+            "elman, gru, lstm or lstm_peephole"),
+    _config("peephole_of_gru", "model:\n  cell: gru\n  peephole: full", "bad.yaml:3: "
+            "model.peephole = full: model.cell: gru has no peepholes. Set model.cell: "
+            "lstm_peephole, or leave model.peephole out"),
+    _config("no_such_kernel", "model:\n  cell: lstm_peephole\n  backend: fused", "bad.yaml:3: "
+            "model.backend = fused: torch has no kernel for peepholes. Set model.backend: loop, "
+            "or leave it out"),
+    _config("two_vocabularies", "data:\n  vocabulary: v.txt\n  min_count: 2", "bad.yaml:3: "
+            "data.min_count = 2: data.vocabulary lists the entries already. Remove one"),
+    _config("number_for_path", "data:\n  train: 3", "bad.yaml:2: data.train = 3: must be"),
+    _config("number_for_section", "train: 3", "bad.yaml:1: train = 3: must be a section with keys "
+            "of its own, each on a line below it"),
+    _config("top_p_of_nothing", "sample:\n  top_p: 0",
+            "bad.yaml:2: sample.top_p = 0: must be more than 0"),
+    _config("negative_temperature", "sample:\n  temperature: -1",
+            "bad.yaml:2: sample.temperature = -1: must be at least 0"),
+    _config("cue_for_cues", "sample:\n  cues: The cat",
+            "bad.yaml:2: sample.cues = 'The cat': must be a list"),
+    _config("list_at_the_top", "- a\n- b",
+            "bad.yaml: the file must hold sections such as data: and train:"),
+    _config("word_at_the_top", "train", "bad.yaml: the file must hold sections such as data:"),
+    _config("two_documents", "a: 1\n---\nb: 2",
+            "bad.yaml:2: a second document begins here (---). Keep one"),
+    _config("tab", "train:\n\twindow: 3",
+            "bad.yaml:2: a tab indents this line. YAML wants spaces"),
+    _config("open_bracket", "model:\n  hidden_sizes: [3", "bad.yaml:"),
+    _config("open_quote", "train:\n  device: 'cpu", "bad.yaml:"),
+    _config("no_space_behind_a_colon", "train:\n  window:3\n  seed: 1", "bad.yaml:"),
+    _config("alias", "a: &x 1\nb: *x", "bad.yaml:1: anchors (&) and aliases (*) are not used in a "
+            "config. Write the value out"),
+    _config("billion_laughs", "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]",
+            "bad.yaml:1: anchors (&) and aliases (*) are not used"),
+    _config("tag_that_runs", "a: !!python/object/apply:os.system [ls]",
+            "bad.yaml:1: a: tags are not used: tag:yaml.org,2002:python/object/apply:os.system"),
+    _config("ten_thousand_deep", "[" * 10_000, "bad.yaml:1: nested too deep for a config",
+            injected="ten thousand lists in one another"),
+    _config("a_megabyte", "#" * 1_000_001, "bad.yaml: is larger than 1,000,000 bytes",
+            injected="more than a megabyte"),
+    _config("not_utf8", b"train:\n  seed: \xff", "bad.yaml:2: not UTF-8. Save the file as UTF-8"),
+    _config("half_utf16", b"\xff\xfet\x00r", "bad.yaml", injected="UTF-16 cut in a character"),
+    _config("nul", b"train:\n  seed: \x00", "bad.yaml:2: holds a character (U+0000) that YAML"),
+    _config("escape_codes", b"train:\n  \x1b[2Jseed: 1",
+            "bad.yaml:2: holds a character (U+001B) that YAML does not take"),
+    _config("escape_codes_in_quotes", 'train:\n  "\\x1b[2J": 1', "no such key"),
+    _config("empty", "", "data.train: no text is named. Write a path: data.train=story.txt",
+            injected="an empty file"),
+    Fault("t34_missing", "no such config", ("train", "none.yaml"), "error: none.yaml: no such "
+          "config file. Name a file, or one of those that come with lstmgen: brown, "),
+    Fault("t34_folder", "a folder for a config", ("train", "runs"), "runs: is a folder. Name the "
+          "YAML file in it"),
+    Fault("t34_none_named", "no config at all", ("train",), "error: no config is named. Write: "
+          "lstmgen train CONFIG"),
+    Fault("t34_two_named", "two configs", ("train", "my.yaml", "other.yaml"),
+          "error: other.yaml: one config is trained at a time"),
+    _override("not_a_setting", "=3", words="command line: '=3': write key=value"),
+    _override("unknown_in_override", "train.windwo=3", words="error: command line: train.windwo = "
+              "3: no such key. Did you mean train.window?"),
+    _override("wrong_in_override", "train.patience=x",
+              words="command line: train.patience = 'x': must be a whole number"),
+    _override("conflict_in_overrides", "train.window=4", "train.stride=9",
+              words="error: command line: train.stride = 9: must lie in 1..train.window (4)"),
+    _override("open_bracket_in_override", "model.hidden_sizes=[3", words="command line"),
+    Fault("t34_name_of_a_folder", "a run named `a/b`", (*TRAIN[:2], "--name", "a/b"),
+          "--name 'a/b': must be a plain folder name"),
+    Fault("t34_no_gpu", "CUDA where there is none", (*TRAIN, "train.device=cuda"),
+          "train.device = cuda: torch sees no CUDA GPU here. Set train.device: auto or cpu"),
+)  # fmt: skip
+
+RESUMPTIONS = (
+    Fault("t05_another_window", "`train.window=5` on resuming", (*RESUME, "train.window=5"),
+          "train.window: cannot change when a run is resumed; these can: "),
+    Fault("t05_another_text", "a text that has grown", RESUME, "cannot be resumed: the text (or "
+          "how it is read) was",
+          harm=lambda f: (f / "story.txt").write_bytes((f / "story.txt").read_bytes() + b"More.")),
+    Fault("t05_text_gone", "a text that is gone", RESUME, "story.txt: no such file or folder",
+          harm=lambda f: (f / "story.txt").unlink()),
+    *(
+        Fault(f"t05_edited_{key}", f"`{key}` edited in resolved.yaml", RESUME,
+              f"cannot be resumed: {name} was {old} and is now {new}. Put it back, or start a new",
+              harm=lambda f, key=key, old=old, new=new: _edit(f, f"{key}: {old}", f"{key}: {new}"))
+        for key, name, old, new in (
+            ("batch_size", "train.batch_size", "4", "2"),
+            ("window", "train.window", "8", "6"),
+            ("learning_rate", "train.learning_rate", "0.01", "0.02"),
+            ("optimizer", "train.optimizer", "adamw", "sgd"),
+            ("seed", "train.seed", "0", "1"),
+            ("embedding_dim", "model.embedding_dim", "8", "9"),
+        )
+    ),
+    Fault("t05_no_run", "a folder that is no run", ("train", "--resume", "."),
+          ".: is no run folder, there is nothing to go on from"),
+    Fault("t05_nothing_saved", "a run without a checkpoint", RESUME,
+          "holds no checkpoint to go on from",
+          harm=lambda f: _remove_checkpoints(f / RUN)),
+    _forged("t03_no_carried_state", "carried states taken out of the state", "is damaged "
+            "(state.safetensors: the carried states do not fit", command=RESUME,
+            harm=lambda step: _drop(step, "carried/")),
+    _forged("t03_no_moments", "the optimiser's moments taken out of the state", "is damaged "
+            "(state.safetensors: the optimiser's tensors", command=RESUME,
+            harm=lambda step: _drop(step, "optimizer/")),
+    _forged("t03_half_a_moment", "one of the optimiser's tensors taken out", "is damaged "
+            "(state.safetensors: the optimiser's tensors do not fit", command=RESUME,
+            harm=lambda step: _drop(step, "optimizer/embedding.weight/exp_avg_sq")),
+    _forged("t03_no_counters", "the counters taken out of the state", "is damaged (state.json "
+            "lacks a counter)", command=RESUME,
+            harm=lambda step: forge(_alone(step), "state.json", lambda state: {
+                k: v for k, v in state.items() if k != "progress"})),
+    _forged("t03_one_counter_less", "one counter taken out", "is damaged (state.json lacks a "
+            "counter)", command=RESUME,
+            harm=lambda step: forge(_alone(step), "state.json", lambda state: state | {
+                "progress": {k: v for k, v in state["progress"].items() if k != "epoch_step"}})),
+)  # fmt: skip
+
+TEXTS = (
+    _text("empty", "an empty text", b"",
+          "the text is empty. Training needs at least 2 tokens, one to read and one to"),
+    _text("one_word", "a text of one word", b"word",
+          "the text holds one token only. Training needs at least 2 tokens"),
+    _text("cp1252", "a byte of another encoding", b"ab\ncd \x92 e",
+          "odd.txt: line 2: byte 0x92 at offset 6 is not UTF-8. Save the file"),
+    _text("binary", "a program for a text", b"\x7fELF\0\0\0", "holds NUL bytes, so it is not a"),
+    _text("nul", "a NUL byte in a text", b"a b\0c d", "holds NUL bytes, so it is not a text"),
+    _text("half_utf16", "UTF-16 cut in a character", b"\xff\xfea", "is not whole UTF-16 text"),
+    _text("lone_surrogate", "half of a surrogate pair", b"a \xed\xa0\x80 b", "is not UTF-8"),
+    Fault("t37_control_in_name", "escape codes in a file's name",
+          (*TRAIN, "data.train=\x1b[2Jgone.txt"), "\\x1b[2Jgone.txt: no file matches"),
+    Fault("t38_missing", "a text that is not there", (*TRAIN, "data.train=gone.txt"),
+          "gone.txt: no such file or folder"),
+    Fault("t38_dangling_link", "a link to nowhere", (*TRAIN, "data.train=link.txt"),
+          "link.txt: no such file or folder",
+          harm=lambda f: (f / "link.txt").symlink_to("gone.txt")),
+    Fault("t38_circle_of_links", "a link to itself", (*TRAIN, "data.train=link.txt"),
+          "link.txt: ", harm=lambda f: (f / "link.txt").symlink_to("link.txt")),
+    Fault("t38_folder_without_texts", "a folder without a text", (*TRAIN, "data.train=empty"),
+          "empty: the folder holds no *.txt file", harm=lambda f: (f / "empty").mkdir()),
+    Fault("t38_no_match", "a pattern that nothing matches", (*TRAIN, "data.train=*.md"),
+          "*.md: no file matches the pattern"),
+    Fault("t38_device", "a device for a text", (*TRAIN, "data.train=/dev/zero"),
+          "is not a plain file"),
+    Fault("t38_pipe", "a named pipe for a text", (*TRAIN, "data.train=pipe.txt"),
+          "pipe.txt: is not a plain file. For a pipe write data.train=-",
+          harm=lambda f: _make_pipe(f / "pipe.txt")),
+    Fault("t38_long_name", "a name of ten thousand letters", (*TRAIN, "data.train=" + "x" * 10_000),
+          "cannot be read"),
+    Fault("t38_missing_with_a_long_setting", "a text that is not there, and a long setting",
+          (*TRAIN, "sample.cues=[" + "x" * 300 + "]", "data.train=gone.txt"),
+          "gone.txt: no such file or folder"),
+    Fault("t38_no_test_text", "a test text that is not there", (*TRAIN, "data.test=gone.txt"),
+          "gone.txt: no such file or folder"),
+    Fault("t38_no_text", "no text", (*TRAIN, "data.train=null"), "data.train: no text is named"),
+    Fault("t38_nothing_kept", "a vocabulary without a word", (*TRAIN, "data.min_count=9999"),
+          "data.min_count = 9999"),
+    Fault("t38_missing_vocabulary", "a vocabulary that is not there",
+          (*TRAIN, "data.vocabulary=gone.txt"), "data.vocabulary = "),
+    Fault("t39_empty_validation", "an empty validation text", (*TRAIN, "data.valid=empty.txt"),
+          "data.valid: the text is empty. Leave the key out to hold out words",
+          files={"empty.txt": b""}),
+    Fault("t39_nothing_to_score", "a text of unknown words to score",
+          (*EVALUATE, "--text", "odd.txt"), "none of its 2 words is known, nothing to score",
+          files={"odd.txt": b"zebra yak"}),
+    Fault("t39_no_text_to_score", "a text that is not there to score",
+          (*EVALUATE, "--text", "gone.txt"), "error: --text = gone.txt: no such file or folder"),
+    Fault("t39_no_test_split", "a split that the run does not have",
+          (*EVALUATE, "--split", "test"), "the run's config names no data.test. Use --text FILE"),
+)  # fmt: skip
+
+SAMPLES = (
+    _sample("temperature_below_0", "--temperature", "-1",
+            words="error: --temperature = -1.0: must be at least 0"),
+    _sample("temperature_nan", "--temperature", "nan", words="--temperature = nan: must be a"),
+    _sample("temperature_infinite", "--temperature", "inf", words="--temperature = inf: must be"),
+    _sample("top_k_0", "--top-k", "0", words="error: --top-k = 0: must be at least 1"),
+    _sample("top_p_nan", "--top-p", "nan", words="error: --top-p = nan: must be"),
+    _sample("top_p_0", "--top-p", "0", words="--top-p = 0.0: must be more than 0"),
+    _sample("top_p_beyond_1", "--top-p", "1.5", words="error: --top-p = 1.5: must be at most 1"),
+    _sample("min_p_beyond_1", "--min-p", "2", words="--min-p = 2.0: must be"),
+    _sample("fewer_than_no_words", "--words", "-3", words="error: --words = -3: must be at least"),
+    _sample("unknown_stop", "--stop", "now", words="error: --stop = 'now': must be story, "
+            "paragraph, sentence or words"),
+    _sample("more_at_least_than_at_most", "--min-words", "9", "--words", "3",
+            words="error: --min-words = 9: must be at most --words (3)"),
+    _sample("beams_0", "--beams", "0", words="error: --beams = 0: must be at least 1"),
+    _sample("beams_0_with_banned_words", "--banned", "The", "--beams", "0",
+            words="error: --beams = 0: must be at least 1"),
+    _sample("beams_and_cache", "--beams", "4", "--cache-weight", "0.2", words="error: --beams = "
+            "4: a beam search reads no cache. Say --cache-weight 0, or leave --beams out"),
+    _sample("unknown_words", "--cue", "zebra gnu", "--oov", "error", words="error: --oov error: "
+            "the cue has words that the model does not know: zebra, gnu. Use"),
+    _sample("unknown_oov", "--oov", "maybe", words="--oov = 'maybe': must be nearest, unk, skip"),
+    _sample("json_and_color", "--json", "--color", words="error: --json holds all of it"),
+    Fault("t41_no_receipt", "a receipt that is not there",
+          ("generate", "--replay", "gone.json"), "error: --replay gone.json: No such file"),
+    Fault("t41_config_for_receipt", "a config for a receipt",
+          ("generate", "--replay", "my.yaml"), "error: --replay my.yaml: is no receipt"),
+    Fault("t41_receipt_and_seed", "a receipt and a seed of one's own",
+          ("generate", "--replay", "my.yaml", "--seed", "1"),
+          "error: --replay takes cue, seed and"),
+    Fault("t40_no_run", "no such run", ("generate", "nowhere"), "error: nowhere: no such folder"),
+    Fault("t40_control_in_run", "escape codes in a run's name", ("generate", "\x1b]0;x\x07nowhere"),
+          "nowhere: no such folder"),
+    Fault("t40_file_for_run", "a file for a run", ("generate", "my.yaml"),
+          "error: my.yaml: is a file, not a run folder"),
+    Fault("t40_no_runs_at_all", "a folder without runs", ("generate", "--runs-dir", "empty"),
+          "error: empty: no run with a checkpoint here. Train one: lstmgen train CONFIG",
+          harm=lambda f: (f / "empty").mkdir()),
+    Fault("t40_control_in_cue", "escape codes in a cue",
+          (*GENERATE, "--oov", "error", "--cue", "\x1b[2Jzebra\x9b"),
+          "the cue has words that the model does not know: [, 2Jzebra"),
+    Fault("t40_control_in_setting", "escape codes in a setting",
+          (*TRAIN, "train.device=\x1b[31mred"), "train.device = "),
+    Fault("t40_markup_in_setting", "rich's markup in a setting",
+          (*TRAIN, "train.device=[/]"), "train.device = "),
+)  # fmt: skip
+
+DAMAGES = (
+    *(
+        _damage(f"{file.replace('.', '_')}_{name}", f"{file} {what}", file, harm, words)
+        for file in ("model.safetensors", "config.yaml", "vocabulary.json", "tokenizer.json",
+                     "manifest.json")
+        for name, what, harm, words in (
+            ("cut_to_nothing", "cut to nothing", _cut_to(0), "is damaged ("),
+            ("cut_in_half", "cut in half", _cut_to(0.5), "is damaged ("),
+            ("cut_by_one", "cut by its last byte", _cut, "is damaged ("),
+            ("flipped", "with one bit flipped", _flip, "is damaged ("),
+            ("gone", "gone", lambda path: path.unlink(), "is damaged ("),
+            ("folder", "a folder", _make_folder, "is damaged ("),
+        )
+        if (file, name) not in (("manifest.json", "gone"), ("manifest.json", "cut_by_one"))
+    ),
+    _damage("manifest_gone", "manifest.json gone", "manifest.json", lambda path: path.unlink(),
+            "is damaged (manifest.json: No such file"),
+    _damage("text_for_weights", "a text in the place of the weights", "model.safetensors",
+            _put(b"Once upon a time\n"), "is damaged (model.safetensors has 17 bytes of"),
+    _damage("zip_for_weights", "a zip in the place of the weights", "model.safetensors",
+            _put(b"PK\x03\x04" + bytes(60)), "is damaged (model.safetensors has 64 bytes of"),
+    _damage("pipe_for_weights", "a named pipe in the place of the weights", "model.safetensors",
+            _make_pipe, "is damaged (model.safetensors: not a plain file"),
+    _damage("pipe_for_manifest", "a named pipe in the place of the manifest", "manifest.json",
+            _make_pipe, "is damaged (manifest.json: not a plain file"),
+    Fault("t15_index_damaged", "index.json damaged", GENERATE, "index.json is damaged (",
+          harm=lambda f: (checkpoints_of(f / RUN) / "index.json").write_text("{")),
+    Fault("t15_index_pipe", "a named pipe in the place of the index", GENERATE,
+          "index.json is damaged (",
+          harm=lambda f: _make_pipe(checkpoints_of(f / RUN) / "index.json")),
+    Fault("t15_step_gone", "the best checkpoint gone", GENERATE, "no such checkpoint folder",
+          harm=lambda f: best(f / RUN).rename(f / "moved")),
+)  # fmt: skip
+
+HOSTILE = (
+    _forged("t16_newer", "a checkpoint of a later version", "was made by a newer lstmgen (format "
+            "99, this one reads", lambda step: _manifest(step, {"format": 99})),
+    _forged("t17_pickle", "a pickle that runs a command, as weights", "is damaged "
+            "(model.safetensors holds no tensors",
+            lambda step: seal(step, model_safetensors=b"cos\nsystem\n(S'touch canary'\ntR.")),
+    _forged("t17_numpy_objects", "a numpy file of objects, as weights", "is damaged "
+            "(model.safetensors holds no tensors",
+            lambda step: seal(step, model_safetensors=_object_array())),
+    _forged("t17_long_header", "a header longer than the file", "is damaged (model.safetensors "
+            "holds no tensors",
+            lambda step: seal(step, model_safetensors=struct.pack("<Q", 2**60) + b"{}")),
+    _forged("t17_large_shape", "a shape larger than the data", "is damaged (model.safetensors "
+            "holds no tensors", lambda step: seal(step, model_safetensors=_header(
+                b'{"a":{"dtype":"F32","shape":[1000000000,1000],"data_offsets":[0,4000000000000]}}',
+                b"1234"))),
+    _forged("t17_overlap", "two tensors in one place", "is damaged (model.safetensors holds no "
+            "tensors", lambda step: seal(step, model_safetensors=_header(
+                b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},'
+                b'"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', b"1234"))),
+    _forged("t17_deep_json", "ten thousand lists in one another, as vocabulary", "is damaged "
+            "(vocabulary.json is not JSON",
+            lambda step: seal(step, vocabulary_json=b"[" * 100_000)),
+    _forged("t17_path_in_manifest", "a manifest that names a file outside", "is damaged "
+            "(manifest.json has an odd entry",
+            lambda step: _manifest(step, {"files": {"../../x": {"size": 1, "sha256": ""}}})),
+    _forged("t17_petabytes", "a manifest that claims a petabyte", "of "
+            "1,000,000,000,000,000)", lambda step: _manifest(
+                step, {"files": {"model.safetensors": {"size": 10**15, "sha256": "0" * 64},
+                                 "config.yaml": {"size": 10**15, "sha256": "0" * 64}}})),
+    _forged("t18_no_words", "a vocabulary without words", "the vocabulary must begin with <story>",
+            _entries(lambda v: {"entries": ["a"], "counts": [1]})),
+    _forged("t18_numbers_for_words", "numbers for words", "must hold different, non-empty words",
+            _entries(lambda v: v | {"entries": [*v["entries"][:-1], 3]})),
+    _forged("t18_word_twice", "one word twice", "must hold different, non-empty words",
+            _entries(lambda v: v | {"entries": [*v["entries"][:-1], v["entries"][1]]})),
+    _forged("t18_escape_codes", "escape codes for a word", "holds control characters",
+            _entries(lambda v: v | {"entries": [*v["entries"][:-1], "\x1b[2J"]})),
+    _forged("t18_negative_counts", "negative counts", "must count in whole numbers",
+            _entries(lambda v: v | {"counts": [-1 for _ in v["counts"]]})),
+    _forged("t18_more_words_than_weights", "more words than weights", "wanted floats",
+            _entries(lambda v: {"entries": [*v["entries"], "zebra"], "counts": [*v["counts"], 1]})),
+    _forged("t18_enormous_layers", "a config of enormous layers, to generate", "wanted floats",
+            lambda step: _config_of(step, b"- 12", b"- 65536")),
+    _forged("t18_enormous_layers_to_score", "a config of enormous layers, to score",
+            "the weights do not fit the config", lambda step: _config_of(step, b"- 12", b"- 65536"),
+            command=EVALUATE),
+    _forged("t18_odd_config", "a config that is none", "is damaged (config.yaml",
+            lambda step: seal(step, config_yaml=b"train: {windwo: 3}")),
+    _forged("t18_another_tokenizer", "another tokeniser than the config's", "is damaged "
+            "(tokenizer.json and config.yaml disagree)",
+            _entries(lambda v: v | {"tokenizer": "character"}, "tokenizer.json")),
+    _forged("t18_weight_missing", "a weight taken out", "the weights lack output_bias",
+            _weights(lambda w: {k: v for k, v in w.items() if k != "output_bias"})),
+    _forged("t18_weight_too_many", "a weight that belongs nowhere", "no use for: zebra",
+            _weights(lambda w: w | {"zebra": np.zeros(2, np.float32)})),
+    _forged("t18_whole_numbers", "whole numbers for weights", "is damaged (output_bias holds",
+            _weights(lambda w: w | {"output_bias": w["output_bias"].astype(np.int64)})),
+    _forged("t41_nan_weights", "a weight that is not a number", "is damaged (output_bias holds "
+            "what is no finite number)",
+            _weights(lambda w: w | {"output_bias": _set(w["output_bias"], np.nan)})),
+    _forged("t41_infinite_weights", "an infinite weight, to score", "is damaged (output_bias holds "
+            "what is no finite number)",
+            _weights(lambda w: w | {"output_bias": _set(w["output_bias"], np.inf)}),
+            command=EVALUATE),
+)  # fmt: skip
+
+RUNNING = (
+    Fault("t23_absurd_rate", "a learning rate of a thousand", (
+          *TRAIN, "train.learning_rate=1000", "train.clip_norm=null", "train.optimizer=sgd",
+          "train.warmup_steps=0", "train.epochs=50", "--runs-dir", "others", "-q"),
+          "training diverged at step", code=3),
+    Fault("t26_enormous_layers", "layers that no memory holds",
+          (*TRAIN, "model.hidden_sizes=[65536,65536,65536]"), "GB of memory at the least ("),
+    Fault("t26_enormous_vectors", "word vectors that no memory holds",
+          (*TRAIN, "model.embedding_dim=65536", "model.hidden_sizes=[65536]"),
+          "Lower model.hidden_sizes ([65536]), model.embedding_dim (65,536)"),
+    Fault("t12_runs_folder_is_a_file", "a file in the place of the runs",
+          (*TRAIN, "--runs-dir", "my.yaml"), "my.yaml", code=1),
+)  # fmt: skip
+
+FAULTS = (*RESUMPTIONS, *DAMAGES, *HOSTILE, *RUNNING, *CONFIGS, *TEXTS, *SAMPLES)
+
+
+def _edit(folder: Path, old: str, new: str) -> None:
+    path = folder / RUN / "resolved.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert text.count(f"  {old}\n") == 1, old
+    path.write_text(text.replace(f"  {old}\n", f"  {new}\n"), encoding="utf-8")
+
+
+def _remove_checkpoints(run: Path) -> None:
+    checkpoints_of(run).rename(run / "elsewhere")
+    checkpoints_of(run).mkdir()
+
+
+def _alone(step: Path) -> Path:
+    """The last checkpoint, the older ones put away: training would go on from them."""
+    run = step.parent.parent
+    at = last(run)
+    for other in step.parent.glob("step-*"):
+        if other != at:
+            other.rename(run / other.name)
+    return at
+
+
+def _drop(step: Path, prefix: str) -> None:
+    """Take tensors out of the state."""
+    at = _alone(step)
+    held = load((at / "state.safetensors").read_bytes())
+    kept = {name: array for name, array in held.items() if not name.startswith(prefix)}
+    assert len(kept) < len(held), prefix
+    seal(at, state_safetensors=save(kept))
+
+
+def _manifest(step: Path, change: dict) -> None:
+    path = step / "manifest.json"
+    facts = json.loads(path.read_text(encoding="utf-8")) | change
+    facts.pop("digest", None)
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps({**facts, "digest": digest}), encoding="utf-8")
+
+
+def _object_array() -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.array([print], dtype=object), allow_pickle=True)
+    return file.getvalue()
