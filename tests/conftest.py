@@ -69,6 +69,12 @@ def call_cli(*arguments, cwd, check=None):
     return done
 
 
+def train(config, *settings, cwd, name="run"):
+    """Train in this process; the run folder."""
+    done = call_cli("train", config, *settings, "--name", name, "-q", cwd=cwd, check=0)
+    return cwd / done.stdout.strip()
+
+
 def run_cli(*arguments, cwd, check=None, stdin=None, environment=None):
     """Run the program in a process of its own."""
     done = subprocess.run(

@@ -1,12 +1,11 @@
-"""Every cell from YAML to a continuation: trained, resumed, evaluated, continued."""
+"""Every cell from YAML to a continuation: trained, evaluated, continued."""
 
 import csv
 import json
 import math
 
 import pytest
-from conftest import call_cli
-from test_resume import deep_compare, interrupted, train
+from conftest import call_cli, train
 
 SETTINGS = [
     ("model.cell=elman",),
@@ -37,14 +36,6 @@ def test_every_cell_learns_generates_and_evaluates(tiny, tmp_path, settings):
     assert text == call_cli("generate", run, *arguments, cwd=tmp_path, check=0).stdout
     scored = json.loads(call_cli("evaluate", run, "--json", cwd=tmp_path, check=0).stdout)
     assert scored["perplexity"] < 0.8 * scored["unigram_perplexity"]
-
-
-@pytest.mark.parametrize("settings", [SETTINGS[i] for i in (1, 3, 6, -1)], ids=" ".join)
-def test_every_cell_resumes_with_the_same_bits(tiny, tmp_path, settings):
-    whole = train(tiny, *settings, cwd=tmp_path, name="whole")
-    run = interrupted(tiny, *settings, cwd=tmp_path, stop_at=13)
-    call_cli("train", "--resume", run, "-q", cwd=tmp_path, check=0)
-    deep_compare(whole, run)
 
 
 def test_the_loop_trains_to_the_same_figures_as_the_kernel(tiny, tmp_path):

@@ -60,11 +60,11 @@ def restore_state(
         if bool(optimizer) != bool(moments(trainee.optimizer)):
             raise ValueError("the optimiser's tensors are those of another one")
         restore_optimizer(trainee.model, trainee.optimizer, optimizer)
-        sizes = [layer.hidden_size for layer in trainee.model.recurrent]
+        fresh = trainee.model.zero_states(batch_size)
         shapes = {
-            f"{CARRIED}{part}/{place}/{what}": (batch_size, size)
+            f"{CARRIED}{part}/{place}/{what}": tuple(getattr(state, what).shape)
             for part in range(parts)
-            for place, size in enumerate(sizes)
+            for place, state in enumerate(fresh)
             for what in ("hidden", "cell")
         }
         carried = {name: tuple(t.shape) for name, t in tensors.items() if name.startswith(CARRIED)}
@@ -77,7 +77,7 @@ def restore_state(
                     tensors[f"{CARRIED}{part}/{place}/hidden"],
                     tensors[f"{CARRIED}{part}/{place}/cell"],
                 )
-                for place in range(len(sizes))
+                for place in range(len(fresh))
             ]
             for part in range(parts)
         ]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import call_cli
+from conftest import call_cli, train
 from scenes import fingerprint, last, progress_of
 
 from lstmgen import checkpoint
@@ -295,7 +295,7 @@ app(sys.argv[2:])
 
 def test_t11_the_kernel_refuses_to_write_on(tiny, tmp_path):
     """A real limit on the size of files stops a save: the checkpoint before it is intact."""
-    run = train_here(tiny, tmp_path, "train.max_steps=20")
+    run = train(tiny, "train.max_steps=20", cwd=tmp_path)
     before = fingerprint(run / "checkpoints")
     size = (last(run) / checkpoint.MODEL).stat().st_size
     done = subprocess.run(
@@ -319,7 +319,7 @@ def test_t12_a_place_that_cannot_be_written_is_one_error(
     tiny, tmp_path, monkeypatch, number, said
 ):  # fmt: skip
     """Read-only, or over a quota: no half-written state, and what there was is intact."""
-    run = train_here(tiny, tmp_path, "train.max_steps=20")
+    run = train(tiny, "train.max_steps=20", cwd=tmp_path)
     before = fingerprint(run / "checkpoints")
 
     def refuse(path, data):
@@ -345,8 +345,3 @@ def test_t12_a_run_folder_that_vanishes_is_one_error(tiny, tmp_path, monkeypatch
     said = [line for line in done.stderr.splitlines() if line.startswith("error")]
     assert len(said) == 1 and "cannot be written (No such file or directory)" in said[0]
     assert not list((tmp_path / "runs").glob("tiny*"))
-
-
-def train_here(config, folder, *settings):
-    done = call_cli("train", config, *settings, "-q", cwd=folder, check=0)
-    return folder / done.stdout.strip()

@@ -182,27 +182,6 @@ def on_a_terminal(arguments, folder):
     return seen.decode().replace("\r", "")
 
 
-def test_t40_a_cue_of_many_words_takes_little_memory(trained, tmp_path):
-    """A cue from a pipe is read in blocks: 250,000 words of it cost the process some megabytes."""
-    code = (
-        "import resource, sys\n"
-        "from lstmgen.cli.app import app\n"
-        "try: app(sys.argv[1:], standalone_mode=True)\n"
-        "except SystemExit as end: assert not end.code, end.code\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
-    )
-    peaks = []
-    for times in (1, 50_000):
-        (tmp_path / "cue.txt").write_text("The cat sat by the. " * times, encoding="utf-8")
-        with (tmp_path / "cue.txt").open("rb") as cue:
-            done = subprocess.run(
-                [sys.executable, "-c", code, "generate", RUN, "--words", "2", "--no-cue", "-q"],
-                cwd=trained, stdin=cue, capture_output=True, text=True, check=True,
-            )  # fmt: skip
-        peaks.append(int(done.stderr.split()[-1]))
-    assert peaks[1] - peaks[0] < 12_000, peaks  # kilobytes
-
-
 @pytest.mark.parametrize(
     "options",
     [

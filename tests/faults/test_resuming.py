@@ -6,18 +6,13 @@ import shutil
 import signal
 
 import pytest
-from conftest import call_cli, run_cli
+from conftest import call_cli, run_cli, train
 from safetensors.numpy import load, save
 from scenes import cut_behind, deep_compare, last, progress_of, seal, wait_for
 
 from lstmgen import checkpoint
 from lstmgen.run import folders, setup
 from lstmgen.windows import plans
-
-
-def train(config, *overrides, cwd, name="run"):
-    done = call_cli("train", config, *overrides, "--name", name, "-q", cwd=cwd, check=0)
-    return cwd / done.stdout.strip()
 
 
 def steps_of(run):
@@ -47,7 +42,9 @@ ROWS = {
          "model.dropout.recurrent=0.4"),
         13,
     ),
+    "gru": (("model.cell=gru", "train.stride=6"), 7),
     "peephole": (("model.cell=lstm_peephole", "train.stride=6"), 7),
+    "loop": (("model.cell=elman", "model.backend=loop", "train.stride=6"), 7),
     "adaptive": (("model.output=adaptive", "model.tie_weights=false", "train.stride=6"), 7),
 }  # fmt: skip
 
@@ -60,7 +57,7 @@ def test_t01_resumed_equals_uninterrupted(tiny, tmp_path, settings, stop_at):
     """
     whole = train(tiny, *settings, cwd=tmp_path, name="whole")
     run = interrupted(tiny, *settings, cwd=tmp_path, stop_at=stop_at)
-    call = run_cli if not settings else call_cli
+    call = run_cli if stop_at == 13 and not settings else call_cli
     call("train", "--resume", run, "-q", cwd=tmp_path, check=0)
     assert steps_of(run) == steps_of(whole) > stop_at
     deep_compare(whole, run)
@@ -186,9 +183,9 @@ def interrupted(config, *settings, cwd, stop_at):
 
 def test_t19_a_signal_saves_and_says_how_to_go_on(tiny, tmp_path, processes):
     """SIGINT finishes the step, saves and prints the command; resumed, the bytes are the same."""
-    whole = train(tiny, "train.epochs=30", "train.eval_every=50", cwd=tmp_path, name="whole")
+    whole = train(tiny, "train.epochs=8", "train.eval_every=50", cwd=tmp_path, name="whole")
     process = processes(
-        "train", tiny, "train.epochs=30", "train.eval_every=50", "--name", "cut", cwd=tmp_path
+        "train", tiny, "train.epochs=8", "train.eval_every=50", "--name", "cut", cwd=tmp_path
     )
     run = tmp_path / process.stdout.readline().strip()
     wait_for(lambda: list((run / folders.CHECKPOINTS).glob("step-*")))
@@ -202,29 +199,21 @@ def test_t19_a_signal_saves_and_says_how_to_go_on(tiny, tmp_path, processes):
     deep_compare(whole, run)
 
 
-def test_t42_a_killed_run_is_free_again_and_resumes(tiny, tmp_path, processes):
-    """The kernel frees the lock of a killed process: nothing stale stands in the way."""
+def test_t42_one_training_at_a_time_and_a_killed_one_is_free_again(tiny, tmp_path, processes):
+    """A second is refused with the process that holds the folder; the kernel frees the lock of
+    a killed process, so nothing stale stands in the way."""
     process = processes("train", tiny, "train.epochs=10000", "train.save_every=5", cwd=tmp_path)
     run = tmp_path / process.stdout.readline().strip()
     wait_for(lambda: (run / folders.CHECKPOINTS / "index.json").exists())
+    done = call_cli("train", "--resume", run, cwd=tmp_path, check=2)
+    assert f"is being trained by process {process.pid} on" in done.stderr
     process.kill()
     process.wait()
     before = steps_of(run)
-    done = run_cli("train", "--resume", "train.max_steps=" + str(before + 3), cwd=tmp_path, check=0)
+    settings = f"train.max_steps={before + 3}"
+    done = call_cli("train", "--resume", settings, cwd=tmp_path, check=0)
     assert "resumed at" in done.stderr
     assert steps_of(run) == before + 3
-
-
-def test_t42_a_second_training_in_the_same_folder_is_refused(tiny, tmp_path, processes):
-    """With the process that holds it; a SIGTERM to that one exits with 143."""
-    process = processes("train", tiny, "train.epochs=10000", "train.save_every=5", cwd=tmp_path)
-    run = tmp_path / process.stdout.readline().strip()
-    wait_for(lambda: (run / folders.CHECKPOINTS / "index.json").exists())
-    done = run_cli("train", "--resume", run, cwd=tmp_path, check=2)
-    assert f"is being trained by process {process.pid} on" in done.stderr
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
-    assert process.returncode == 143
 
 
 def test_a_finished_run_says_so(tiny, tmp_path):
@@ -280,22 +269,6 @@ def test_t15_no_whole_checkpoint_is_one_error(tiny, tmp_path):
     assert "no checkpoint of this run is whole" in done.stderr
     assert "is damaged (model.safetensors: No such file" in done.stderr
     assert sorted(run.rglob("*")) == before
-
-
-def test_t33_two_runs_are_equal_bytes_wherever_they_run(tiny, tmp_path, story):
-    """In another folder, time zone, locale and hash seed: every file of the checkpoint."""
-    other = tmp_path / "elsewhere"
-    other.mkdir()
-    for file in (tiny, story):
-        (other / file.name).write_bytes(file.read_bytes())
-    a = train(tiny, cwd=tmp_path)
-    environment = {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
-    done = run_cli("train", other / tiny.name, "-q", cwd=other, check=0, environment=environment)
-    b = other / done.stdout.strip()
-    names = (*checkpoint.FILES, "manifest.json")
-    assert [(last(a) / n).read_bytes() for n in names] == [
-        (last(b) / n).read_bytes() for n in names
-    ]
 
 
 def test_t08_sampling_and_evaluating_leave_the_training_alone(tiny, tmp_path):

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import call_cli, run_cli
+from conftest import run_cli, train
 from scenes import fingerprint, make_trained
 
 from lstmgen import checkpoint
@@ -21,8 +21,7 @@ def test_t32_two_runs_are_equal_bytes(tiny, tmp_path):
     runs = []
     for name in ("one", "two"):
         settings = ("train.keep=100", "train.average=ema")
-        done = call_cli("train", tiny, *settings, "--name", name, "-q", cwd=tmp_path, check=0)
-        runs.append(tmp_path / done.stdout.strip())
+        runs.append(train(tiny, *settings, cwd=tmp_path, name=name))
     assert saved(runs[0]) == saved(runs[1])
     assert len(saved(runs[0])) > 6 * (len(checkpoint.FILES) + 1)
     host = os.uname().nodename.encode()
@@ -34,18 +33,21 @@ def test_t32_two_runs_are_equal_bytes(tiny, tmp_path):
 @pytest.mark.parametrize(
     "environment",
     [
-        {"PYTHONHASHSEED": "0", "TZ": "America/Lima", "LC_ALL": "C.UTF-8"},
-        {"PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo", "LC_ALL": "tr_TR.UTF-8", "PYTHONUTF8": "0"},
-        {"PYTHONHASHSEED": "2", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+        {"PYTHONHASHSEED": "0", "TZ": "Asia/Tokyo", "LC_ALL": "tr_TR.UTF-8"},
+        {"PYTHONHASHSEED": "1", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
     ],
-    ids=["hash_seed_0", "turkish", "ascii"],
+    ids=["turkish", "ascii"],
 )
 def test_t33_the_environment_changes_no_byte(tiny, tmp_path, story, environment):
-    """Hash seed, time zone and locale; in an ASCII one a text with other letters is read too."""
+    """Folder, hash seed, time zone and locale; in an ASCII one other letters are read too."""
     story.write_text(story.read_text() + "İstanbul'da ılık bir gün — naïve “quotes”.\n" * 9)
-    here = call_cli("train", tiny, "-q", cwd=tmp_path, check=0).stdout.strip()
-    done = run_cli("train", tiny, "-q", cwd=tmp_path, check=0, environment=environment)
-    assert saved(tmp_path / here) == saved(tmp_path / done.stdout.strip())
+    here = train(tiny, cwd=tmp_path)
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    for file in (tiny, story):
+        (other / file.name).write_bytes(file.read_bytes())
+    done = run_cli("train", tiny.name, "-q", cwd=other, check=0, environment=environment)
+    assert saved(here) == saved(other / done.stdout.strip())
 
 
 GUARDED = """
@@ -56,7 +58,11 @@ for name in ("connect", "connect_ex", "bind", "sendto"):
     setattr(socket.socket, name, refuse)
 socket.getaddrinfo = socket.gethostbyname = socket.create_connection = refuse
 from lstmgen.cli.app import app
-app(sys.argv[1:])
+for line in sys.argv[1:]:
+    try:
+        app(line.split())
+    except SystemExit as end:
+        assert not end.code, line
 """
 
 
@@ -64,20 +70,19 @@ def test_t44_no_command_asks_for_a_network(tmp_path):
     """Trained, generated, scored, explained and drawn with every way to a network refused."""
     folder = make_trained(tmp_path)
     commands = [
-        ["train", "my.yaml", "train.max_steps=3", "-q"],
-        ["train", "--resume", "train.max_steps=4", "-q"],
-        ["generate", "--words", "3"],
-        ["evaluate"],
-        ["explain"],
-        ["inspect", "--gates"],
-        ["check", "--resume", "my.yaml", "--steps", "2"],
+        "generate --words 3",
+        "train my.yaml train.max_steps=3 -q",
+        "train --resume train.max_steps=4 -q",
+        "evaluate",
+        "explain",
+        "inspect --gates",
+        "check --resume my.yaml --steps 2",
     ]
-    for arguments in commands:
-        done = subprocess.run(
-            [sys.executable, "-c", GUARDED, *arguments],
-            cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, (arguments, done.stderr)
+    done = subprocess.run(
+        [sys.executable, "-c", GUARDED, *commands],
+        cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 def test_t44_every_dependency_is_pinned():
