@@ -308,3 +308,13 @@ def test_a_gradient_below_epsilon_hardly_moves_a_weight():
     torch.testing.assert_close(model.weight.detach(), expected, rtol=0, atol=1e-12)
     moved = (model.weight.detach() - before).abs()
     assert float(moved[0, 1]) < 0.004  # and not 0.1
+
+
+def test_each_step_draws_dropout_masks_of_its_own():
+    """The same windows by the same weights: only the masks differ from step to step."""
+    plan = StreamPlan(LENGTH, window=39, stride=39, batch_size=4)
+    assert plan.steps_in(0) == 2
+    for dropout, differ in ((0.5, True), (0.0, False)):
+        reports = train(make(dropout), plan, 8, rate=0.0)
+        nats = {report.nats for report in reports[::2]}  # of the first windows, epoch by epoch
+        assert len(nats) == (4 if differ else 1)

@@ -239,7 +239,8 @@ def test_t09_killed_between_any_two_calls_a_whole_checkpoint_is_left(tmp_path, m
             for name in checkpoint.FILES:
                 found.read(name)
         checkpoint.clean_up(folder)
-        assert not list(folder.glob(".step*"))
+        left = {path.name for path in folder.iterdir()} - {"index.json", ".index.json.tmp"}
+        assert left == {f"step-{step}" for step in checkpoint.saved_steps(folder)}
         save_steps(folder, [1, index.last + 1])
 
 
@@ -254,6 +255,21 @@ def test_t10_files_are_flushed_before_the_rename_and_old_ones_go_last(tmp_path, 
     index = ["write", "fsync", "replace", "fsync"]
     again = ["mkdir", *step]  # the helper above makes the folder
     assert recorder.calls == [*again, *index, *again, *index, *again, *index, "rename", "rmtree"]
+
+
+def test_t10_a_run_saves_in_that_order(tiny, tmp_path, monkeypatch):
+    """The checkpoint, the index that names it, and only then are older ones deleted."""
+    calls = []
+    for name in ("write_checkpoint", "write_index", "delete_old"):
+        real = getattr(checkpoint, name)
+
+        def noted(*args, name=name, real=real, **kwargs):
+            calls.append(name)
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(checkpoint, name, noted)
+    train(tiny, cwd=tmp_path)
+    assert calls == ["write_checkpoint", "write_index", "delete_old"] * 6
 
 
 def test_t14_what_cannot_be_deleted_is_told_and_training_goes_on(tiny, tmp_path, monkeypatch):
