@@ -170,7 +170,7 @@ class TrainingConsole:
         if not math.isnan(card.unigram):
             beat += f", {figures.perplexity(card.unigram)} unigram"
         if not math.isnan(card.ngram):
-            beat += f", {figures.perplexity(card.ngram)} 3-gram (Kneser-Ney)"
+            beat += f", {figures.perplexity(card.ngram)} {_ngram_name(card)} (Kneser-Ney)"
         rows = [
             ("text", f"{card.train_tokens:,} tokens in {stories}{held}"),
             ("vocabulary", f"{card.vocab_size:,} entries"),
@@ -215,7 +215,8 @@ class TrainingConsole:
             self.header_shown = True
             if self.started and not math.isnan(self.started.ngram):
                 ngram = figures.perplexity(self.started.ngram)
-                self._say(f"{'3-gram':>10} {'':>7} {'':>11} {ngram:>17}", style="dim")
+                name = _ngram_name(self.started)
+                self._say(f"{name:>10} {'':>7} {'':>11} {ngram:>17}", style="dim")
         star = "*" if event.best else " "
         line = (
             f"{star} {event.step:>8,} {event.epoch:>7.2f} {figures.nats(event.train_nats):>11} "
@@ -235,7 +236,7 @@ class TrainingConsole:
             rows.append(("best perplexity", f"{best} {where}"))
             if self.started and not math.isnan(self.started.ngram):
                 against = figures.against(math.exp(min(event.best_nats, 690)), self.started.ngram)
-                rows.append(("3-gram", against))
+                rows.append((_ngram_name(self.started), against))
         if len(event.valid_nats) > 1:
             plain = "utf" not in (self.console.encoding or "").lower()
             rows.append(("its curve", figures.curve(event.valid_nats, width=40, plain=plain)))
@@ -253,7 +254,12 @@ class TrainingConsole:
         path = event.run / "plots" / "loss.png"
         baselines = {}
         if self.started:
-            baselines = {"unigram": self.started.unigram, "3-gram": self.started.ngram}
+            baselines = {"unigram": self.started.unigram}
+            baselines[_ngram_name(self.started)] = self.started.ngram
         title = f"{event.run.name}: {event.words:,} words scored"
         rows = Records(event.run).rows()
         return path if draw_losses(rows, path, title=title, baselines=baselines) else None
+
+
+def _ngram_name(card: Started) -> str:
+    return f"{card.ngram_order}-gram"

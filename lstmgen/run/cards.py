@@ -41,6 +41,7 @@ def start_card(run: Path, ready: Ready, *, resumed_at: int | None) -> Started:
         uniform=float(len(vocabulary)),
         unigram=unigram,
         ngram=ngram,
+        ngram_order=USUAL,
         resumed_at=resumed_at,
     )
 

@@ -26,7 +26,7 @@ class Started:
         parameters: trained numbers.
         output: softmax or adaptive, as the config says: their perplexities are two models'.
         uniform, unigram, ngram: perplexities to beat, on the validation text; NaN where there
-            is none. The last two are Kneser-Ney models', of order 1 and 3.
+            is none. The last two are Kneser-Ney models', of order 1 and ``ngram_order``.
         resumed_at: the step from which training goes on; None at a fresh start.
     """
 
@@ -51,6 +51,7 @@ class Started:
     uniform: float
     unigram: float
     ngram: float
+    ngram_order: int
     resumed_at: int | None
 
 
