@@ -18,6 +18,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Mapping
@@ -185,9 +186,10 @@ def clean_up(checkpoints: Path) -> None:
 
 
 def saved_steps(checkpoints: Path) -> list[int]:
-    """The steps that have a folder."""
-    names = [path.name for path in checkpoints.glob("step-*")]
-    return [int(name[5:]) for name in names if name[5:].isdigit()]
+    """The steps that have a folder; other names are not ours."""
+    found = [path for path in checkpoints.glob("step-*") if path.is_dir()]
+    names = [re.fullmatch(r"step-(0|[1-9][0-9]{0,17})", path.name) for path in found]
+    return [int(name[1]) for name in names if name]
 
 
 def read_index(checkpoints: Path) -> Index | None:
@@ -362,11 +364,11 @@ def _flush_folder(path: Path) -> None:
 
 
 def _storage_error(path: Path, size: int, error: OSError) -> StorageError:
+    told = f"{printable(path)} cannot be written ({error.strerror})"
     try:
-        free = f"{shutil.disk_usage(path.parent).free:,}"
+        free = shutil.disk_usage(path.parent).free
     except OSError:
-        free = "unknown"
+        return StorageError(f"{told}: {printable(path.parent)} is not there any more")
     return StorageError(
-        f"{printable(path)} cannot be written ({error.strerror}): needs {size:,} bytes, "
-        f"{free} are free. Checkpoints saved before are intact"
+        f"{told}: needs {size:,} bytes, {free:,} are free. Checkpoints saved before are intact"
     )

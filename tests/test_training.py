@@ -318,3 +318,19 @@ def test_each_step_draws_dropout_masks_of_its_own():
         reports = train(make(dropout), plan, 8, rate=0.0)
         nats = {report.nats for report in reports[::2]}  # of the first windows, epoch by epoch
         assert len(nats) == (4 if differ else 1)
+
+
+def test_t22_a_late_look_names_no_cause_that_it_does_not_know():
+    """On a GPU steps are looked at now and then: the step that failed was not applied."""
+    trainee = make()
+    plan = StreamPlan(LENGTH, window=5, stride=5, batch_size=4)
+    steps = train_steps(trainee, IDS, plan=plan, until=60, rate=lambda _: 0.1, clip_norm=1.0,
+                        seed=9, deferred=True)  # fmt: skip
+    for _ in range(5):
+        next(steps)
+    handle = trainee.model.embedding.weight.register_hook(lambda g: g * math.inf)
+    next(steps)
+    handle.remove()
+    with pytest.raises(DivergedError, match="diverged at or shortly before step 17. The weights"):
+        list(steps)
+    assert all(bool(p.isfinite().all()) for p in trainee.model.parameters())

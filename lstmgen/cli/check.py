@@ -16,7 +16,7 @@ def check(
     arguments: ConfigAndSettings,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="That an interrupted training ends as one never stopped."),
+        typer.Option("--resume", help="Prove that a training that is stopped loses nothing."),
     ] = False,
     steps: Annotated[
         int, typer.Option("--steps", min=2, max=1_000_000, help="To train each time.")

@@ -61,10 +61,16 @@ def one_config(arguments: list[str], *, command: str) -> tuple[str, list[str]]:
     Raises:
         UsageError: where it names none, or two.
     """
-    named = [argument for argument in arguments if "=" not in argument]
+    named, settings = split_settings(arguments)
     if len(named) != 1:
-        raise UsageError(f"one config is named at a time: lstmgen {command} CONFIG [KEY=VALUE]")
-    return named[0], [argument for argument in arguments if "=" in argument]
+        problem = f"{printable(named[1])}: one config at a time" if named else "no config is named"
+        raise UsageError(f"{problem}. Write: lstmgen {command} CONFIG [KEY=VALUE]")
+    return named[0], settings
+
+
+def split_settings(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """What a command line names, and its KEY=VALUE."""
+    return [a for a in arguments if "=" not in a], [a for a in arguments if "=" in a]
 
 
 def read_units(given: str | None, *, most: int = 65536) -> tuple[int, ...]:

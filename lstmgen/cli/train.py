@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstmgen.cli.options import RunsDir
+from lstmgen.cli.options import RunsDir, split_settings
 from lstmgen.cli.outcome import drop_stdout, reported
 from lstmgen.errors import UsageError
 
@@ -41,8 +41,7 @@ def train(
 
     Example: lstmgen train configs/story.yaml train.epochs=2 train.learning_rate=1e-3
     """
-    named = [a for a in arguments or [] if "=" not in a]
-    overrides = [a for a in arguments or [] if a not in named]
+    named, overrides = split_settings(arguments or [])
     if len(named) > 1:
         raise UsageError(f"{named[1]}: one config is trained at a time. Settings are KEY=VALUE")
     from lstmgen.reporting.console import TrainingConsole

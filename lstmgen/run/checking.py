@@ -57,9 +57,9 @@ def check_resume(
     with tempfile.TemporaryDirectory(prefix="lstmgen-check-") as name:
         runs = Path(name)
         steps = min(steps, loaded.config.train.max_steps or steps)
-        limits = {"max_steps": steps, "max_minutes": None}
+        limits = {"max_steps": steps, "max_minutes": None, "keep": 1}
         corpus = prepare_text(loaded.config.data, runs, progress=progress)
-        tell(f"training {steps:,} steps straight")
+        tell(f"training straight, up to {steps:,} steps")
         straight = _train(_changed(loaded, save_every=steps, **limits), corpus, runs)
         total = _open_last(straight).step
         half = total // 2
@@ -68,10 +68,12 @@ def check_resume(
                 f"this training ends after {total} step{'s' * (total != 1)}: it takes 2 to "
                 "interrupt one. Raise --steps, train.epochs or train.max_steps"
             )
-        tell(f"training {half:,} steps, to be interrupted there")
+        tell(f"training again, to be interrupted after step {half:,}")
         halves = _train(_changed(loaded, save_every=half, **limits), corpus, runs, stop_at=half)
         tell(f"going on to step {total:,}")
-        for _ in resume(halves, [f"train.save_every={steps}"], runs=runs, asked=Asked()):
+        device = f"train.device={loaded.config.train.device}"  # whatever the environment says
+        settings = [f"train.save_every={steps}", device]
+        for _ in resume(halves, settings, runs=runs, asked=Asked()):
             pass
         return _compare(_open_last(straight), _open_last(halves), stopped_at=half)
 

@@ -12,7 +12,7 @@ from lstmgen.model.language_model import LanguageModel
 from lstmgen.ngrams.kneser_ney import build_unigram
 from lstmgen.run.counting import count_run
 from lstmgen.run.generating import Opened, open_found, open_generator
-from lstmgen.run.memory import least_parameters
+from lstmgen.run.memory import least_weights
 from lstmgen.run.models import build_model, load_weights
 from lstmgen.run.samples import generate_samples
 from lstmgen.run.texts import Split, find_part
@@ -68,7 +68,7 @@ def open_scoring(given: Path | None, *, text: str | None, split: Split, runs: Pa
     """
     opened, weights = open_found(given, runs)
     part, name = find_part(opened, text=text, split=split, runs=runs)
-    least = least_parameters(opened.config, vocab_size=len(opened.vocabulary))
+    least = least_weights(opened.config, vocab_size=len(opened.vocabulary))
     held = sum(array.size for array in weights.values())
     if least > held:  # before a stranger's config takes memory
         path = printable(opened.checkpoint.path)

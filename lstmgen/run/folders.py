@@ -95,7 +95,8 @@ def newest_run(runs: Path) -> Path:
     """
     started: list[tuple[str, Path]] = []
     for path in runs.glob(f"*/{ENVIRONMENT}"):
-        if (path.parent / CHECKPOINTS / "index.json").is_file():
+        checkpoints = path.parent / CHECKPOINTS
+        if (checkpoints / "index.json").is_file() or checkpoint.saved_steps(checkpoints):
             try:
                 started.append((str(json.loads(path.read_bytes())["started"]), path.parent))
             except (OSError, ValueError, KeyError, TypeError):
@@ -123,8 +124,12 @@ def find_step(given: Path | None, runs: Path) -> Path:
         return run
     index = checkpoint.read_index(run / CHECKPOINTS)
     if index is None:
-        what = (
-            "no such folder" if not run.exists() else "holds no checkpoint yet, and is none itself"
-        )
-        raise CheckpointError(f"{printable(run)}: {what}")
+        if not run.exists():
+            raise CheckpointError(f"{printable(run)}: no such folder")
+        if checkpoint.saved_steps(run / CHECKPOINTS):
+            raise CheckpointError(
+                f"{printable(run)}: index.json is missing. Name one of the step folders in "
+                f"{CHECKPOINTS}, or let `lstmgen train --resume {printable(run)}` make it anew"
+            )
+        raise CheckpointError(f"{printable(run)}: holds no checkpoint yet, and is none itself")
     return checkpoint.step_folder(run / CHECKPOINTS, index.best)

@@ -9,7 +9,7 @@ from typing import Any
 
 from lstmgen import __version__, checkpoint
 from lstmgen.checkpoint import Index, SharedFile
-from lstmgen.config.loader import dump, from_portable
+from lstmgen.config.loader import PATH_KEYS, dump, from_portable
 from lstmgen.config.schema import Config, all_keys, value_of
 from lstmgen.errors import CheckpointError, ConfigError, DamagedError, StorageError, printable
 from lstmgen.run import folders
@@ -27,6 +27,9 @@ RESUMABLE = frozenset(  # what a resumption may change
                 "save_every", "sample_every")
 )  # fmt: skip
 OF_THE_MACHINE = frozenset({"train.device", "train.threads", "train.precision"})
+PLACES = frozenset(f"data.{key}" for key in PATH_KEYS)  # the text itself must be the same
+CHANGEABLE = RESUMABLE | OF_THE_MACHINE | PLACES
+BESIDE = frozenset({"data.copy_index"})  # of no account for the weights
 
 
 @dataclass
@@ -149,13 +152,20 @@ class Keeper:
                 trainee.average.steps = _count(saved["average"]["steps"])
         except (KeyError, TypeError, ValueError):
             raise checkpoint.damaged(path, "state.json lacks a counter") from None
+        if not step == found.step == progress.step:
+            raise checkpoint.damaged(path, f"it is of step {progress.step}, not of {step}")
         self._refuse_changes(found.read(checkpoint.CONFIG), facts, source=path)
-        load_weights(trainee.model, found.read_tensors(checkpoint.MODEL), source=str(path))
+        weights = found.read_tensors(checkpoint.MODEL)
+        try:
+            load_weights(trainee.model, weights, source=checkpoint.MODEL)
+        except CheckpointError as error:
+            raise checkpoint.damaged(path, str(error)) from None
         streams = self.config.train.order == "streams"
         restore_state(
             trainee,
             found.read_tensors(checkpoint.STATE),
             path=path,
+            begun=progress.step > 0,
             parts=self.fit.accumulate if streams and progress.epoch_step else 0,
             batch_size=self.fit.batch_size,
         )
@@ -172,21 +182,20 @@ class Keeper:
             before = from_portable(config.decode(), source=checkpoint.CONFIG)
         except (UnicodeDecodeError, ConfigError) as error:
             raise checkpoint.damaged(source, f"{checkpoint.CONFIG}: {error}") from None
-        changed = {
-            key: (value_of(before, key), value_of(self.config, key))
-            for key in all_keys()
-            if key.startswith(("model.", "train.")) and key not in RESUMABLE | OF_THE_MACHINE
-        }
-        for key, now in self._facts().items():
-            if key not in ("lstmgen", "schedule_steps"):
-                name = "the text (or how it is read)" if key == "text" else f"train.{key}"
-                changed.setdefault(name, (facts[key], now))
-        for name, (was, now) in changed.items():
-            if was != now:
+        refused = f"{printable(self.run)} cannot be resumed"
+        for key in all_keys():
+            was, now = value_of(before, key), value_of(self.config, key)
+            section = key.partition(".")[0]
+            if section != "sample" and key not in CHANGEABLE | BESIDE and was != now:
                 raise CheckpointError(
-                    f"{printable(self.run)} cannot be resumed: {name} was {printable(was)} and is "
-                    f"now {printable(now)}. Put it back, or start a new run"
+                    f"{refused}: {key} was {printable(was)} and is now {printable(now)}. "
+                    "Put it back, or start a new run"
                 )
+        if facts["text"] != self.corpus.fingerprint:
+            raise CheckpointError(
+                f"{refused}: the text, or its vocabulary file, is not the one that it was trained "
+                "on. Put that back, or start a new run"
+            )
 
     def _facts(self) -> dict[str, Any]:
         """What must be the same for a resumption to be the same training."""
@@ -217,7 +226,7 @@ def refuse_small_disk(place: Path, trainee: Trainee, *, checkpoints: int) -> Non
 
     Args:
         place: where the run is to be; it need not be there yet.
-        checkpoints: how many of them must find room at the same time.
+        checkpoints: how many more of them must find room at the same time.
 
     Raises:
         StorageError: where there is less.

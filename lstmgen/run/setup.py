@@ -98,7 +98,7 @@ def make_ready(config: Config, corpus: Corpus) -> Ready:
     )
     plan = _plan(config, corpus, fit)
     if device.type == "cpu":
-        refuse_beyond_memory(config, fit, vocab_size=len(corpus.vocabulary))
+        refuse_beyond_memory(config, vocab_size=len(corpus.vocabulary))
     model = build_model(config.model, corpus.vocabulary, seed=settings.seed).to(device)
     optimizer = build_optimizer(
         model,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmgen import checkpoint
+from lstmgen.errors import CheckpointError
 from lstmgen.model.layers import State
 from lstmgen.run.models import Arrays, load_weights, to_arrays, to_tensors
 from lstmgen.training.loop import Trainee
@@ -33,11 +34,12 @@ def checkpoint_bytes(trainee: Trainee) -> int:
 
 
 def restore_state(
-    trainee: Trainee, arrays: Arrays, *, path: Path, parts: int, batch_size: int
+    trainee: Trainee, arrays: Arrays, *, path: Path, begun: bool, parts: int, batch_size: int
 ) -> None:
     """Give back what ``gather_state`` took, to a model that holds the checkpoint's weights.
 
     Args:
+        begun: whether a step was done.
         parts, batch_size: how many micro-batches carry a state here, and its sequences.
 
     Raises:
@@ -55,11 +57,13 @@ def restore_state(
             name: p.detach().clone() for name, p in trainee.model.named_parameters()
         }
         raw = {n.removeprefix(RAW): a for n, a in arrays.items() if n.startswith(RAW)}
-        load_weights(trainee.model, raw, source=f"{path}/{checkpoint.STATE}")
+        try:
+            load_weights(trainee.model, raw, source=checkpoint.STATE)
+        except CheckpointError as error:
+            raise checkpoint.damaged(path, str(error)) from None
     try:
-        if bool(optimizer) != bool(moments(trainee.optimizer)):
-            raise ValueError("the optimiser's tensors are those of another one")
-        restore_optimizer(trainee.model, trainee.optimizer, optimizer)
+        if begun or optimizer:
+            restore_optimizer(trainee.model, trainee.optimizer, optimizer)
         fresh = trainee.model.zero_states(batch_size)
         shapes = {
             f"{CARRIED}{part}/{place}/{what}": tuple(getattr(state, what).shape)

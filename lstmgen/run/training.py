@@ -4,6 +4,7 @@ import platform
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,15 @@ import torch
 
 from lstmgen import __version__, checkpoint
 from lstmgen.config.loader import Loaded, dump, load
-from lstmgen.errors import CheckpointError, ConfigError, DivergedError, Problem
+from lstmgen.config.schema import Config
+from lstmgen.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    DivergedError,
+    Problem,
+    printable,
+)
 from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.run import folders
@@ -30,7 +39,7 @@ from lstmgen.run.events import (
     Stepped,
 )
 from lstmgen.run.generating import continue_cues
-from lstmgen.run.keeping import RESUMABLE, Keeper, refuse_small_disk
+from lstmgen.run.keeping import CHANGEABLE, Keeper, refuse_small_disk
 from lstmgen.run.models import to_arrays
 from lstmgen.run.preparing import index_copies, prepare_text
 from lstmgen.run.records import Records
@@ -62,7 +71,7 @@ def train(
     """
     config = loaded.config
     ready = make_ready(config, corpus)
-    refuse_small_disk(runs, ready.trainee, checkpoints=config.train.keep + 2)
+    refuse_small_disk(runs, ready.trainee, checkpoints=_most_checkpoints(config, ready))
     stem = loaded.path.stem.lstrip(".")[:80] if loaded.path else ""
     run = folders.create_run(runs, name or stem or "run")
     with folders.locked(run):
@@ -85,7 +94,7 @@ def resume(
         if not checkpoint.saved_steps(run / folders.CHECKPOINTS):
             raise CheckpointError(f"{run}: holds no checkpoint to go on from")
         config = load(run / folders.RESOLVED, overrides).config
-        corpus = prepare_text(config.data, run.absolute().parent)
+        corpus = _same_text(config, run)
         session = _Session(run, make_ready(config, corpus), asked)
         session.restore()
         if overrides:  # so that the next resumption knows of them
@@ -94,11 +103,30 @@ def resume(
         yield from session.events(resumed=True)
 
 
+def _same_text(config: Config, run: Path) -> Corpus:
+    """A run's text, from where it was or from where the command line says that it is now."""
+    try:
+        return prepare_text(config.data, run.absolute().parent)
+    except DataError as error:
+        raise DataError(
+            f"{error}. Where the text was moved: lstmgen train --resume {printable(run)} "
+            "data.train=PATH"
+        ) from None
+
+
+def _most_checkpoints(config: Config, ready: Ready) -> int:
+    """How many of them stand side by side at the most: the kept ones, the best, a new one."""
+    settings = config.train
+    every = settings.save_every or settings.eval_every
+    saves = ready.until // every if every else EVALUATIONS
+    return min(settings.keep + 2, saves + 2)
+
+
 def _refuse_overrides(overrides: list[str]) -> None:
     keys = [override.partition("=")[0].strip() for override in overrides]
-    wrong = [key for key in keys if key not in RESUMABLE]
+    wrong = [key for key in keys if key not in CHANGEABLE]
     if wrong:
-        allowed = ", ".join(sorted(RESUMABLE))
+        allowed = ", ".join(sorted(CHANGEABLE))
         problem = f"cannot change when a run is resumed; these can: {allowed}"
         raise ConfigError([Problem("command line", key, "", problem) for key in wrong])
 
@@ -112,16 +140,12 @@ class _Session:
         self.plan, self.until, self.trainee = ready.plan, ready.until, ready.trainee
         self.records = Records(run)
         self.index, self.index_notice = index_copies(self.config.data, self.corpus)
-        shared = None
-        if self.index is not None:
-            shared = checkpoint.write_shared(run / checkpoint.COPY_INDEX, self.index.to_arrays())
         self.keeper = Keeper(
             run,
             self.config,
             self.corpus,
             ready.fit,
             schedule_steps=self.until,
-            copy_index=shared,
             bf16=ready.bf16,
         )
         self.meter, self.since_evaluation = Meter(), Meter()
@@ -142,6 +166,11 @@ class _Session:
 
     def events(self, *, resumed: bool) -> Iterator[Event]:
         """The whole of the training."""
+        if self.index is not None:  # not before a resumption is known to be one of the same text
+            arrays = self.index.to_arrays()
+            self.keeper.copy_index = checkpoint.write_shared(
+                self.run / checkpoint.COPY_INDEX, arrays
+            )
         decided = (
             *self.passed_over, *self.ready.notices, self.index_notice, self._precision_changed()
         )  # fmt: skip
@@ -166,27 +195,32 @@ class _Session:
                 "steps: behind it the learning rate is 0 and nothing is learnt"
             )
         reports = self.ready.steps(until=self.until, schedule_steps=self.keeper.schedule_steps)
-        while not reason:
-            try:
+        with self._noting_divergence():
+            while not reason:
                 report = next(reports)
-            except DivergedError as error:
-                facts = {"message": str(error), **error.facts}
-                self.records.add_event("diverged", self.progress.step, facts)
-                raise
-            reason = self._limit_reached()
-            yield from self._after_step(report, ending=bool(reason))
-            reason = reason or self._patience_over()
-            if self.asked.stop:
-                yield from self._save()
-                yield self._finish("stopped by a signal", interrupted=True)
-                return
-        yield from self._save()
+                reason = self._limit_reached()
+                yield from self._after_step(report, ending=bool(reason))
+                reason = reason or self._patience_over()
+                if self.asked.stop:
+                    yield from self._save()
+                    yield self._finish("stopped by a signal", interrupted=True)
+                    return
+            yield from self._save()
         if self.trainee.average is not None and not self.trainee.average.steps:
             yield Notice(
                 f"train.average = {self.config.train.average}: it never began, so the weights are "
                 "those of the last step"
             )
         yield self._finish(reason, interrupted=False)
+
+    @contextmanager
+    def _noting_divergence(self) -> Iterator[None]:
+        try:
+            yield
+        except DivergedError as error:
+            facts = {"message": str(error), **error.facts}
+            self.records.add_event("diverged", self.progress.step, facts)
+            raise
 
     # What happens after a step
 
@@ -330,6 +364,9 @@ class _Session:
     def restore(self) -> None:
         """Take up the training, its records and its clock at the newest whole checkpoint."""
         self.passed_over = self.keeper.restore_newest(self.trainee)
+        there = len(checkpoint.saved_steps(self.keeper.checkpoints))
+        more = max(1, _most_checkpoints(self.config, self.ready) - there)
+        refuse_small_disk(self.run, self.trainee, checkpoints=more)
         self.records.drop_after(self.progress.step)
         rows = self.records.rows()
         self.seconds_before = max((row["seconds"] or 0.0 for row in rows), default=0.0)

@@ -83,15 +83,22 @@ def find_files(sources: str | Sequence[str], *, key: str) -> list[Path]:
                 raise DataError(f"{key} = {printable(source)}: no file matches the pattern")
         files += found
     for path in files:
-        _check_readable(path, key=key)
+        check_readable(path, key=key)
     return files
 
 
-def _check_readable(path: Path, *, key: str) -> None:
+def check_readable(path: Path, *, key: str) -> None:
+    """Make sure that a file can be read, without waiting for what is none.
+
+    Raises:
+        DataError: naming the key and the file.
+    """
     name = f"{key} = {printable(path)}"
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe is to wait for its writer
-            raise DataError(f"{name}: is not a plain file. For a pipe write {key}=-")
+            way_out = {"data.train": ". For a pipe write data.train=-", "--text": ". For a pipe "
+                       "write --text -"}.get(key, "")  # fmt: skip
+            raise DataError(f"{name}: is not a plain file{way_out}")
         with path.open("rb"):
             pass
     except FileNotFoundError:

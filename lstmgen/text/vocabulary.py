@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmgen.errors import CheckpointError, DataError, printable
-from lstmgen.text.reading import count_control, read_blocks
+from lstmgen.text.reading import check_readable, count_control, read_blocks
 
 STORY = "<story>"
 UNKNOWN = "<unk>"
@@ -144,8 +144,7 @@ def read_list(path: Path) -> list[str]:
     Raises:
         DataError: where the file lists nothing.
     """
-    if not path.is_file():
-        raise DataError(f"data.vocabulary = {printable(path)}: no such file")
+    check_readable(path, key="data.vocabulary")
     lines = "".join(read_blocks(path)).split("\n")
     forms = [line.replace("\\n", "\n").replace("\\t", "\t") for line in lines if line]
     if not forms:

@@ -8,7 +8,7 @@ may save between two reports, since the state given to the loop is then whole.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
@@ -171,12 +171,13 @@ def refuse_non_finite(trainee: Trainee) -> None:
     step = trainee.progress.step
     if bool(trainee.failed):
         raise DivergedError(_diagnosis(f"at or shortly before step {step}"))
-    for name, parameter in trainee.model.named_parameters():
-        if not bool(parameter.isfinite().all()):
-            raise DivergedError(
-                f"training diverged: {name} is not finite after step {step}. Checkpoints saved "
-                "before are intact. Lower train.learning_rate"
-            )
+    weights = _not_finite(trainee.model.named_parameters())
+    if weights:
+        raise DivergedError(
+            f"training diverged: {weights[0]} is not finite after step {step}. Checkpoints saved "
+            "before are intact. Lower train.learning_rate",
+            {"weights": weights},
+        )
 
 
 def _accumulate(
@@ -276,11 +277,11 @@ def _refuse_failed(trainee: Trainee, sums: Tensor, *, words: int) -> None:
     nats, norm = sums.tolist()
     progress = trainee.progress
     rate = trainee.optimizer.param_groups[0]["lr"]
+    if math.isfinite(nats) and math.isfinite(norm):  # it was one of the steps since the last look
+        raise DivergedError(_diagnosis(f"at or shortly before step {progress.step + 1}"))
     named = list(trainee.model.named_parameters())
-    weights = [name for name, p in named if not bool(p.isfinite().all())]
-    gradients = [
-        name for name, p in named if p.grad is not None and not bool(p.grad.isfinite().all())
-    ]
+    weights = _not_finite(named)
+    gradients = _not_finite((name, p.grad) for name, p in named if p.grad is not None)
     facts: dict[str, object] = {
         "epoch": progress.epoch,
         "epoch_step": progress.epoch_step,  # with the epoch it says which windows were read
@@ -300,6 +301,11 @@ def _refuse_failed(trainee: Trainee, sums: Tensor, *, words: int) -> None:
         ),
         facts,
     )
+
+
+def _not_finite(named: Iterable[tuple[str, Tensor]]) -> list[str]:
+    """The names of tensors that hold a number which is not finite."""
+    return [name for name, tensor in named if not bool(tensor.isfinite().all())]
 
 
 def _diagnosis(where: str) -> str:

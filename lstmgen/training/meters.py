@@ -38,6 +38,7 @@ class Meter:
 
 SPIKE = 3.0  # times the usual nats per word
 LEAST = 1.0  # nats above it: a text that is known by heart has leaps of no account
+SPREADS = 10.0  # of the steps before, as their median distance from it: few words are noisy
 FEWEST, MOST = 10, 100  # steps whose median is the usual
 
 
@@ -54,7 +55,11 @@ class Spikes:
         Returns:
             Where a leap begins with it, the median of the steps before.
         """
-        usual = statistics.median(self.recent) if len(self.recent) >= FEWEST else math.inf
-        before, self.high = self.high, nats_per_word > max(SPIKE * usual, usual + LEAST)
+        usual = bound = math.inf
+        if len(self.recent) >= FEWEST:
+            usual = statistics.median(self.recent)
+            spread = statistics.median(abs(nats - usual) for nats in self.recent)
+            bound = max(SPIKE * usual, usual + LEAST, usual + SPREADS * spread)
+        before, self.high = self.high, nats_per_word > bound
         self.recent.append(nats_per_word)
         return usual if self.high and not before else None

@@ -22,8 +22,8 @@ PARTS: dict[str, dict[int, str]] = {
         3: "A checkpoint that lacks a counter or a tensor is refused, not filled up.",
         4: "The windows after a resumption are those that would have come, none twice, none left "
            "out.",
-        5: "Another text, vocabulary, shape or setting is refused, with the key, the old and the "
-           "new value.",
+        5: "Another text or vocabulary is refused, and another shape or setting with its key, its "
+           "old and its new value; a text that was moved is not another one.",
         6: "The learning rates are those of an uninterrupted run; a longer run does not stretch "
            "its schedule unasked.",
         7: "Tied weights stay tied: one tensor, one entry of the optimiser, one copy on the disk.",
@@ -56,13 +56,14 @@ PARTS: dict[str, dict[int, str]] = {
         20: "The second one stops at once.",
         21: "SIGUSR1 saves and goes on; a closed pipe ends silently with 141, a closed stdout "
             "hinders nothing, a reader beside a run changes nothing.",
-        22: "A weight, a gradient or a loss that is not finite never reaches the disk: the step is "
-            "not applied, the message says what went wrong first, events.jsonl holds the facts, "
-            "the exit code is 3.",
+        22: "What is not finite never reaches the disk: a step with such a loss or gradient is not "
+            "applied, such weights are not saved; events.jsonl holds the facts, the exit code is "
+            "3. The message says what went wrong first, except on a GPU, where steps are looked at "
+            "now and then.",
         23: "An absurd learning rate ends the same way, and the last checkpoint still generates.",
-        24: "A step whose loss leaps (three times the median, and a nat) is told once; training "
-            "goes on.",
-        25: "Resuming takes no more memory than starting, a tenth apart.",
+        24: "A step whose loss leaps (three times the median of those before, a nat and ten times "
+            "their usual distance from it) is told once; training goes on.",
+        25: "Resuming takes no more memory than starting, half a network's weights apart.",
         26: "A network that the memory cannot hold is refused before it is built; where memory "
             "runs out all the same, one message names the settings to lower.",
     },

@@ -89,12 +89,17 @@ def seal(step: Path, **files: bytes) -> None:
         (step / name.replace("_", ".")).unlink()  # it may be a hard link
         (step / name.replace("_", ".")).write_bytes(data)
     manifest = json.loads((step / "manifest.json").read_text(encoding="utf-8"))
-    manifest.pop("digest", None)
     for name in manifest["files"]:
         data = (step / name).read_bytes()
         manifest["files"][name] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
-    (step / "manifest.json").write_text(json.dumps({**manifest, "digest": digest}))
+    write_manifest(step, manifest)
+
+
+def write_manifest(step: Path, manifest: dict) -> None:
+    """A manifest with a digest that is true of it."""
+    facts = {key: value for key, value in manifest.items() if key != "digest"}
+    text = json.dumps({**facts, "digest": checkpoint._digest(facts)})
+    (step / "manifest.json").write_text(text, encoding="utf-8")
 
 
 def forge(step: Path, name: str, change: object) -> None:

@@ -6,7 +6,6 @@ message, without a traceback, without a control character on either stream, and 
 of the runs as it was. A new fault is one more row. docs/reliability.md lists them.
 """
 
-import hashlib
 import io
 import json
 import os
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load, save
-from scenes import RUN, best, checkpoints_of, forge, last, seal
+from scenes import RUN, best, checkpoints_of, forge, last, seal, write_manifest
 
 TRAIN = ("train", "my.yaml", "--name", "second")
 GENERATE = ("generate", RUN, "--cue", "The cat", "--words", "5")
@@ -291,15 +290,22 @@ CONFIGS = (
 RESUMPTIONS = (
     Fault("t05_another_window", "`train.window=5` on resuming", (*RESUME, "train.window=5"),
           "train.window: cannot change when a run is resumed; these can: "),
-    Fault("t05_another_text", "a text that has grown", RESUME, "cannot be resumed: the text (or "
-          "how it is read) was",
+    Fault("t05_another_text", "a text that begins otherwise", RESUME, "cannot be resumed: the "
+          "text, or its vocabulary file, is not the one that it was trained on. Put that back",
+          harm=lambda f: (f / "story.txt").write_bytes(b"A " + (f / "story.txt").read_bytes())),
+    Fault("t05_longer_text", "a text that has grown", RESUME, "cannot be resumed: the text, or",
           harm=lambda f: (f / "story.txt").write_bytes((f / "story.txt").read_bytes() + b"More.")),
-    Fault("t05_text_gone", "a text that is gone", RESUME, "story.txt: no such file or folder",
+    Fault("t05_text_gone", "a text that is gone", RESUME, "story.txt: no such file or folder. "
+          "Where the text was moved: lstmgen train --resume runs/first data.train=PATH",
           harm=lambda f: (f / "story.txt").unlink()),
+    Fault("t05_another_vocabulary", "a vocabulary file where there was none",
+          (*RESUME, "data.vocabulary=words.txt"), "cannot be resumed: the text, or its vocabulary",
+          files={"words.txt": b"the\ncat\n"}),
     *(
         Fault(f"t05_edited_{key}", f"`{key}` edited in resolved.yaml", RESUME,
               f"cannot be resumed: {name} was {old} and is now {new}. Put it back, or start a new",
-              harm=lambda f, key=key, old=old, new=new: _edit(f, f"{key}: {old}", f"{key}: {new}"))
+              harm=lambda f, key=key, old=old, new=new: _edit(
+                  f, f"{key}: {old.lower()}", f"{key}: {new.lower()}"))
         for key, name, old, new in (
             ("batch_size", "train.batch_size", "4", "2"),
             ("window", "train.window", "8", "6"),
@@ -307,6 +313,8 @@ RESUMPTIONS = (
             ("optimizer", "train.optimizer", "adamw", "sgd"),
             ("seed", "train.seed", "0", "1"),
             ("embedding_dim", "model.embedding_dim", "8", "9"),
+            ("lowercase", "data.lowercase", "False", "True"),
+            ("min_count", "data.min_count", "1", "2"),
         )
     ),
     Fault("t05_no_run", "a folder that is no run", ("train", "--resume", "."),
@@ -323,6 +331,9 @@ RESUMPTIONS = (
     _forged("t03_half_a_moment", "one of the optimiser's tensors taken out", "is damaged "
             "(state.safetensors: the optimiser's tensors do not fit", command=RESUME,
             harm=lambda step: _drop(step, "optimizer/embedding.weight/exp_avg_sq")),
+    _forged("t03_one_parameter_without_moments", "all of one parameter's moments taken out",
+            "is damaged (state.safetensors: the optimiser's tensors do not fit: embedding.weight/",
+            command=RESUME, harm=lambda step: _drop(step, "optimizer/embedding.weight/")),
     _forged("t03_no_counters", "the counters taken out of the state", "is damaged (state.json "
             "lacks a counter)", command=RESUME,
             harm=lambda step: forge(_alone(step), "state.json", lambda state: {
@@ -361,6 +372,12 @@ TEXTS = (
           "is not a plain file"),
     Fault("t38_pipe", "a named pipe for a text", (*TRAIN, "data.train=pipe.txt"),
           "pipe.txt: is not a plain file. For a pipe write data.train=-",
+          harm=lambda f: _make_pipe(f / "pipe.txt")),
+    Fault("t38_pipe_for_validation", "a named pipe for a validation text",
+          (*TRAIN, "data.valid=pipe.txt"), "pipe.txt: is not a plain file\n",
+          harm=lambda f: _make_pipe(f / "pipe.txt")),
+    Fault("t38_pipe_for_vocabulary", "a named pipe for a vocabulary",
+          (*TRAIN, "data.vocabulary=pipe.txt"), "pipe.txt: is not a plain file\n",
           harm=lambda f: _make_pipe(f / "pipe.txt")),
     Fault("t38_long_name", "a name of ten thousand letters", (*TRAIN, "data.train=" + "x" * 10_000),
           "cannot be read"),
@@ -464,6 +481,12 @@ DAMAGES = (
     Fault("t15_index_pipe", "a named pipe in the place of the index", GENERATE,
           "index.json is damaged (",
           harm=lambda f: _make_pipe(checkpoints_of(f / RUN) / "index.json")),
+    Fault("t15_index_gone", "index.json gone", GENERATE, "runs/first: index.json is missing. Name "
+          "one of the step folders in checkpoints, or let `lstmgen train --resume runs/first` make",
+          harm=lambda f: (checkpoints_of(f / RUN) / "index.json").unlink()),
+    Fault("t15_step_renamed", "a checkpoint under another step's name", RESUME,
+          "is damaged (it is of step 25, not of 26)",
+          harm=lambda f: _alone(best(f / RUN)).rename(checkpoints_of(f / RUN) / "step-26")),
     Fault("t15_step_gone", "the best checkpoint gone", GENERATE, "no such checkpoint folder",
           harm=lambda f: best(f / RUN).rename(f / "moved")),
 )  # fmt: skip
@@ -584,11 +607,8 @@ def _drop(step: Path, prefix: str) -> None:
 
 
 def _manifest(step: Path, change: dict) -> None:
-    path = step / "manifest.json"
-    facts = json.loads(path.read_text(encoding="utf-8")) | change
-    facts.pop("digest", None)
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    path.write_text(json.dumps({**facts, "digest": digest}), encoding="utf-8")
+    facts = json.loads((step / "manifest.json").read_text(encoding="utf-8")) | change
+    write_manifest(step, facts)
 
 
 def _object_array() -> bytes:

@@ -299,6 +299,12 @@ def test_t11_a_disk_that_is_too_small_is_told_before_training(tiny, tmp_path, mo
     assert "error: runs: 4 checkpoints of " in done.stderr
     assert "30,000 are free. Free some, lower train.keep, or choose" in done.stderr
     assert list((tmp_path / "runs").iterdir()) == [tmp_path / "runs" / ".prepared"]
+    few = ("train.keep=100000", "train.max_steps=2", "train.epochs=null", "train.save_every=2")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=80_000))
+    run = train(tiny, *few, cwd=tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=3_000))
+    done = call_cli("train", "--resume", run, "train.max_steps=9", cwd=tmp_path, check=1)
+    assert "checkpoints of " in done.stderr and "3,000 are free" in done.stderr
 
 
 LIMITED = """
@@ -334,7 +340,7 @@ def test_t11_the_kernel_refuses_to_write_on(tiny, tmp_path):
 def test_t12_a_place_that_cannot_be_written_is_one_error(
     tiny, tmp_path, monkeypatch, number, said
 ):  # fmt: skip
-    """Read-only, or over a quota: no half-written state, and what there was is intact."""
+    """As a read-only file system says, or a quota: what there was is intact."""
     run = train(tiny, "train.max_steps=20", cwd=tmp_path)
     before = fingerprint(run / "checkpoints")
 
@@ -359,5 +365,6 @@ def test_t12_a_run_folder_that_vanishes_is_one_error(tiny, tmp_path, monkeypatch
     monkeypatch.setattr(checkpoint, "write_checkpoint", removed)
     done = call_cli("train", tiny, "-q", cwd=tmp_path, check=1)
     said = [line for line in done.stderr.splitlines() if line.startswith("error")]
-    assert len(said) == 1 and "cannot be written (No such file or directory)" in said[0]
+    assert len(said) == 1 and "cannot be written (No such file or directory): runs/tiny-" in said[0]
+    assert said[0].endswith("/checkpoints is not there any more")
     assert not list((tmp_path / "runs").glob("tiny*"))

@@ -85,7 +85,8 @@ def test_t01_check_compares_every_tensor(tiny, tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         (["my.yaml"], "say what to check: lstmgen check --resume my.yaml"),
-        (["--resume", "a.yaml", "b.yaml"], "one config is named at a time"),
+        (["--resume", "a.yaml", "b.yaml"], "b.yaml: one config at a time. Write: lstmgen check"),
+        (["--resume", "train.epochs=3"], "no config is named. Write: lstmgen check --resume"),
         (["--resume", "tiny.yaml", "train.max_steps=1"], "this training ends after 1 step: it"),
         (["--resume", "tiny.yaml", "data.train=-"], "check reads no standard input"),
         (["--resume", "tiny.yaml", "train.windwo=1"], "Did you mean train.window?"),
@@ -149,6 +150,38 @@ def test_t06_the_learning_rates_are_those_of_an_uninterrupted_run(tiny, tmp_path
         rows = csv.DictReader((each / "metrics.csv").read_text().splitlines())
         rates.append({row["step"]: row["learning_rate"] for row in rows})
     assert rates[0] == rates[1] and len(rates[0]) == 60
+
+
+def test_t05_a_text_that_was_moved_is_the_same_text(tiny, tmp_path, story):
+    """Its place may change on resuming, and so may the device: the text itself is compared."""
+    run = interrupted(tiny, cwd=tmp_path, stop_at=13)
+    story.rename(tmp_path / "moved.txt")
+    settings = (f"data.train={tmp_path / 'moved.txt'}", "train.device=cpu", "train.threads=1")
+    call_cli("train", "--resume", run, *settings, "-q", cwd=tmp_path, check=0)
+    assert steps_of(run) == 60
+
+
+def test_t01_a_run_saved_before_its_first_step_goes_on(tiny, tmp_path):
+    """There is nothing yet that an optimiser remembers."""
+    run = train(tiny, "train.max_minutes=1e-7", cwd=tmp_path)
+    assert steps_of(run) == 0
+    settings = ("train.max_minutes=5", "train.max_steps=4")
+    call_cli("train", "--resume", run, *settings, "-q", cwd=tmp_path, check=0)
+    assert steps_of(run) == 4
+
+
+def test_t15_a_run_without_its_index_is_still_the_newest(tiny, tmp_path):
+    """As after a kill between the first checkpoint and its index; odd names are no steps."""
+    train(tiny, cwd=tmp_path, name="older")
+    run = train(tiny, "train.max_steps=10", cwd=tmp_path, name="newer")
+    checkpoints = run / folders.CHECKPOINTS
+    (checkpoints / "index.json").unlink()
+    (checkpoints / "step-98").write_text("a file")
+    for name in ("step-\u00b2", "step-0100", "step-x"):
+        (checkpoints / name).mkdir()
+    done = call_cli("train", "--resume", "train.max_steps=12", "-q", cwd=tmp_path, check=0)
+    assert (tmp_path / done.stdout.strip()).name == run.name
+    assert checkpoint.read_index(checkpoints).last == 12
 
 
 def test_t06_a_longer_run_keeps_the_schedule_and_says_so(tiny, tmp_path):

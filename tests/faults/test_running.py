@@ -191,6 +191,8 @@ def test_t22_a_weight_that_went_wrong_unseen_is_not_saved(tiny, tmp_path, monkey
     assert "is not finite after step 1. Checkpoints saved before are intact" in done.stderr
     run = next((tmp_path / "runs").glob("tiny-*"))
     assert checkpoint.saved_steps(checkpoints_of(run)) == []
+    event = json.loads((run / "events.jsonl").read_text().splitlines()[-1])
+    assert event["event"] == "diverged" and event["weights"] == ["embedding.weight"]
 
 
 def test_t24_a_leap_is_told_once_and_training_goes_on(tiny, tmp_path, monkeypatch):
@@ -198,6 +200,8 @@ def test_t24_a_leap_is_told_once_and_training_goes_on(tiny, tmp_path, monkeypatc
     spikes = Spikes()
     assert [spikes.look(n) for n in [2.0] * 20] == [None] * 20
     assert [spikes.look(n) for n in (5.9, 6.1, 9.0, 2.0, 7.0)] == [None, 2.0, None, None, 2.0]
+    noisy = Spikes()  # as with a word or two a step
+    assert [noisy.look(n) for n in [0.5, 3.5, 2.0, 1.0, 4.0] * 4 + [7.0]] == [None] * 21
     small = Spikes()
     assert [small.look(n) for n in [0.1] * 20 + [0.9]] == [None] * 21
     real = loop._accumulate
@@ -248,12 +252,12 @@ def peak(*arguments, cwd):
 
 @pytest.mark.slow
 def test_t25_resuming_takes_no_more_memory_than_starting(tiny, tmp_path):
-    """A network of 20 MB: the peak is at most a tenth above that of a fresh start."""
-    settings = ("model.hidden_sizes=[1100]", "train.max_steps=3", "train.epochs=null",
+    """A network of 58 MB: the peak is at most half of that above a fresh start's."""
+    settings = ("model.hidden_sizes=[1900]", "train.max_steps=3", "train.epochs=null",
                 "train.schedule=constant", "sample.cues=[]", "data.copy_index=false")  # fmt: skip
     fresh = peak("train", tiny, *settings, "-q", cwd=tmp_path)
     resumed = peak("train", "--resume", "train.max_steps=6", "-q", cwd=tmp_path)
-    assert resumed <= 1.1 * fresh, (fresh, resumed)
+    assert resumed <= fresh + 29_000, (fresh, resumed)  # kilobytes
 
 
 def test_t21_a_reader_beside_a_live_run_changes_nothing(tiny, tmp_path, processes):
