@@ -2,7 +2,7 @@
 #   make demo                                       train the stories, print continuations
 #   make train CONFIG=configs/fable.yaml            train a config (ARGS="train.epochs=2" adds to it)
 #   make generate CUE="The old miller"              continue a cue with the newest run
-#   make test | lint | soak | bench | setup | clean | help  (bench takes PEER=, TEXTS= and KERAS=)
+#   make test | slow | soak | lint | bench | setup | clean | help   (bench takes PEER=, TEXTS= and KERAS=)
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,7 +18,7 @@ TEXTS ?=
 KERAS ?=
 export CUE
 
-.PHONY: setup demo train generate test soak lint bench clean help
+.PHONY: setup demo train generate test slow soak lint bench clean help
 .DEFAULT_GOAL := help
 
 setup: $(READY)
@@ -53,7 +53,11 @@ generate: $(READY)
 	@$(BIN)/lstmgen generate --cue "$$CUE" $(ARGS)
 
 test: lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not slow"
+
+# Tests that take more than some seconds each; CI runs them too.
+slow: $(READY)
+	@$(BIN)/python -m pytest -m slow
 
 # The long versions: 50 kills, 10,000 reads beside a writer, 10,000 drawn inputs, 5,000 flipped bits.
 soak: $(READY)

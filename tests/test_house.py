@@ -33,7 +33,7 @@ FLOORS = {
     "__main__": 7,
 }
 TORCH_ROOMS = {"model", "training", "evaluation"}
-TORCH_FILES = {"run/training.py", "run/models.py"}
+TORCH_FILES = {"run/starting.py", "run/models.py"}
 
 
 def modules():

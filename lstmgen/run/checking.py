@@ -17,7 +17,7 @@ from lstmgen.run import folders
 from lstmgen.run.events import Event, Finished, Saved
 from lstmgen.run.preparing import prepare_text
 from lstmgen.run.signals import Asked
-from lstmgen.run.training import resume, train
+from lstmgen.run.starting import resume, train
 from lstmgen.text.prepared import Corpus, Progress
 
 STOP = 15  # the signal that the interrupted training is told of: SIGTERM

@@ -108,6 +108,22 @@ def newest_run(runs: Path) -> Path:
     return max(started)[1]
 
 
+def run_of_job(runs: Path, job: str) -> Path | None:
+    """The run that torchrun's processes had begun before they were started anew.
+
+    Returns:
+        None where it had not come to its first checkpoint.
+    """
+    for path in sorted(runs.glob(f"*/{ENVIRONMENT}")):
+        try:
+            found = json.loads(path.read_bytes()).get("job")
+        except (OSError, ValueError, AttributeError):
+            continue
+        if found == job and checkpoint.saved_steps(path.parent / CHECKPOINTS):
+            return path.parent
+    return None
+
+
 def find_step(given: Path | None, runs: Path) -> Path:
     """The checkpoint folder that a command line means.
 

@@ -19,6 +19,7 @@ from lstmgen.run.states import checkpoint_bytes, gather_state, restore_state
 from lstmgen.text.prepared import Corpus
 from lstmgen.training.loop import Trainee, refuse_non_finite
 from lstmgen.training.progress import Progress
+from lstmgen.training.world import ALONE, World
 from lstmgen.windows.plans import Fit
 
 RESUMABLE = frozenset(  # what a resumption may change
@@ -37,6 +38,7 @@ class Keeper:
     """Writes and reads the checkpoints of one run.
 
     Attributes:
+        world: the processes that train; the first of them writes.
         copy_index: of the training text, for all checkpoints; None without one.
         bf16: whether training takes products in bfloat16 now, and whether it did when
             the checkpoint that was taken up was written.
@@ -50,6 +52,7 @@ class Keeper:
     corpus: Corpus
     fit: Fit
     schedule_steps: int
+    world: World = ALONE
     copy_index: SharedFile | None = None
     bf16: bool = False
     bf16_before: bool | None = None
@@ -71,6 +74,10 @@ class Keeper:
         if self.saved_step == step:
             return
         refuse_non_finite(trainee)
+        states = self.world.all_states(trainee.states, accumulate=self.fit.accumulate)
+        if not self.world.leads:
+            self.saved_step, self.saved_at = step, time.monotonic()
+            return
         data, average = self.config.data, trainee.average
         facts = {"bf16": self.bf16, "progress": trainee.progress.as_json()}
         if average is not None:
@@ -81,7 +88,7 @@ class Keeper:
             self.checkpoints,
             step,
             model=weights,
-            state=gather_state(trainee),
+            state=gather_state(trainee, states),
             progress=self._facts() | facts,
             config=dump(self.config, portable=True),
             vocabulary=self.corpus.vocabulary.as_json(),
@@ -127,7 +134,7 @@ class Keeper:
             except DamagedError as error:
                 passed_over.append(f"{error}. It is made anew")
                 named = None
-            if named is None or named.last != step:
+            if self.world.leads and (named is None or named.last != step):
                 self.write_index(trainee.progress)
             return passed_over
         raise CheckpointError("\n".join([*passed_over, "no checkpoint of this run is whole"]))
@@ -140,7 +147,8 @@ class Keeper:
         """
         path = checkpoint.step_folder(self.checkpoints, step)
         found = checkpoint.open_checkpoint(path)
-        checkpoint.clean_up(self.checkpoints)
+        if self.world.leads:
+            checkpoint.clean_up(self.checkpoints)
         saved = found.read_json(checkpoint.PROGRESS)
         try:
             facts = {key: saved[key] for key in self._facts()}
@@ -169,6 +177,8 @@ class Keeper:
             parts=self.fit.accumulate if streams and progress.epoch_step else 0,
             batch_size=self.fit.batch_size,
         )
+        whole = trainee.states
+        trainee.states = self.world.own_states(whole, accumulate=self.fit.accumulate)
         trainee.progress = progress
         self.saved_step = step
 

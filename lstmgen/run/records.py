@@ -28,22 +28,31 @@ Row = dict[str, float | None]
 
 
 class Records:
-    """Appends to the records of one run; each line is flushed as it is written."""
+    """Appends to the records of one run; each line is flushed as it is written.
 
-    def __init__(self, run: Path) -> None:
+    Args:
+        writes: whether this process is the one that does; the others keep quiet.
+    """
+
+    def __init__(self, run: Path, *, writes: bool = True) -> None:
+        self.writes = writes
         self.metrics = run / "metrics.csv"
         self.events = run / "events.jsonl"
         self.samples = run / "samples.md"
-        if not self.metrics.exists():
+        if writes and not self.metrics.exists():
             self.metrics.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
 
     def add_row(self, row: Mapping[str, float | int | None]) -> None:
         """Append one row of metrics; what it lacks stays empty."""
+        if not self.writes:
+            return
         with self.metrics.open("a", encoding="utf-8") as file:
             file.write(_line(row) + "\n")
 
     def add_event(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         """Append one event."""
+        if not self.writes:
+            return
         finite = {key: _finite(value) for key, value in values.items()}
         with self.events.open("a", encoding="utf-8") as file:
             line = json.dumps({"event": kind, "step": step, **finite}, ensure_ascii=False)
@@ -67,6 +76,8 @@ class Records:
 
     def drop_after(self, step: int) -> None:
         """Forget what came after a step, from which training goes on, and what was torn."""
+        if not self.writes:
+            return
         rows = [row for row in self.rows() if row["step"] is not None and row["step"] <= step]
         lines = [",".join(COLUMNS), *(_line(row) for row in rows)]
         replace_text(self.metrics, "".join(line + "\n" for line in lines))

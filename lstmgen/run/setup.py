@@ -16,6 +16,7 @@ from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.precision import settle_precision
 from lstmgen.training.progress import Progress
 from lstmgen.training.schedules import learning_rate, planned_epochs
+from lstmgen.training.world import ALONE, World
 from lstmgen.windows.plans import Fit, Plan, RandomPlan, StreamPlan, fit_to_text, steps_until
 
 
@@ -49,11 +50,14 @@ class Ready:
         """What the start card calls it."""
         return devices.describe(self.trainee.model.device, bf16=self.bf16)
 
-    def steps(self, *, until: int, schedule_steps: int) -> Iterator[StepReport]:
+    def steps(
+        self, *, until: int, schedule_steps: int, world: World = ALONE
+    ) -> Iterator[StepReport]:
         """Train up to a step, and do nothing else.
 
         Args:
             schedule_steps: the length of the learning-rate schedule.
+            world: the processes that share each step.
         """
         settings = self.config.train
 
@@ -77,18 +81,24 @@ class Ready:
             seed=settings.seed,
             penalties=Penalties(settings.ar, settings.tar),
             bf16=self.bf16,
+            world=world,
         )
 
 
-def make_ready(config: Config, corpus: Corpus) -> Ready:
+def make_ready(config: Config, corpus: Corpus, world: World = ALONE) -> Ready:
     """Set torch up and build what a config describes, at its first step.
 
+    Args:
+        world: the processes that will share its steps.
+
     Raises:
-        UsageError: where it asks for a GPU and there is none.
+        UsageError: where it asks for a GPU and there is none, for more memory than there is, or
+            for more ranks than it has sequences.
     """
     settings = config.train
     device = devices.choose_device(settings.device)
-    devices.set_up(device, threads=settings.threads)
+    threads, threads_notice = world.threads(settings.threads)
+    devices.set_up(device, threads=threads)
     fit = fit_to_text(
         len(corpus.train.ids),
         window=settings.window,
@@ -96,6 +106,7 @@ def make_ready(config: Config, corpus: Corpus) -> Ready:
         batch_size=settings.batch_size,
         accumulate=settings.accumulate,
     )
+    world.check_fit(batch_size=fit.batch_size, accumulate=fit.accumulate)
     plan = _plan(config, corpus, fit)
     if device.type == "cpu":
         refuse_beyond_memory(config, vocab_size=len(corpus.vocabulary))
@@ -122,7 +133,7 @@ def make_ready(config: Config, corpus: Corpus) -> Ready:
         until=until,
         trainee=Trainee(model, optimizer, average=average),
         bf16=bf16,
-        notices=(fit.notice, _tie_notice(config.model), precision_notice),
+        notices=(fit.notice, threads_notice, _tie_notice(config.model), precision_notice),
     )
 
 

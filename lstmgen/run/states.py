@@ -5,6 +5,7 @@ from typing import Any
 
 from lstmgen import checkpoint
 from lstmgen.errors import CheckpointError
+from lstmgen.model.language_model import States
 from lstmgen.model.layers import State
 from lstmgen.run.models import Arrays, load_weights, to_arrays, to_tensors
 from lstmgen.training.loop import Trainee
@@ -13,12 +14,16 @@ from lstmgen.training.optimizers import moments, optimizer_tensors, restore_opti
 OPTIMIZER, CARRIED, RAW = "optimizer/", "carried/", "raw/"
 
 
-def gather_state(trainee: Trainee) -> dict[str, Any]:
+def gather_state(trainee: Trainee, states: list[States]) -> dict[str, Any]:
     """The optimiser's tensors, the carried states of every micro-batch and layer, and the
-    weights that are trained, where their average stands beside them."""
+    weights that are trained, where their average stands beside them.
+
+    Args:
+        states: of all micro-batches, from all ranks.
+    """
     tensors = optimizer_tensors(trainee.model, trainee.optimizer)
     state = {OPTIMIZER + name: tensor for name, tensor in tensors.items()}
-    for part, layers in enumerate(trainee.states):
+    for part, layers in enumerate(states):
         for place, layer in enumerate(layers):
             state[f"{CARRIED}{part}/{place}/hidden"] = layer.hidden
             state[f"{CARRIED}{part}/{place}/cell"] = layer.cell

@@ -1,34 +1,21 @@
 """Where settings meet objects: one training run, told as a stream of events."""
 
-import platform
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
-import torch
-
-from lstmgen import __version__, checkpoint
-from lstmgen.config.loader import Loaded, dump, load
+from lstmgen import checkpoint
 from lstmgen.config.schema import Config
 from lstmgen.errors import (
-    CheckpointError,
-    ConfigError,
-    DataError,
     DivergedError,
-    Problem,
-    printable,
 )
 from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
 from lstmgen.model.language_model import LanguageModel
-from lstmgen.run import folders
 from lstmgen.run.cards import start_card
 from lstmgen.run.events import (
-    Created,
     Evaluated,
     Event,
     Finished,
@@ -39,16 +26,16 @@ from lstmgen.run.events import (
     Stepped,
 )
 from lstmgen.run.generating import continue_cues
-from lstmgen.run.keeping import CHANGEABLE, Keeper, refuse_small_disk
+from lstmgen.run.keeping import Keeper, refuse_small_disk
 from lstmgen.run.models import to_arrays
-from lstmgen.run.preparing import index_copies, prepare_text
+from lstmgen.run.preparing import index_copies
 from lstmgen.run.records import Records
-from lstmgen.run.setup import Ready, make_ready
+from lstmgen.run.setup import Ready
 from lstmgen.run.signals import Asked
-from lstmgen.text.prepared import Corpus
 from lstmgen.training.loop import LOOK, StepReport
 from lstmgen.training.meters import Meter, Spikes
 from lstmgen.training.progress import Progress
+from lstmgen.training.world import World
 
 ROWS = 200  # of metrics.csv in a run, beside those of evaluations
 EVALUATIONS = 20  # of a run, at ends of epochs, unless the config says otherwise
@@ -58,87 +45,14 @@ TELL = 0.1  # seconds between two steps that are told: reading a GPU's sums wait
 WARM_UP = 3  # steps of a process that no rate counts: kernels are being made
 
 
-def train(
-    loaded: Loaded, corpus: Corpus, *, name: str | None, runs: Path, asked: Asked
-) -> Iterator[Event]:
-    """Train a config from its first step to its last.
-
-    Args:
-        corpus: the config's text, prepared.
-        name: of the run; default the config file's.
-        runs: where the run folder is made.
-        asked: what signals ask for.
-    """
-    config = loaded.config
-    ready = make_ready(config, corpus)
-    refuse_small_disk(runs, ready.trainee, checkpoints=_most_checkpoints(config, ready))
-    stem = loaded.path.stem.lstrip(".")[:80] if loaded.path else ""
-    run = folders.create_run(runs, name or stem or "run")
-    with folders.locked(run):
-        (run / "config.yaml").write_text(loaded.text, encoding="utf-8")
-        (run / folders.RESOLVED).write_text(dump(config), encoding="utf-8")
-        folders.write_environment(run, _environment(ready))
-        yield Created(run)
-        yield from _Session(run, ready, asked).events(resumed=False)
-
-
-def resume(
-    given: Path | None, overrides: list[str], *, runs: Path, asked: Asked
-) -> Iterator[Event]:
-    """Go on with a run from its last checkpoint, with the bits of a run never interrupted."""
-    run = folders.newest_run(runs) if given is None else given
-    if not (run / folders.RESOLVED).is_file():
-        raise CheckpointError(f"{run}: is no run folder, there is nothing to go on from")
-    _refuse_overrides(overrides)
-    with folders.locked(run):
-        if not checkpoint.saved_steps(run / folders.CHECKPOINTS):
-            raise CheckpointError(f"{run}: holds no checkpoint to go on from")
-        config = load(run / folders.RESOLVED, overrides).config
-        corpus = _same_text(config, run)
-        session = _Session(run, make_ready(config, corpus), asked)
-        session.restore()
-        if overrides:  # so that the next resumption knows of them
-            folders.replace_text(run / folders.RESOLVED, dump(config))
-        yield Created(run)
-        yield from session.events(resumed=True)
-
-
-def _same_text(config: Config, run: Path) -> Corpus:
-    """A run's text, from where it was or from where the command line says that it is now."""
-    try:
-        return prepare_text(config.data, run.absolute().parent)
-    except DataError as error:
-        raise DataError(
-            f"{error}. Where the text was moved: lstmgen train --resume {printable(run)} "
-            "data.train=PATH"
-        ) from None
-
-
-def _most_checkpoints(config: Config, ready: Ready) -> int:
-    """How many of them stand side by side at the most: the kept ones, the best, a new one."""
-    settings = config.train
-    every = settings.save_every or settings.eval_every
-    saves = ready.until // every if every else EVALUATIONS
-    return min(settings.keep + 2, saves + 2)
-
-
-def _refuse_overrides(overrides: list[str]) -> None:
-    keys = [override.partition("=")[0].strip() for override in overrides]
-    wrong = [key for key in keys if key not in CHANGEABLE]
-    if wrong:
-        allowed = ", ".join(sorted(CHANGEABLE))
-        problem = f"cannot change when a run is resumed; these can: {allowed}"
-        raise ConfigError([Problem("command line", key, "", problem) for key in wrong])
-
-
-class _Session:
+class Session:
     """One training process at work on one run folder."""
 
-    def __init__(self, run: Path, ready: Ready, asked: Asked) -> None:
-        self.run, self.ready, self.asked = run, ready, asked
+    def __init__(self, run: Path, ready: Ready, asked: Asked, world: World) -> None:
+        self.run, self.ready, self.asked, self.world = run, ready, asked, world
         self.config, self.corpus = ready.config, ready.corpus
         self.plan, self.until, self.trainee = ready.plan, ready.until, ready.trainee
-        self.records = Records(run)
+        self.records = Records(run, writes=world.leads)
         self.index, self.index_notice = index_copies(self.config.data, self.corpus)
         self.keeper = Keeper(
             run,
@@ -146,10 +60,12 @@ class _Session:
             self.corpus,
             ready.fit,
             schedule_steps=self.until,
+            world=world,
             bf16=ready.bf16,
         )
         self.meter, self.since_evaluation = Meter(), Meter()
         self.warm_up, self.spikes = WARM_UP, Spikes()
+        self.told_to = Told()
         self.passed_over: list[str] = []  # what a resumption could not use
         self.begun = self.told = time.monotonic()
         self.seconds_before = 0.0  # of the processes that trained this run before
@@ -166,7 +82,8 @@ class _Session:
 
     def events(self, *, resumed: bool) -> Iterator[Event]:
         """The whole of the training."""
-        if self.index is not None:  # not before a resumption is known to be one of the same text
+        # Not before a resumption is known to be one of the same text.
+        if self.index is not None and self.world.leads:
             arrays = self.index.to_arrays()
             self.keeper.copy_index = checkpoint.write_shared(
                 self.run / checkpoint.COPY_INDEX, arrays
@@ -178,6 +95,7 @@ class _Session:
             if notice:
                 yield Notice(notice)
         yield self._card(resumed=resumed)
+        self.told_to = self._hear()
         reason = self._limit_reached()
         due = bool(reason) or self._due(self.config.train.eval_every)
         if resumed and due and not self._evaluated():
@@ -194,14 +112,17 @@ class _Session:
                 f"the {schedule} schedule keeps its length of {self.keeper.schedule_steps:,} "
                 "steps: behind it the learning rate is 0 and nothing is learnt"
             )
-        reports = self.ready.steps(until=self.until, schedule_steps=self.keeper.schedule_steps)
+        reports = self.ready.steps(
+            until=self.until, schedule_steps=self.keeper.schedule_steps, world=self.world
+        )
         with self._noting_divergence():
             while not reason:
                 report = next(reports)
+                self.told_to = self._hear()
                 reason = self._limit_reached()
                 yield from self._after_step(report, ending=bool(reason))
                 reason = reason or self._patience_over()
-                if self.asked.stop:
+                if self.stopping:
                     yield from self._save()
                     yield self._finish("stopped by a signal", interrupted=True)
                     return
@@ -244,24 +165,23 @@ class _Session:
                 self.meter.nats_per_word,
                 self.meter.words_per_second,
             )
-        if self.asked.stop:
+        if self.stopping:
             return
         best = False
         if ending or self._due(settings.eval_every):
             for event in self._evaluate(report):
                 best = best or (isinstance(event, Evaluated) and event.best)
                 yield event
-            if self.asked.stop:
+            if self.stopping:
                 return
         elif report.step % max(1, self.until // ROWS) == 0:
             self._add_row(report, None)
-        if self.config.sample.cues:
+        if self.config.sample.cues and self.world.leads:
             every = settings.sample_every or max(1, -(-self.until // SAMPLES))
             if report.step % every == 0 or ending:
                 yield self._sample()
         due = self._due(settings.save_every) if settings.save_every else self._evaluated()
-        late = time.monotonic() - self.keeper.saved_at > SAVE_SECONDS
-        if best or due or ending or late or self.asked.save:
+        if best or due or ending or self.told_to.save:
             self.asked.save = False
             yield from self._save()
 
@@ -299,7 +219,7 @@ class _Session:
         unknown, zero_state = self.corpus.vocabulary.unknown_id, None
 
         def going() -> bool:
-            return not self.asked.stop
+            return not self.stopping
 
         with self.trainee.averaged() as model:
             result = evaluate(model, valid, unknown_id=unknown, keep_going=going)
@@ -307,7 +227,7 @@ class _Session:
                 zero_state = evaluate_from_zero(
                     model, valid, unknown_id=unknown, window=self.plan.window, keep_going=going
                 ).perplexity
-        if self.asked.stop:
+        if self.stopping:
             return
         self.progress.evaluated = self.progress.step
         best = self.progress.record(result.nats_per_word)
@@ -365,7 +285,7 @@ class _Session:
         """Take up the training, its records and its clock at the newest whole checkpoint."""
         self.passed_over = self.keeper.restore_newest(self.trainee)
         there = len(checkpoint.saved_steps(self.keeper.checkpoints))
-        more = max(1, _most_checkpoints(self.config, self.ready) - there)
+        more = max(1, most_checkpoints(self.config, self.ready) - there)
         refuse_small_disk(self.run, self.trainee, checkpoints=more)
         self.records.drop_after(self.progress.step)
         rows = self.records.rows()
@@ -393,9 +313,22 @@ class _Session:
         settings = self.config.train
         if self.progress.step >= self.until:
             return f"all {self.until:,} steps are done"
-        if settings.max_minutes is not None and self._seconds() >= settings.max_minutes * 60:
+        if settings.max_minutes is not None and self.told_to.time_over:
             return f"{settings.max_minutes:g} minutes are over"
         return ""
+
+    def _hear(self) -> "Told":
+        """What signals and clocks say, to all ranks alike, between two steps."""
+        minutes = self.config.train.max_minutes
+        late = time.monotonic() - self.keeper.saved_at > SAVE_SECONDS
+        over = minutes is not None and self._seconds() >= minutes * 60
+        return Told(*self.world.agree(self.asked.stop, self.asked.save or late, over))
+
+    @property
+    def stopping(self) -> int:
+        """The signal that ends the training here; one process hears it at any time, several
+        only where they all do."""
+        return self.asked.stop if self.world.size == 1 else self.told_to.stop
 
     def _patience_over(self) -> str:
         """Likewise, where the evaluations have brought nothing better for too long."""
@@ -438,14 +371,17 @@ class _Session:
         return event
 
 
-def _environment(ready: Ready) -> dict[str, Any]:
-    return {
-        "lstmgen": __version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "device": ready.device,
-        "threads": torch.get_num_threads(),
-        "command": sys.argv,
-    }
+def most_checkpoints(config: Config, ready: Ready) -> int:
+    """How many of them stand side by side at the most: the kept ones, the best, a new one."""
+    settings = config.train
+    every = settings.save_every or settings.eval_every
+    saves = ready.until // every if every else EVALUATIONS
+    return min(settings.keep + 2, saves + 2)
+
+
+class Told(NamedTuple):
+    """What was heard between two steps."""
+
+    stop: int = 0
+    save: int = 0
+    time_over: int = 0

@@ -6,16 +6,18 @@ of 16 are the same step. Nothing here prints, draws or saves; whoever iterates
 may save between two reports, since the state given to the loop is then whole.
 """
 
+import inspect
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import get_total_norm
 
 from lstmgen.errors import DivergedError
@@ -24,6 +26,7 @@ from lstmgen.model.language_model import LanguageModel, States
 from lstmgen.training.averaging import Average
 from lstmgen.training.optimizers import Optimizer, apply_gradients, set_learning_rate
 from lstmgen.training.progress import Progress
+from lstmgen.training.world import ALONE, World
 from lstmgen.windows.plans import Plan
 from lstmgen.windows.window import IGNORED, Ids, Window
 
@@ -73,7 +76,8 @@ class Trainee:
 
     Attributes:
         average: of the weights; None keeps none.
-        states: carried states of each micro-batch; empty at an epoch's start.
+        states: carried states of each micro-batch that this process reads; empty at an
+            epoch's start.
         failed: whether a step was not finite; it and those behind it are not applied.
     """
 
@@ -103,6 +107,7 @@ def train_steps(
     penalties: Penalties = Penalties(),  # noqa: B008 (a frozen tuple)
     bf16: bool = False,
     deferred: bool | None = None,
+    world: World = ALONE,
 ) -> Iterator[StepReport]:
     """Train step by step.
 
@@ -117,6 +122,7 @@ def train_steps(
         bf16: take products in bfloat16 (``training.precision``).
         deferred: look for steps that were not finite now and then only, so that the
             host need not wait for the device; the default on a GPU.
+        world: the processes that share each step; all of them call this alike.
 
     Yields:
         One report after each step; ``trainee`` is then ready to be saved.
@@ -127,23 +133,27 @@ def train_steps(
     model, optimizer, progress = trainee.model, trainee.optimizer, trainee.progress
     if deferred is None:
         deferred = model.device.type != "cpu"
+    replica = _replicated(model, world)
     while progress.step < until:
         begun = time.perf_counter()
         model.train()
         windows = plan.micro_batches(ids, epoch=progress.epoch, step=progress.epoch_step)
-        if progress.epoch_step == 0 or not plan.carries:
-            trainee.states = [model.zero_states(len(window.rows)) for window in windows]
         words = sum(window.count for window in windows)
+        own = world.own(windows, accumulate=plan.accumulate)
+        if progress.epoch_step == 0 or not plan.carries:
+            trainee.states = [model.zero_states(len(window.rows)) for window in own]
         learning_rate = rate(progress)
         set_learning_rate(optimizer, learning_rate)
         sums = _accumulate(
-            trainee, windows, carries=plan.carries, seed=seed, penalties=penalties, bf16=bf16
-        )
+            trainee, replica, own, words=words, carries=plan.carries, seed=seed,
+            penalties=penalties, bf16=bf16, world=world,
+        )  # fmt: skip
         if not deferred or progress.step % LOOK == 0:
             _refuse_failed(trainee, sums, words=words)
         apply_gradients(
-            optimizer, words=words, norm=sums[1], clip_norm=clip_norm, failed=trainee.failed
-        )
+            optimizer, words=words / world.size, norm=sums[1], clip_norm=clip_norm,
+            failed=trainee.failed,
+        )  # fmt: skip
         steps_in_epoch = plan.steps_in(progress.epoch)
         progress.advance(words=words, steps_in_epoch=steps_in_epoch)
         if trainee.average is not None:
@@ -180,16 +190,94 @@ def refuse_non_finite(trainee: Trainee) -> None:
         )
 
 
+class _Reader(nn.Module):
+    """A model as DistributedDataParallel wants it: one call reads one micro-batch."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, window: Window | None, states: States, *, carries: bool, masks: Masks,
+        penalties: Penalties, bf16: bool,
+    ) -> tuple[Tensor | None, Tensor | None, States]:  # fmt: skip
+        """Read a window.
+
+        Returns:
+            What is to be made smaller and the nats, summed over the scored words, or no two
+            where there are none; and the states for the next window.
+        """
+        if window is None:
+            return None, None, []
+        model = self.model
+        outputs, states = model.run_layers(
+            torch.from_numpy(window.inputs).to(model.device),
+            states,
+            carry=torch.from_numpy(window.carry) if carries else None,
+            masks=masks,
+            bf16=bf16,
+        )
+        features = model.drop_outputs(outputs, masks)
+        scored, targets = select_scored(features, window)
+        if not len(targets):
+            return None, None, states
+        nats = model.summed_nats(scored, targets, bf16=bf16)
+        return nats + penalise(penalties, outputs, scored, window), nats.detach(), states
+
+
+class _Shared(nn.Module):
+    """The same for a rank that may have no word to score: it takes part all the same."""
+
+    def __init__(self, reader: _Reader) -> None:
+        super().__init__()
+        self.reader = reader
+
+    def forward(
+        self, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor | None, States]:  # fmt: skip
+        """Likewise; without a word the cost is 0 and so are all gradients."""
+        cost, nats, states = self.reader(*args, **kwargs)
+        if cost is None:
+            cost = torch.stack([p.sum() * 0 for p in self.reader.parameters()]).sum()
+        return cost, nats, states
+
+
+def _replicated(model: LanguageModel, world: World) -> nn.Module:
+    """What reads a micro-batch: with other ranks, torch's own engine sums their gradients."""
+    reader = _Reader(model)
+    if world.size == 1:
+        return reader
+    name = "forward_sync_buffers"  # what torch calls broadcast_buffers from 2.13 on
+    if name not in inspect.signature(DistributedDataParallel.__init__).parameters:
+        name = "broadcast_buffers"
+    options: dict[str, Any] = {name: False}
+    return DistributedDataParallel(
+        _Shared(reader),
+        gradient_as_bucket_view=True,
+        find_unused_parameters=model.adaptive is not None,  # a step may have no rare word
+        **options,
+    )
+
+
 def _accumulate(
     trainee: Trainee,
+    replica: nn.Module,
     windows: list[Window],
     *,
+    words: int,
     carries: bool,
     seed: int,
     penalties: Penalties,
     bf16: bool,
+    world: World,
 ) -> Tensor:
     """Gradients of the nats and penalties of all words of all micro-batches, summed.
+
+    With several ranks each has its own windows, and the gradients are those of all of them,
+    divided by the number of ranks, which is what torch's engine makes of them.
+
+    Args:
+        replica: reads a micro-batch. words: of the whole step.
 
     Returns:
         (2,) the nats, and the norm of the mean gradient; where they are not finite,
@@ -198,32 +286,36 @@ def _accumulate(
     model, step = trainee.model, trainee.progress.step
     device = model.device
     total = torch.zeros((), dtype=torch.float64, device=device)
+    read: list[Window | None] = [window for window in windows if len(window.rows)]
+    if not read and world.size > 1:
+        read, trainee.states = [None], [[]]
     drawn = [
-        Masks(seed, step, range(int(window.rows[0]), int(window.rows[-1]) + 1),
+        Masks(seed, step, range(0) if window is None else _span(window),
               dtype=model.dtype, device=device)
-        for window in windows
+        for window in read
     ]  # fmt: skip
     with model.recurrent_dropped(drawn[0]):
-        for part, (window, masks) in enumerate(zip(windows, drawn, strict=True)):
-            outputs, trainee.states[part] = model.run_layers(
-                torch.from_numpy(window.inputs).to(device),
-                trainee.states[part],
-                carry=torch.from_numpy(window.carry) if carries else None,
-                masks=masks,
-                bf16=bf16,
-            )
-            features = model.drop_outputs(outputs, masks)
-            scored, targets = select_scored(features, window)
-            if len(targets):
-                nats = model.summed_nats(scored, targets, bf16=bf16)
-                loss = nats + penalise(penalties, outputs, scored, window)
-                loss.backward()  # type: ignore[no-untyped-call]
-                total += nats.detach()
-    words = sum(window.count for window in windows)
-    norm = get_total_norm(p.grad for p in model.parameters() if p.grad is not None) / words
-    sums = torch.stack([total, norm.double()])
+        for part, (window, masks) in enumerate(zip(read, drawn, strict=True)):
+            shared = replica if isinstance(replica, DistributedDataParallel) else None
+            more = part + 1 < len(read)  # gradients are summed over the ranks once, at the last
+            with shared.no_sync() if shared is not None and more else nullcontext():
+                cost, nats, trainee.states[part] = replica(
+                    window, trainee.states[part], carries=carries, masks=masks,
+                    penalties=penalties, bf16=bf16,
+                )  # fmt: skip
+                if cost is not None:
+                    cost.backward()
+                if nats is not None:
+                    total += nats
+    norm = get_total_norm(p.grad for p in model.parameters() if p.grad is not None)
+    sums = torch.stack([world.total(total), norm.double() * world.size / words])
     trainee.failed = trainee.failed.to(device) | ~sums.isfinite().all()
     return sums
+
+
+def _span(window: Window) -> range:
+    """The numbers of a window's rows, which have no gaps."""
+    return range(int(window.rows[0]), int(window.rows[-1]) + 1)
 
 
 def penalise(penalties: Penalties, outputs: Tensor, scored: Tensor, window: Window) -> Tensor | int:

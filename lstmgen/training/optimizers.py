@@ -44,14 +44,14 @@ def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
 
 
 def apply_gradients(
-    optimizer: Optimizer, *, words: int, norm: Tensor, clip_norm: float | None, failed: Tensor
+    optimizer: Optimizer, *, words: float, norm: Tensor, clip_norm: float | None, failed: Tensor
 ) -> None:
     """Step by the mean of summed gradients, shortened where it is too long, and forget it.
 
     The kernel divides while it reads, so no pass over the gradients is spent on that.
 
     Args:
-        words: whose nats the gradients are of.
+        words: whose nats the gradients are of; with several ranks, their mean number.
         norm: of the mean gradient, a scalar.
         clip_norm: the longest that is not shortened; None is any.
         failed: a truth value; where it is true the kernel leaves the weights alone.

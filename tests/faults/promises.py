@@ -67,6 +67,18 @@ PARTS: dict[str, dict[int, str]] = {
         26: "A network that the memory cannot hold is refused before it is built; where memory "
             "runs out all the same, one message names the settings to lower.",
     },
+    "Several processes": {
+        27: "A rank that dies ends the others; torchrun starts them anew (`--max-restarts`), they "
+            "go on from the newest checkpoint and end with the bytes of an undisturbed run.",
+        28: "What goes wrong on one rank only, or differs between them, is told once, by the "
+            "first, and ends all.",
+        29: "More ranks than sequences, or a text too short for them, are refused on all.",
+        30: "Only the first rank makes folders, prints and saves; a signal stops all of them at "
+            "the same step.",
+        31: "Any number of ranks trains as one does, to rounding: losses, weights, averages and "
+            "carried states, with dropout and uneven groups; the ranks' weights are bit-equal "
+            "after every step. A run may go on with another number.",
+    },
     "Sameness": {
         32: "Two runs of one config are equal bytes, checkpoints and all.",
         33: "So they are in another folder, time zone or locale, and whatever Python's hash seed.",
@@ -105,9 +117,10 @@ Made by `python tests/faults/promises.py` from the tests; do not edit it.
 Each promise has tests that break what it guards against, named after its number (`pytest -k t09`).
 The table below lists the faults that are a row each: for every one of them the exit code and words
 are checked, and that there is one message, no traceback, no control character, and not a byte of
-the runs changed. `make soak` runs the long versions: 50 kills, 10,000 reads beside a writer, 10,000
-drawn configs, texts and command lines each, 5,000 flipped bits. On a config of your own,
-`lstmgen check --resume my.yaml` trains some steps straight and in two halves and compares all bits.
+the runs changed. `make slow` runs the tests that take long, and `make soak` the long versions: 50
+kills of a run and 10 of a rank, 10,000 reads beside a writer, 10,000 drawn configs, texts and
+command lines each, 5,000 flipped bits. On a config of your own, `lstmgen check --resume my.yaml`
+trains some steps straight and in two halves and compares all bits.
 
 ## What is not promised
 
@@ -118,7 +131,7 @@ drawn configs, texts and command lines each, 5,000 flipped bits. On a config of 
 - The ids of a prepared text are made again where they are cut short or missing; a flipped bit in
   them goes unseen, since they are read in place. Delete `.prepared` in the runs folder if in doubt.
 - On a file system without locks (some NFS) two trainings in one folder are not kept apart.
-- Training is one process. Numbers 27 to 31 are kept for several.
+- Several ranks sum in another order than one: equal to rounding, and to the byte for one number.
 - CUDA shares all of the code above but has not been run.
 """
 

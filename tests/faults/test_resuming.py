@@ -341,7 +341,7 @@ def test_torn_records_do_not_stand_in_the_way(tiny, tmp_path):
 def test_t19_a_signal_in_an_evaluation_leaves_it_to_the_resumption(tiny, tmp_path, monkeypatch):
     """The evaluation is broken off, and done when the run goes on, with the same figures."""
     from lstmgen.config.loader import load
-    from lstmgen.run import training
+    from lstmgen.run import starting, training
     from lstmgen.run.preparing import prepare_text
     from lstmgen.run.signals import Asked
 
@@ -356,12 +356,12 @@ def test_t19_a_signal_in_an_evaluation_leaves_it_to_the_resumption(tiny, tmp_pat
         return real(model, part, **options)
 
     cut = []
-    init = training._Session.__init__
+    init = training.Session.__init__
     monkeypatch.setattr(
-        training._Session, "__init__", lambda self, *a: (cut.append(self), init(self, *a))[0]
+        training.Session, "__init__", lambda self, *a: (cut.append(self), init(self, *a))[0]
     )
     monkeypatch.setattr(training, "evaluate", stopped)
-    events = training.train(
+    events = starting.train(
         loaded, prepare_text(loaded.config.data, runs), name="cut", runs=runs, asked=asked
     )
     last_event = list(events)[-1]

@@ -15,7 +15,7 @@ from scenes import checkpoints_of, deep_compare, fingerprint, last, progress_of,
 
 from lstmgen import checkpoint
 from lstmgen.config.loader import load as load_config
-from lstmgen.run import training
+from lstmgen.run import starting, training
 from lstmgen.run.events import Finished
 from lstmgen.run.preparing import prepare_text
 from lstmgen.run.signals import Asked
@@ -23,6 +23,7 @@ from lstmgen.training import loop
 from lstmgen.training.meters import Spikes
 
 
+@pytest.mark.slow
 @pytest.mark.soak
 def test_t09_killed_at_random_instants_the_run_ends_the_same(tiny, tmp_path, processes):
     """kill -9 and resume, again and again, until the run is done: the bytes of one never killed.
@@ -63,7 +64,7 @@ def events_until(config, folder, *, stop_at, number=signal.SIGTERM):
     asked = Asked()
     corpus = prepare_text(loaded.config.data, runs)
     told = []
-    for event in training.train(loaded, corpus, name="cut", runs=runs, asked=asked):
+    for event in starting.train(loaded, corpus, name="cut", runs=runs, asked=asked):
         told.append(event)
         if len(told) == stop_at:
             asked.stop = number

@@ -65,6 +65,7 @@ for line in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_t44_no_command_asks_for_a_network(tmp_path):
     """Trained, generated, scored, explained and drawn with every way to a network refused."""
     folder = make_trained(tmp_path)

@@ -1,0 +1,129 @@
+"""A training begun from its config, or taken up where it was left, alone or with other ranks."""
+
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lstmgen import __version__, checkpoint
+from lstmgen.config.loader import Loaded, dump, load
+from lstmgen.config.schema import Config
+from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
+from lstmgen.run import folders
+from lstmgen.run.events import Created, Event
+from lstmgen.run.keeping import CHANGEABLE, refuse_small_disk
+from lstmgen.run.preparing import prepare_text
+from lstmgen.run.ranks import job_name, refuse_differences, together
+from lstmgen.run.setup import Ready, make_ready
+from lstmgen.run.signals import Asked
+from lstmgen.run.training import Session, most_checkpoints
+from lstmgen.text.prepared import Corpus
+from lstmgen.training.world import ALONE, World
+
+
+def train(
+    loaded: Loaded, corpus: Corpus, *, name: str | None, runs: Path, asked: Asked,
+    world: World = ALONE,
+) -> Iterator[Event]:  # fmt: skip
+    """Train a config from its first step to its last.
+
+    Args:
+        corpus: the config's text, prepared.
+        name: of the run; default the config file's.
+        runs: where the run folder is made.
+        asked: what signals ask for.
+        world: the processes that train together; each of them calls this alike.
+    """
+    config = loaded.config
+    ready = together(world, lambda: _ready_to_start(config, corpus, runs, world))
+    refuse_differences(world, {"config": dump(config, portable=True), "text": corpus.fingerprint})
+
+    def create() -> Path | None:
+        if not world.leads:
+            return None
+        stem = loaded.path.stem.lstrip(".")[:80] if loaded.path else ""
+        return folders.create_run(runs, name or stem or "run")
+
+    run = next(path for path in world.everybody(together(world, create)) if path is not None)
+    with folders.locked(run) if world.leads else nullcontext():
+        if world.leads:
+            (run / "config.yaml").write_text(loaded.text, encoding="utf-8")
+            (run / folders.RESOLVED).write_text(dump(config), encoding="utf-8")
+            folders.write_environment(run, _environment(ready, world))
+        yield Created(run)
+        yield from Session(run, ready, asked, world).events(resumed=False)
+
+
+def _ready_to_start(config: Config, corpus: Corpus, runs: Path, world: World) -> Ready:
+    ready = make_ready(config, corpus, world)
+    if world.leads:
+        refuse_small_disk(runs, ready.trainee, checkpoints=most_checkpoints(config, ready))
+    return ready
+
+
+def resume(
+    given: Path | None, overrides: list[str], *, runs: Path, asked: Asked, world: World = ALONE
+) -> Iterator[Event]:
+    """Go on with a run from its last checkpoint, with the bits of a run never interrupted.
+
+    Args:
+        world: the processes that train together; they all see the run's folder, and may be
+            others in number than before.
+    """
+    run = folders.newest_run(runs) if given is None else given
+    if not (run / folders.RESOLVED).is_file():
+        raise CheckpointError(f"{run}: is no run folder, there is nothing to go on from")
+    _refuse_overrides(overrides)
+    with folders.locked(run) if world.leads else nullcontext():
+        if not checkpoint.saved_steps(run / folders.CHECKPOINTS):
+            raise CheckpointError(f"{run}: holds no checkpoint to go on from")
+        config = load(run / folders.RESOLVED, overrides).config
+        corpus = together(world, lambda: _same_text(config, run))
+        ready = together(world, lambda: make_ready(config, corpus, world))
+        session = Session(run, ready, asked, world)
+        together(world, session.restore)
+        refuse_differences(world, {"checkpoint": session.progress.step})
+        if overrides and world.leads:  # so that the next resumption knows of them
+            folders.replace_text(run / folders.RESOLVED, dump(config))
+        yield Created(run)
+        yield from session.events(resumed=True)
+
+
+def _same_text(config: Config, run: Path) -> Corpus:
+    """A run's text, from where it was or from where the command line says that it is now."""
+    try:
+        return prepare_text(config.data, run.absolute().parent)
+    except DataError as error:
+        raise DataError(
+            f"{error}. Where the text was moved: lstmgen train --resume {printable(run)} "
+            "data.train=PATH"
+        ) from None
+
+
+def _refuse_overrides(overrides: list[str]) -> None:
+    keys = [override.partition("=")[0].strip() for override in overrides]
+    wrong = [key for key in keys if key not in CHANGEABLE]
+    if wrong:
+        allowed = ", ".join(sorted(CHANGEABLE))
+        problem = f"cannot change when a run is resumed; these can: {allowed}"
+        raise ConfigError([Problem("command line", key, "", problem) for key in wrong])
+
+
+def _environment(ready: Ready, world: World) -> dict[str, Any]:
+    return {
+        "lstmgen": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": ready.device,
+        "threads": torch.get_num_threads(),
+        "command": sys.argv,
+        "ranks": world.size,
+        "job": job_name(),
+    }

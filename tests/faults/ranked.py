@@ -1,0 +1,71 @@
+"""Training steps by several ranks, or by one: what tests of ranks compare.
+
+torchrun --nproc-per-node 2 ranked.py OUT      every case by two ranks, into OUT
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.training.averaging import Average
+from lstmgen.training.loop import Penalties, Trainee, train_steps
+from lstmgen.training.optimizers import build_optimizer
+from lstmgen.training.world import ALONE, World, joined
+from lstmgen.windows.plans import RandomPlan, StreamPlan
+
+VOCAB, LENGTH, STEPS = 13, 163, 20
+IDS = np.random.default_rng(3).integers(0, VOCAB, LENGTH)
+ALL_DROPPED = DropoutShares(0.3, 0.3, 0.3, 0.3, 0.3)
+CASES = {
+    "whole_micro_batches": (StreamPlan(LENGTH, 8, 8, 3, 2), DropoutShares(), "tied"),
+    "rows_of_one": (StreamPlan(LENGTH, 8, 8, 6, 1), ALL_DROPPED, "tied"),
+    "uneven_rows_of_three": (StreamPlan(LENGTH, 8, 5, 3, 3), ALL_DROPPED, "own"),
+    "many_to_one": (StreamPlan(LENGTH, 7, 1, 4, 2), ALL_DROPPED, "tied"),
+    "random_with_a_last_group_of_one": (RandomPlan(LENGTH, 8, 3, 5, 2, 7), ALL_DROPPED, "tied"),
+    "random_rows_with_a_rank_left_out": (RandomPlan(LENGTH, 8, 3, 13, 1, 7), ALL_DROPPED, "tied"),
+    "adaptive": (StreamPlan(LENGTH, 4, 4, 3, 2), DropoutShares(), "adaptive"),
+}
+
+
+def train(name: str, world: World = ALONE) -> dict[str, np.ndarray]:
+    """Nats of each step, the weights at the end, their average and the carried states."""
+    plan, dropout, output = CASES[name]
+    model = LanguageModel(
+        VOCAB, embedding_dim=6, hidden_sizes=[7, 5], dropout=dropout, seed=2,
+        tie_weights=output == "tied",
+        clusters=[[0, 1, 2, 3], list(range(4, 9)), list(range(9, 13))]
+        if output == "adaptive" else None,
+    ).double()  # fmt: skip
+    trainee = Trainee(
+        model,
+        build_optimizer(model, name="adamw", weight_decay=0.01),
+        average=Average("ema", decay=0.9, start=0),
+    )
+    found = {"nats": []}
+    for report in train_steps(
+        trainee, IDS, plan=plan, until=STEPS, rate=lambda _: 0.05, clip_norm=1.0, seed=9,
+        penalties=Penalties(1.0, 1.0), world=world,
+    ):  # fmt: skip
+        found["nats"].append(report.nats / report.words)
+        whole = b"".join(p.detach().numpy().tobytes() for p in model.parameters())
+        digests = world.everybody(hashlib.sha256(whole).hexdigest())
+        assert len(set(digests)) == 1, f"{name}: the ranks differ after step {report.step}"
+    found |= {key: p.detach().numpy().copy() for key, p in model.named_parameters()}
+    found |= {f"average/{key}": t.numpy().copy() for key, t in trainee.average.tensors.items()}
+    for part, layers in enumerate(world.all_states(trainee.states, accumulate=plan.accumulate)):
+        for place, state in enumerate(layers):
+            found[f"states/{part}/{place}"] = torch.cat(list(state), dim=1).numpy().copy()
+    return {key: np.asarray(value) for key, value in found.items()}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with joined() as world:
+        for name in CASES:
+            arrays = train(name, world)
+            if world.leads:
+                np.savez(Path(sys.argv[1]) / f"{name}.npz", **arrays)

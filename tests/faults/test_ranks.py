@@ -1,0 +1,179 @@
+"""Several processes train as one does, and fall together where one falls."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SOAK, call_cli, train
+from ranked import CASES
+from ranked import train as train_alone
+from scenes import checkpoints_of, deep_compare, last, progress_of, wait_for
+
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")
+CALM = {"TORCH_CPP_LOG_LEVEL": "ERROR", "OMP_NUM_THREADS": "1"}
+
+
+def torchrun(*arguments, cwd, ranks=2, options=(), environment=None, timeout=120):
+    """Start the program on several ranks and wait for its end."""
+    return subprocess.run(
+        [*TORCHRUN, "--nproc-per-node", str(ranks), *options, *map(str, arguments)],
+        cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        env={**os.environ, **CALM, **(environment or {})}, timeout=timeout,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def by_two(tmp_path_factory):
+    """Every case of ranked.py by two ranks, in one start."""
+    folder = tmp_path_factory.mktemp("ranks")
+    done = torchrun(Path(__file__).parent / "ranked.py", folder, cwd=folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_t31_two_ranks_are_one(by_two, name):
+    """Losses, weights, averages and carried states of 20 steps, to 1e-12; the ranks' weights are
+    bit-equal after every one. By whole micro-batches and by rows, uneven ones too."""
+    alone = train_alone(name)
+    with np.load(by_two / f"{name}.npz") as both:
+        assert set(both) == set(alone)
+        for key in both:
+            np.testing.assert_allclose(both[key], alone[key], rtol=0, atol=1e-12, err_msg=key)
+    assert len(alone["nats"]) == 20
+
+
+@pytest.mark.slow
+def test_t31_a_run_goes_on_with_another_number_of_ranks(tiny, tmp_path):
+    """Begun by two and ended by one: the losses of one alone, and one speaks for both."""
+    settings = ("train.precision=fp32", "train.max_steps=40", "train.eval_every=20",
+                "train.schedule=constant", "train.warmup_steps=0")  # fmt: skip
+    done = torchrun("-m", "lstmgen", "train", tiny, *settings, "train.max_steps=20",
+                    "--name", "both", cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    run = tmp_path / done.stdout.strip()
+    assert len(done.stdout.splitlines()) == 1 and done.stderr.count("lstmgen train\n") == 1
+    assert json.loads((run / "environment.json").read_text())["ranks"] == 2
+    call_cli("train", "--resume", run, "train.max_steps=40", "-q", cwd=tmp_path, check=0)
+    straight = train(tiny, *settings, cwd=tmp_path, name="straight")
+    nats = [
+        [float(line.split(",")[3]) for line in (each / "metrics.csv").read_text().splitlines()[1:]]
+        for each in (run, straight)
+    ]
+    np.testing.assert_allclose(nats[0], nats[1], rtol=0, atol=1e-5)
+    assert progress_of(last(run))["step"] == progress_of(last(straight))["step"] == 40
+
+
+@pytest.mark.slow
+@pytest.mark.soak
+def test_t27_a_killed_rank_ends_the_other_and_the_restart_ends_the_same(tiny, tmp_path):
+    """kill -9 of one rank: torchrun starts both anew, which go on from the newest checkpoint.
+
+    Ten kills at random times, of either rank, in the long version; one in the short one.
+    """
+    kills, draw = 10 if SOAK else 1, random.Random(0)
+    settings = (f"train.epochs={200 if SOAK else 10}", "train.eval_every=50",
+                "train.save_every=10", "sample.cues=[]")  # fmt: skip
+    arguments = ("-m", "lstmgen", "train", tiny, *settings)
+    whole = torchrun(*arguments, "--name", "whole", "-q", cwd=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    process = subprocess.Popen(
+        [*TORCHRUN, "--nproc-per-node", "2", "--max-restarts", str(kills), *map(str, arguments),
+         "--name", "cut", "-q"],
+        cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env={**os.environ, **CALM},
+    )  # fmt: skip
+    try:
+        run = tmp_path / process.stdout.readline().strip()
+        wait_for(lambda: (checkpoints_of(run) / "index.json").exists())
+        for number in range(kills):
+            if number:  # started anew, they name the run again
+                assert process.stdout.readline().strip() == str(run.relative_to(tmp_path))
+            time.sleep(draw.uniform(0, 0.3))
+            os.kill(rank_process(process.pid, draw.randrange(2) if number else 1), signal.SIGKILL)
+        _, messages = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 0, messages
+    deep_compare(tmp_path / whole.stdout.strip(), run)
+    assert len(list((tmp_path / "runs").glob("cut-*"))) == 1
+    assert "Traceback" not in messages.partition("torch.distributed.elastic")[0]
+
+
+def rank_process(agent, rank):
+    """The process of a rank, by what torchrun has put into its environment."""
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            settings = (path / "environ").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            continue
+        if parent == agent and f"RANK={rank}".encode() in settings:
+            return int(path.name)
+    raise AssertionError("no such rank")
+
+
+def test_t30_a_signal_stops_all_ranks_at_one_step(tiny, tmp_path):
+    """torchrun passes SIGTERM on; the run is saved once and goes on by one."""
+    process = subprocess.Popen(
+        [*TORCHRUN, "--nproc-per-node", "2", "-m", "lstmgen", "train", str(tiny),
+         "train.epochs=100000", "train.eval_every=1000000"],
+        cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env={**os.environ, **CALM},
+    )  # fmt: skip
+    try:
+        run = tmp_path / process.stdout.readline().strip()
+        wait_for(lambda: (run / "log.txt").exists() and "one step" in (run / "log.txt").read_text())
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        _, messages = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert f"lstmgen train --resume {run.relative_to(tmp_path)}" in messages
+    step = progress_of(last(run))["step"]
+    assert step > 0
+    call_cli("train", "--resume", run, f"train.max_steps={step + 2}", "-q", cwd=tmp_path, check=0)
+
+
+def test_t29_more_ranks_than_streams_are_one_message(tiny, tmp_path):
+    """From one rank, without a hang, with nothing left behind."""
+    settings = ("train.batch_size=1", "train.accumulate=1")
+    done = torchrun("-m", "lstmgen", "train", tiny, *settings, cwd=tmp_path)
+    told = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode != 0 and len(told) == 1
+    assert "error: 2 ranks have 1 sequences to share: train.batch_size (1) must be" in told[0]
+    assert not list((tmp_path / "runs").glob("tiny-*"))
+
+
+DIFFERENT = """
+import os, sys
+from pathlib import Path
+from lstmgen.cli.app import app
+if os.environ["RANK"] == "1":
+    {harm}
+app(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        ("sys.argv.append('train.seed=5')", "rank 1 has another config than rank 0"),
+        ("sys.argv.append('data.train=gone.txt')", "rank 1: data.train = "),
+    ],
+    ids=["another_config", "a_missing_text"],
+)
+def test_t28_what_goes_wrong_on_one_rank_is_told_by_the_first(tiny, tmp_path, harm, message):
+    """And ends all of them."""
+    script = tmp_path / "ranks.py"
+    script.write_text(DIFFERENT.format(harm=harm), encoding="utf-8")
+    done = torchrun(script, "train", tiny, cwd=tmp_path)
+    told = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode != 0 and len(told) == 1 and message in told[0], done.stderr
