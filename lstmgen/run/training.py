@@ -100,7 +100,8 @@ class Session:
         due = bool(reason) or self._due(self.config.train.eval_every)
         if resumed and due and not self._evaluated():
             yield from self._evaluate(None)  # the run was stopped just before it
-            self.keeper.write_index(self.progress)  # the step's folder has these weights already
+            if self.world.leads:  # the step's folder has these weights already
+                self.keeper.write_index(self.progress)
         reason = reason or self._patience_over()
         if resumed and reason:
             yield self._finish(f"already finished: {reason}", interrupted=False)

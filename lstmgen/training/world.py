@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from lstmgen.errors import UsageError
 from lstmgen.model.language_model import States
@@ -148,10 +150,17 @@ def joined() -> Iterator[World]:
     if torch.cuda.is_available():
         torch.cuda.set_device(local)
     backend = "nccl" if torch.cuda.is_available() else "gloo"
-    distributed.init_process_group(backend, timeout=TIMEOUT)
+    # torchrun keeps one store over its restarts: the keys of processes that have died would
+    # make those that are started anew wait for them.
+    store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    distributed.init_process_group(
+        backend, store=PrefixStore(f"lstmgen/{attempt}", store), rank=rank,
+        world_size=size, timeout=TIMEOUT,
+    )  # fmt: skip
     try:
         local_size = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        yield World(int(os.environ["RANK"]), size, local_size)
+        yield World(rank, size, local_size)
     finally:
         distributed.destroy_process_group()
 
