@@ -64,6 +64,7 @@ def test_the_meter_agrees_with_trying_all_on_random_words(seed):
     assert meter.run == 0 and meter.location() is None
 
 
+@pytest.mark.slow
 def test_the_meter_agrees_with_trying_all_on_real_text(tmp_path):
     """Sentences of the stories, joined at random places, found at their lines again."""
     corpus = prepare(TextSettings(train=str(STORIES[0].parent), valid_fraction=0), folder=tmp_path)

@@ -272,6 +272,7 @@ def test_a_program_loads_a_model_without_torch(parrot):  # noqa: F811
         lstmgen.laod  # noqa: B018
 
 
+@pytest.mark.slow
 def test_t40_a_long_piped_cue_is_read_in_blocks(parrot):  # noqa: F811
     """More than a block: echoed as they are, then continued."""
     cue = "The cat sat by the old mill.\n\n" * 40_000

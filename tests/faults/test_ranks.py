@@ -120,6 +120,7 @@ def rank_process(agent, rank):
     raise AssertionError("no such rank")
 
 
+@pytest.mark.slow
 def test_t30_a_signal_stops_all_ranks_at_one_step(tiny, tmp_path):
     """torchrun passes SIGTERM on; the run is saved once and goes on by one."""
     process = subprocess.Popen(
@@ -165,7 +166,11 @@ app(sys.argv[1:])
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        ("sys.argv.append('train.seed=5')", "rank 1 has another config than rank 0"),
+        pytest.param(
+            "sys.argv.append('train.seed=5')",
+            "rank 1 has another config than rank 0",
+            marks=pytest.mark.slow,
+        ),
         ("sys.argv.append('data.train=gone.txt')", "rank 1: data.train = "),
     ],
     ids=["another_config", "a_missing_text"],

@@ -214,6 +214,7 @@ def interrupted(config, *settings, cwd, stop_at):
     return cut_behind(run, stop_at, save_every="null", keep=2)
 
 
+@pytest.mark.slow
 def test_t19_a_signal_saves_and_says_how_to_go_on(tiny, tmp_path, processes):
     """SIGINT finishes the step, saves and prints the command; resumed, the bytes are the same."""
     whole = train(tiny, "train.epochs=8", "train.eval_every=50", cwd=tmp_path, name="whole")

@@ -261,6 +261,7 @@ def test_t25_resuming_takes_no_more_memory_than_starting(tiny, tmp_path):
     assert resumed <= fresh + 29_000, (fresh, resumed)  # kilobytes
 
 
+@pytest.mark.slow
 def test_t21_a_reader_beside_a_live_run_changes_nothing(tiny, tmp_path, processes):
     """generate and evaluate on a run that is being written leave it as it is."""
     process = processes("train", tiny, "train.epochs=100000", "train.eval_every=1000000",

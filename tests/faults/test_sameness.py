@@ -32,7 +32,10 @@ def test_t32_two_runs_are_equal_bytes(tiny, tmp_path):
 @pytest.mark.parametrize(
     "environment",
     [
-        {"PYTHONHASHSEED": "0", "TZ": "Asia/Tokyo", "LC_ALL": "tr_TR.UTF-8"},
+        pytest.param(
+            {"PYTHONHASHSEED": "0", "TZ": "Asia/Tokyo", "LC_ALL": "tr_TR.UTF-8"},
+            marks=pytest.mark.slow,
+        ),
         {"PYTHONHASHSEED": "1", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
     ],
     ids=["turkish", "ascii"],
