@@ -1,5 +1,6 @@
 """``lstmgen train`` as torchrun starts it: several processes, of which the first speaks."""
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from lstmgen.run.events import Event
     from lstmgen.run.signals import Asked
     from lstmgen.text.prepared import Corpus
-    from lstmgen.training.world import World
 
 ENGINES = ("gloo", "NCCL", "Connection")  # who says that another rank has gone
 
@@ -31,44 +31,9 @@ def train_together(
     console: "TrainingConsole",
 ) -> None:
     """Train with the other ranks; what goes wrong is told once."""
-    from lstmgen.run.ranks import leads
+    from lstmgen.run import folders, ranks
     from lstmgen.run.signals import listening
     from lstmgen.training.world import joined
-
-    with listening() as asked:
-        try:
-            with joined() as world:
-                _train(world, named, overrides, resume=resume, name=name, runs=runs,
-                       console=console, asked=asked)  # fmt: skip
-        except LstmgenError as error:
-            if leads():
-                raise
-            raise typer.Exit(error.exit_code) from None
-        except RuntimeError as error:
-            if not any(name in str(error) for name in ENGINES):
-                raise
-            if leads():
-                raise LstmgenError(
-                    "another rank has ended. Checkpoints saved before are intact: go on with "
-                    "--resume, or let torchrun do it with --max-restarts"
-                ) from None
-            raise typer.Exit(LstmgenError.exit_code) from None
-
-
-def _train(
-    world: "World",
-    named: list[str],
-    overrides: list[str],
-    *,
-    resume: bool,
-    name: str | None,
-    runs: Path,
-    console: "TrainingConsole",
-    asked: "Asked",
-) -> None:
-    from lstmgen.run import folders, ranks
-    from lstmgen.run.starting import resume as resume_run
-    from lstmgen.run.starting import train as train_run
 
     def find() -> Path | None:
         """What to go on with: as asked, or where torchrun has started us anew."""
@@ -76,24 +41,48 @@ def _train(
             return Path(named[0]) if named else folders.newest_run(runs)
         return folders.run_of_job(runs, ranks.job_name()) if ranks.restarts() else None
 
-    run = world.everybody(ranks.together(world, find))[0]
-    if run is not None:
-        given = overrides if resume else []
-        events = resume_run(run, given, runs=runs, asked=asked, world=world)
-    else:
+    def ready() -> "tuple[Loaded, Corpus]":
+        return ready_text(named[0], overrides, runs=runs, console=console, ranks=True)
 
-        def ready() -> "tuple[Loaded, Corpus]":
-            return ready_text(named[0], overrides, runs=runs, console=console, ranks=True)
+    with listening() as asked, _told_once(), joined() as world:
+        from lstmgen.run.starting import resume as resume_run
+        from lstmgen.run.starting import train as train_run
 
-        # The first rank prepares the text; the others find it, or prepare their machine's own.
-        first = ranks.together(world, lambda: ready() if world.leads else None)
-        found = ranks.together(world, lambda: first or ready())
-        loaded, corpus = found
-        events = train_run(loaded, corpus, name=name, runs=runs, asked=asked, world=world)
-    if world.leads:
-        watch(events, console, asked)
-        return
-    _follow(events, asked)
+        run = world.everybody(ranks.together(world, find))[0]
+        if run is not None:
+            given = overrides if resume else []
+            events = resume_run(run, given, runs=runs, asked=asked, world=world)
+        else:
+            # The first rank prepares the text; the others find it, or prepare their machine's own.
+            first = ranks.together(world, lambda: ready() if world.leads else None)
+            loaded, corpus = ranks.together(world, lambda: first or ready())
+            events = train_run(loaded, corpus, name=name, runs=runs, asked=asked, world=world)
+        if world.leads:
+            watch(events, console, asked)
+        else:
+            _follow(events, asked)
+
+
+@contextmanager
+def _told_once() -> "Iterator[None]":
+    """Let the first rank alone say what went wrong."""
+    from lstmgen.run.ranks import leads
+
+    try:
+        yield
+    except LstmgenError as error:
+        if leads():
+            raise
+        raise typer.Exit(error.exit_code) from None
+    except RuntimeError as error:
+        if not any(name in str(error) for name in ENGINES):
+            raise
+        if leads():
+            raise LstmgenError(
+                "another rank has ended. Checkpoints saved before are intact: go on with "
+                "--resume, or let torchrun do it with --max-restarts"
+            ) from None
+        raise typer.Exit(LstmgenError.exit_code) from None
 
 
 def _follow(events: "Iterator[Event]", asked: "Asked") -> None:
