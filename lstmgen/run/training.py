@@ -285,9 +285,10 @@ class Session:
     def restore(self) -> None:
         """Take up the training, its records and its clock at the newest whole checkpoint."""
         self.passed_over = self.keeper.restore_newest(self.trainee)
-        there = len(checkpoint.saved_steps(self.keeper.checkpoints))
-        more = max(1, most_checkpoints(self.config, self.ready) - there)
-        refuse_small_disk(self.run, self.trainee, checkpoints=more)
+        if self.world.leads and self.progress.step < self.until:  # a finished run needs no room
+            there = len(checkpoint.saved_steps(self.keeper.checkpoints))
+            more = max(1, most_checkpoints(self.config, self.ready) - there)
+            refuse_small_disk(self.run, self.trainee, checkpoints=more)
         self.records.drop_after(self.progress.step)
         rows = self.records.rows()
         self.seconds_before = max((row["seconds"] or 0.0 for row in rows), default=0.0)

@@ -305,6 +305,7 @@ def test_t11_a_disk_that_is_too_small_is_told_before_training(tiny, tmp_path, mo
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=3_000))
     done = call_cli("train", "--resume", run, "train.max_steps=9", cwd=tmp_path, check=1)
     assert "checkpoints of " in done.stderr and "3,000 are free" in done.stderr
+    call_cli("train", "--resume", run, cwd=tmp_path, check=0)
 
 
 LIMITED = """
