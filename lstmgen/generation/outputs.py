@@ -90,25 +90,25 @@ def take_softmax(take: Taker, vocab_size: int, width: int, *, tied: Array | None
         width: of the top layer.
         tied: the word vectors, which are the matrix where there is none of its own.
     """
-    projection = take.get("projection.weight", (None, width), required=False)
+    projection = take.matrix("projection.weight", (None, width), required=False)
     if projection is not None:
         width = projection.shape[0]
-    matrix = take.get("output_weight", (vocab_size, width), required=tied is None)
-    if matrix is None:
-        matrix = take.require("embedding.weight", (vocab_size, width))
+    matrix = take.matrix("output_weight", (vocab_size, width), required=tied is None)
+    if matrix is None:  # a copy by columns: words are looked up in the one by rows
+        matrix = take.matrix("embedding.weight", (vocab_size, width))
     return Softmax(matrix, take.require("output_bias", (vocab_size,)), projection)
 
 
 def take_adaptive(take: Taker, clusters: Sequence[NDArray[np.int64]], width: int) -> Adaptive:
     """The adaptive softmax among a model's weights; ``clusters`` are the ids of each."""
     entries = len(clusters[0]) + len(clusters) - 1
-    weight = take.require("adaptive.weight", (entries, width))
+    weight = take.matrix("adaptive.weight", (entries, width))
     head = Softmax(weight, take.require("adaptive.bias", (entries,)), None)
     tails = []
     for number, ids in enumerate(clusters[1:]):
         name = f"adaptive.tails.{number}."
-        projection = take.require(name + "projection", (None, width))
-        matrix = take.require(name + "weight", (len(ids), projection.shape[0]))
+        projection = take.matrix(name + "projection", (None, width))
+        matrix = take.matrix(name + "weight", (len(ids), projection.shape[0]))
         tails.append(Softmax(matrix, take.require(name + "bias", (len(ids),)), projection))
     return Adaptive(head, tuple(tails), np.argsort(np.concatenate(clusters)))
 

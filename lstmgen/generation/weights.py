@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from lstmgen.cells.cell import Cell, Layer, peephole_shape
 from lstmgen.cells.step import Array, Weights
 from lstmgen.errors import CheckpointError
@@ -45,6 +47,17 @@ class Taker:
         """A weight that must be there."""
         return self.get(name, shape, required=True)
 
+    def matrix(
+        self, name: str, shape: tuple[int | None, ...], *, required: bool = True
+    ) -> Any:
+        """A weight (out, in) that vectors are multiplied by, or None; laid out by columns.
+
+        Its product with one vector then runs along memory: up to twice as fast as by
+        rows, where BLAS takes many short dot products; with eight vectors too.
+        """
+        array = self.get(name, shape, required=required)
+        return None if array is None else np.asfortranarray(array)
+
     def layer(self, name: str, cell: Cell, width: int, size: int) -> Layer:
         """A layer's weights, and its peepholes where the cell has them."""
         rows, peepholes = cell.blocks * size, None
@@ -53,8 +66,8 @@ class Taker:
             shape = peephole_shape("full" if full else "diagonal", size)
             peepholes = self.require(name + "weight_ch_l0", shape)
         weights = Weights(
-            weight_ih=self.require(name + "weight_ih_l0", (rows, width)),
-            weight_hh=self.require(name + "weight_hh_l0", (rows, size)),
+            weight_ih=self.matrix(name + "weight_ih_l0", (rows, width)),
+            weight_hh=self.matrix(name + "weight_hh_l0", (rows, size)),
             bias_ih=self.require(name + "bias_ih_l0", (rows,)),
             bias_hh=self.require(name + "bias_hh_l0", (rows,)),
             weight_ch=peepholes,
