@@ -180,7 +180,8 @@ def main() -> None:
             "times as fast to the peer's",
         )
         command += f" --epochs {given.epochs}"
-        report("dense quality", command, heads, rows, write=given.write)
+        texts = " ".join(text.partition("=")[0] for text in given.text)
+        report(f"dense quality, {texts}", command, heads, rows, write=given.write)
     else:
         heads = ("what", "lstmgen", "word_language_model", "ratio (range)")
         report("dense", command, heads, rows, write=given.write)
