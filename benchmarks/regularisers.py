@@ -19,8 +19,9 @@ from steps import endless_steps
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training.averaging import Average
 from lstmgen.training.devices import set_up
-from lstmgen.training.loop import Penalties, StepReport
+from lstmgen.training.loop import StepReport
 from lstmgen.training.precision import settle_precision
+from lstmgen.training.replica import Penalties
 from lstmgen.windows.plans import StreamPlan
 
 TURNS, STEPS, WORDS = 9, 6, 16_384

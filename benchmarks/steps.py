@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.training.averaging import Average
-from lstmgen.training.loop import Penalties, StepReport, Trainee, train_steps
+from lstmgen.training.loop import StepReport, Trainee, train_steps
 from lstmgen.training.optimizers import build_optimizer
+from lstmgen.training.replica import Penalties
 from lstmgen.windows.plans import Plan
 from lstmgen.windows.window import Ids
 

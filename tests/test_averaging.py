@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lstmgen.training.averaging import PATIENCE, Average
-from lstmgen.training.loop import Penalties, penalise, select_scored
+from lstmgen.training.replica import Penalties, penalise, select_scored
 from lstmgen.training.schedules import LOW, RISE, learning_rate
 from lstmgen.windows.plans import StreamPlan
 

@@ -9,16 +9,11 @@ import torch
 from lstmgen.errors import DivergedError, UsageError
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training.devices import choose_device
-from lstmgen.training.loop import (
-    Penalties,
-    Trainee,
-    refuse_non_finite,
-    select_scored,
-    train_steps,
-)
+from lstmgen.training.loop import Trainee, refuse_non_finite, train_steps
 from lstmgen.training.meters import Meter
 from lstmgen.training.optimizers import build_optimizer, set_learning_rate
 from lstmgen.training.progress import Progress
+from lstmgen.training.replica import Penalties, select_scored
 from lstmgen.training.schedules import learning_rate, planned_epochs
 from lstmgen.windows.plans import RandomPlan, StreamPlan
 

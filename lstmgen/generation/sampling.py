@@ -67,7 +67,8 @@ def apply_temperature(scores: Scores, temperature: float) -> Scores:
     """Divide by the temperature; at 0 the likeliest word alone remains (the first, at a tie)."""
     best = scores.max(axis=1, keepdims=True)
     if temperature == 1 and np.isfinite(best).all():
-        return scores - best
+        shifted: Scores = scores - best
+        return shifted
     top = np.where(np.isfinite(best), 0.0, -np.inf)  # of a row that has nothing left, nothing
     if temperature > 0:
         with np.errstate(over="ignore", invalid="ignore"):

@@ -47,9 +47,7 @@ class Taker:
         """A weight that must be there."""
         return self.get(name, shape, required=True)
 
-    def matrix(
-        self, name: str, shape: tuple[int | None, ...], *, required: bool = True
-    ) -> Any:
+    def matrix(self, name: str, shape: tuple[int | None, ...], *, required: bool = True) -> Any:
         """A weight (out, in) that vectors are multiplied by, or None; laid out by columns.
 
         Its product with one vector then runs along memory: up to twice as fast as by

@@ -11,10 +11,11 @@ from lstmgen.run.models import build_model
 from lstmgen.text.prepared import Corpus
 from lstmgen.training import devices
 from lstmgen.training.averaging import Average
-from lstmgen.training.loop import Penalties, StepReport, Trainee, train_steps
+from lstmgen.training.loop import StepReport, Trainee, train_steps
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.precision import settle_precision
 from lstmgen.training.progress import Progress
+from lstmgen.training.replica import Penalties
 from lstmgen.training.schedules import learning_rate, planned_epochs
 from lstmgen.training.world import ALONE, World
 from lstmgen.windows.plans import Fit, Plan, RandomPlan, StreamPlan, fit_to_text, steps_until

@@ -6,17 +6,14 @@ of 16 are the same step. Nothing here prints, draws or saves; whoever iterates
 may save between two reports, since the state given to the loop is then whole.
 """
 
-import inspect
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import get_total_norm
 
@@ -26,9 +23,10 @@ from lstmgen.model.language_model import LanguageModel, States
 from lstmgen.training.averaging import Average
 from lstmgen.training.optimizers import Optimizer, apply_gradients, set_learning_rate
 from lstmgen.training.progress import Progress
+from lstmgen.training.replica import Penalties, replicated
 from lstmgen.training.world import ALONE, World
 from lstmgen.windows.plans import Plan
-from lstmgen.windows.window import IGNORED, Ids, Window
+from lstmgen.windows.window import Ids, Window
 
 LOOK = 16  # steps after which a deferred training looks for one that was not finite
 
@@ -61,13 +59,6 @@ class StepReport:
     def gradient_norm(self) -> float:
         """Of the mean over the step's words, before clipping."""
         return float(self.sums[1])
-
-
-class Penalties(NamedTuple):
-    """Weights of what is added to the mean nats of a step; 0 leaves one out."""
-
-    activation: float = 0.0
-    change: float = 0.0
 
 
 @dataclass
@@ -133,7 +124,7 @@ def train_steps(
     model, optimizer, progress = trainee.model, trainee.optimizer, trainee.progress
     if deferred is None:
         deferred = model.device.type != "cpu"
-    replica = _replicated(model, world)
+    replica = replicated(model, world)
     while progress.step < until:
         begun = time.perf_counter()
         model.train()
@@ -188,75 +179,6 @@ def refuse_non_finite(trainee: Trainee) -> None:
             "before are intact. Lower train.learning_rate",
             {"weights": weights},
         )
-
-
-class _Reader(nn.Module):
-    """A model as DistributedDataParallel wants it: one call reads one micro-batch."""
-
-    def __init__(self, model: LanguageModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(
-        self, window: Window | None, states: States, *, carries: bool, masks: Masks,
-        penalties: Penalties, bf16: bool,
-    ) -> tuple[Tensor | None, Tensor | None, States]:  # fmt: skip
-        """Read a window.
-
-        Returns:
-            What is to be made smaller and the nats, summed over the scored words, or no two
-            where there are none; and the states for the next window.
-        """
-        if window is None:
-            return None, None, []
-        model = self.model
-        outputs, states = model.run_layers(
-            torch.from_numpy(window.inputs).to(model.device),
-            states,
-            carry=torch.from_numpy(window.carry) if carries else None,
-            masks=masks,
-            bf16=bf16,
-        )
-        features = model.drop_outputs(outputs, masks)
-        scored, targets = select_scored(features, window)
-        if not len(targets):
-            return None, None, states
-        nats = model.summed_nats(scored, targets, bf16=bf16)
-        return nats + penalise(penalties, outputs, scored, window), nats.detach(), states
-
-
-class _Shared(nn.Module):
-    """The same for a rank that may have no word to score: it takes part all the same."""
-
-    def __init__(self, reader: _Reader) -> None:
-        super().__init__()
-        self.reader = reader
-
-    def forward(
-        self, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Tensor | None, States]:  # fmt: skip
-        """Likewise; without a word the cost is 0 and so are all gradients."""
-        cost, nats, states = self.reader(*args, **kwargs)
-        if cost is None:
-            cost = torch.stack([p.sum() * 0 for p in self.reader.parameters()]).sum()
-        return cost, nats, states
-
-
-def _replicated(model: LanguageModel, world: World) -> nn.Module:
-    """What reads a micro-batch: with other ranks, torch's own engine sums their gradients."""
-    reader = _Reader(model)
-    if world.size == 1:
-        return reader
-    name = "forward_sync_buffers"  # what torch calls broadcast_buffers from 2.13 on
-    if name not in inspect.signature(DistributedDataParallel.__init__).parameters:
-        name = "broadcast_buffers"
-    options: dict[str, Any] = {name: False}
-    return DistributedDataParallel(
-        _Shared(reader),
-        gradient_as_bucket_view=True,
-        find_unused_parameters=model.adaptive is not None,  # a step may have no rare word
-        **options,
-    )
 
 
 def _accumulate(
@@ -316,50 +238,6 @@ def _accumulate(
 def _span(window: Window) -> range:
     """The numbers of a window's rows, which have no gaps."""
     return range(int(window.rows[0]), int(window.rows[-1]) + 1)
-
-
-def penalise(penalties: Penalties, outputs: Tensor, scored: Tensor, window: Window) -> Tensor | int:
-    """Activation and temporal activation regularisation (Merity et al. 2017, section 5.1).
-
-    Args:
-        outputs: (batch, time, size) of the top layer, before the output dropout.
-        scored: (rows, size) after it, at the scored positions.
-
-    Returns:
-        For each scored position the mean of squares over the units, of the output, and of
-        its change from the word before in the same window; summed.
-    """
-    size, total = scored.shape[-1], cast("Tensor | int", 0)
-    if penalties.activation:
-        total = total + penalties.activation / size * scored.square().sum()
-    if penalties.change:
-        changes = functional.pad(outputs.diff(dim=1), (0, 0, 1, 0))
-        total = total + penalties.change / size * select_scored(changes, window)[0].square().sum()
-    return total
-
-
-def select_scored(features: Tensor, window: Window) -> tuple[Tensor, Tensor]:
-    """The outputs at a window's scored positions and their targets.
-
-    Returns:
-        (rows, size) and (rows,), without the positions that are not scored.
-    """
-    batch, _, size = features.shape
-    targets = torch.from_numpy(window.targets).to(features.device)
-    stride = targets.shape[1]
-    begin = int(window.first[0])
-    if (window.first == begin).all():
-        features = features[:, begin : begin + stride]
-    else:  # rows at the start of the text have shorter windows
-        first = torch.from_numpy(window.first).to(features.device)
-        places = first[:, None] + torch.arange(stride, device=features.device)
-        rows = torch.arange(batch, device=features.device)[:, None]
-        features = features[rows, places]
-    scored, flat = features.reshape(-1, size), targets.reshape(-1)
-    if window.count == flat.numel():
-        return scored, flat
-    inside = flat != IGNORED
-    return scored[inside], flat[inside]
 
 
 def _refuse_failed(trainee: Trainee, sums: Tensor, *, words: int) -> None:

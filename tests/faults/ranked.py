@@ -12,8 +12,9 @@ import torch
 
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training.averaging import Average
-from lstmgen.training.loop import Penalties, Trainee, train_steps
+from lstmgen.training.loop import Trainee, train_steps
 from lstmgen.training.optimizers import build_optimizer
+from lstmgen.training.replica import Penalties
 from lstmgen.training.world import ALONE, World, joined
 from lstmgen.windows.plans import RandomPlan, StreamPlan
 
