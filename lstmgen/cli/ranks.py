@@ -1,5 +1,6 @@
 """``lstmgen train`` as torchrun starts it: several processes, of which the first speaks."""
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ def train_together(
     console: "TrainingConsole",
 ) -> None:
     """Train with the other ranks; what goes wrong is told once."""
+    # Our own message is one line; torch's engines add pages of addresses to theirs.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
     from lstmgen.run import folders, ranks
     from lstmgen.run.signals import listening
     from lstmgen.training.world import joined
@@ -44,7 +47,7 @@ def train_together(
     def ready() -> "tuple[Loaded, Corpus]":
         return ready_text(named[0], overrides, runs=runs, console=console, ranks=True)
 
-    with listening() as asked, _told_once(), joined() as world:
+    with listening() as asked, joined() as world, _told_once():
         from lstmgen.run.starting import resume as resume_run
         from lstmgen.run.starting import train as train_run
 

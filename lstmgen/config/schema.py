@@ -149,6 +149,9 @@ class TrainConfig(Section):
     precision: Literal["auto", "fp32", "bf16"] = key(
         "auto", "of matrix products in training; auto: bf16 where the device has units for it"
     )
+    compression: Literal["bf16", "powersgd"] | None = key(
+        None, "of gradients between ranks: bf16: half the bytes; powersgd: far fewer, approximate"
+    )
     threads: int | None = key(
         None, "of the CPU; none: one a core. Fewer where other work shares the cores", ge=1, le=1024
     )

@@ -27,7 +27,9 @@ RESUMABLE = frozenset(  # what a resumption may change
     for key in ("epochs", "max_steps", "max_minutes", "patience", "keep", "eval_every",
                 "save_every", "sample_every")
 )  # fmt: skip
-OF_THE_MACHINE = frozenset({"train.device", "train.threads", "train.precision"})
+OF_THE_MACHINE = frozenset(
+    {"train.device", "train.threads", "train.precision", "train.compression"}
+)
 PLACES = frozenset(f"data.{key}" for key in PATH_KEYS)  # the text itself must be the same
 CHANGEABLE = RESUMABLE | OF_THE_MACHINE | PLACES
 BESIDE = frozenset({"data.copy_index"})  # of no account for the weights

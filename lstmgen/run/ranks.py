@@ -16,7 +16,10 @@ T = TypeVar("T")
 
 def started_by_torchrun() -> bool:
     """Whether there are other ranks; told without torch."""
-    return "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
+    size = os.environ.get("WORLD_SIZE", "1")
+    if "RANK" in os.environ and not size.isdecimal():
+        raise UsageError(f"WORLD_SIZE = {size}: is no number of processes. torchrun sets it")
+    return "RANK" in os.environ and int(size) > 1
 
 
 def leads() -> bool:

@@ -83,6 +83,7 @@ class Ready:
             penalties=Penalties(settings.ar, settings.tar),
             bf16=self.bf16,
             world=world,
+            compression=settings.compression,
         )
 
 
@@ -134,8 +135,25 @@ def make_ready(config: Config, corpus: Corpus, world: World = ALONE) -> Ready:
         until=until,
         trainee=Trainee(model, optimizer, average=average),
         bf16=bf16,
-        notices=(fit.notice, threads_notice, _tie_notice(config.model), precision_notice),
+        notices=(
+            fit.notice,
+            threads_notice,
+            _tie_notice(config.model),
+            precision_notice,
+            _compression_notice(settings.compression, world),
+        ),
     )
+
+
+def _compression_notice(compression: str | None, world: World) -> str:
+    if compression is not None and world.size == 1:
+        return f"train.compression = {compression}: one process sends no gradients, so it is idle"
+    if compression == "powersgd":
+        return (
+            "train.compression = powersgd: gradients arrive approximately, and what they lack is "
+            "in no checkpoint: a resumption has not the bits of a run that was never stopped"
+        )
+    return ""
 
 
 def _plan(config: Config, corpus: Corpus, fit: Fit) -> Plan:

@@ -23,7 +23,7 @@ from lstmgen.model.language_model import LanguageModel, States
 from lstmgen.training.averaging import Average
 from lstmgen.training.optimizers import Optimizer, apply_gradients, set_learning_rate
 from lstmgen.training.progress import Progress
-from lstmgen.training.replica import Penalties, replicated
+from lstmgen.training.replica import Compression, Penalties, replicated
 from lstmgen.training.world import ALONE, World
 from lstmgen.windows.plans import Plan
 from lstmgen.windows.window import Ids, Window
@@ -99,6 +99,7 @@ def train_steps(
     bf16: bool = False,
     deferred: bool | None = None,
     world: World = ALONE,
+    compression: Compression | None = None,
 ) -> Iterator[StepReport]:
     """Train step by step.
 
@@ -114,6 +115,7 @@ def train_steps(
         deferred: look for steps that were not finite now and then only, so that the
             host need not wait for the device; the default on a GPU.
         world: the processes that share each step; all of them call this alike.
+        compression: of the gradients that travel between them.
 
     Yields:
         One report after each step; ``trainee`` is then ready to be saved.
@@ -124,7 +126,7 @@ def train_steps(
     model, optimizer, progress = trainee.model, trainee.optimizer, trainee.progress
     if deferred is None:
         deferred = model.device.type != "cpu"
-    replica = replicated(model, world)
+    replica = replicated(model, world, compression)
     while progress.step < until:
         begun = time.perf_counter()
         model.train()

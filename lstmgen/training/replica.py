@@ -1,10 +1,12 @@
 """What reads a micro-batch, alone or with other ranks, and what it is to make smaller."""
 
 import inspect
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
+from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDState, powerSGD_hook
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
@@ -12,6 +14,12 @@ from lstmgen.model.dropout import Masks
 from lstmgen.model.language_model import LanguageModel, States
 from lstmgen.training.world import World
 from lstmgen.windows.window import IGNORED, Window
+
+Compression = Literal["bf16", "powersgd"]
+
+# PowerSGD (Vogels et al. 2019) sends a matrix as two of this many columns, and adds what that
+# leaves out to the next step's. Its first steps travel in full, or it would follow noise.
+POWER_RANK, FULL_STEPS = 16, 100
 
 
 class Penalties(NamedTuple):
@@ -73,7 +81,9 @@ class _Shared(nn.Module):
         return cost, nats, states
 
 
-def replicated(model: LanguageModel, world: World) -> nn.Module:
+def replicated(
+    model: LanguageModel, world: World, compression: Compression | None = None
+) -> nn.Module:
     """What reads a micro-batch: with other ranks, torch's own engine sums their gradients."""
     reader = Reader(model)
     if world.size == 1:
@@ -82,12 +92,34 @@ def replicated(model: LanguageModel, world: World) -> nn.Module:
     if name not in inspect.signature(DistributedDataParallel.__init__).parameters:
         name = "broadcast_buffers"
     options: dict[str, Any] = {name: False}
-    return DistributedDataParallel(
+    engine = DistributedDataParallel(
         _Shared(reader),
         gradient_as_bucket_view=True,
         find_unused_parameters=model.adaptive is not None,  # a step may have no rare word
         **options,
     )
+    _compress(engine, compression)
+    return engine
+
+
+def _compress(engine: DistributedDataParallel, compression: Compression | None) -> None:
+    """Let gradients travel in fewer bytes, by torch's own hooks."""
+    if compression == "bf16":
+        engine.register_comm_hook(None, _round_to_bf16)
+    if compression == "powersgd":
+        state = PowerSGDState(
+            None, matrix_approximation_rank=POWER_RANK, start_powerSGD_iter=FULL_STEPS
+        )
+        engine.register_comm_hook(state, powerSGD_hook)
+
+
+def _round_to_bf16(
+    group: Any,
+    bucket: distributed.GradBucket,  # type: ignore[name-defined]
+) -> torch.futures.Future[Tensor]:
+    """torch's own hook by another name: by its own it is refused without NCCL, though gloo
+    sums bfloat16 too."""
+    return bf16_compress_hook(group, bucket)
 
 
 def penalise(penalties: Penalties, outputs: Tensor, scored: Tensor, window: Window) -> Tensor | int:

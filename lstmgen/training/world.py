@@ -8,7 +8,7 @@ a signal or a clock says to one of them is told to all (``agree``).
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -141,14 +141,34 @@ ALONE = World()
 
 @contextmanager
 def joined() -> Iterator[World]:
-    """Join the processes that torchrun has started; alone without it."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1 or "RANK" not in os.environ:
+    """Join the processes that torchrun has started; alone without it.
+
+    Raises:
+        UsageError: where the others do not come.
+    """
+    size = os.environ.get("WORLD_SIZE", "1")
+    if size == "1" or "RANK" not in os.environ:
         yield ALONE
         return
-    local = int(os.environ.get("LOCAL_RANK", "0"))
+    try:
+        world = _join()
+    except (ValueError, RuntimeError) as error:
+        rank, address = os.environ["RANK"], os.environ.get("MASTER_ADDR", "?")
+        raise UsageError(
+            f"rank {rank} of {size} did not find the others at {address}:"
+            f"{os.environ.get('MASTER_PORT', '?')}. Start all {size} processes, with an address "
+            f"and a port that each of them reaches ({str(error).splitlines()[0]})"
+        ) from None
+    try:
+        yield world
+    finally:
+        with suppress(RuntimeError):  # another rank may have gone first
+            distributed.destroy_process_group()
+
+
+def _join() -> World:
     if torch.cuda.is_available():
-        torch.cuda.set_device(local)
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     backend = "nccl" if torch.cuda.is_available() else "gloo"
     # torchrun keeps one store over its restarts: the keys of processes that have died would
     # make those that are started anew wait for them.
@@ -158,11 +178,7 @@ def joined() -> Iterator[World]:
         backend, store=PrefixStore(f"lstmgen/{attempt}", store), rank=rank,
         world_size=size, timeout=TIMEOUT,
     )  # fmt: skip
-    try:
-        local_size = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        yield World(rank, size, local_size)
-    finally:
-        distributed.destroy_process_group()
+    return World(rank, size, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def _device() -> torch.device:

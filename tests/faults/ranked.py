@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.training import replica
 from lstmgen.training.averaging import Average
 from lstmgen.training.loop import Trainee, train_steps
 from lstmgen.training.optimizers import build_optimizer
-from lstmgen.training.replica import Penalties
+from lstmgen.training.replica import Compression, Penalties
 from lstmgen.training.world import ALONE, World, joined
 from lstmgen.windows.plans import RandomPlan, StreamPlan
 
@@ -30,9 +31,12 @@ CASES = {
     "random_rows_with_a_rank_left_out": (RandomPlan(LENGTH, 8, 3, 13, 1, 7), ALL_DROPPED, "tied"),
     "adaptive": (StreamPlan(LENGTH, 4, 4, 3, 2), DropoutShares(), "adaptive"),
 }
+COMPRESSED, COMPRESSIONS = "whole_micro_batches", ("bf16", "powersgd")
 
 
-def train(name: str, world: World = ALONE) -> dict[str, np.ndarray]:
+def train(
+    name: str, world: World = ALONE, compression: Compression | None = None
+) -> dict[str, np.ndarray]:
     """Nats of each step, the weights at the end, their average and the carried states."""
     plan, dropout, output = CASES[name]
     model = LanguageModel(
@@ -49,7 +53,7 @@ def train(name: str, world: World = ALONE) -> dict[str, np.ndarray]:
     found = {"nats": []}
     for report in train_steps(
         trainee, IDS, plan=plan, until=STEPS, rate=lambda _: 0.05, clip_norm=1.0, seed=9,
-        penalties=Penalties(1.0, 1.0), world=world,
+        penalties=Penalties(1.0, 1.0), world=world, compression=compression,
     ):  # fmt: skip
         found["nats"].append(report.nats / report.words)
         whole = b"".join(p.detach().numpy().tobytes() for p in model.parameters())
@@ -70,3 +74,8 @@ if __name__ == "__main__":
             arrays = train(name, world)
             if world.leads:
                 np.savez(Path(sys.argv[1]) / f"{name}.npz", **arrays)
+        replica.POWER_RANK, replica.FULL_STEPS = 1, 2  # these matrices are small
+        for compression in COMPRESSIONS:
+            arrays = train(COMPRESSED, world, compression)
+            if world.leads:
+                np.savez(Path(sys.argv[1]) / f"{compression}.npz", **arrays)

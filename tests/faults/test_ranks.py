@@ -4,17 +4,22 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import SOAK, call_cli, train
-from ranked import CASES
+from ranked import CASES, COMPRESSED
 from ranked import train as train_alone
 from scenes import checkpoints_of, deep_compare, last, progress_of, wait_for
+
+from lstmgen.errors import UsageError
+from lstmgen.training import world
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")
 CALM = {"TORCH_CPP_LOG_LEVEL": "ERROR", "OMP_NUM_THREADS": "1"}
@@ -48,6 +53,18 @@ def test_t31_two_ranks_are_one(by_two, name):
         for key in both:
             np.testing.assert_allclose(both[key], alone[key], rtol=0, atol=1e-12, err_msg=key)
     assert len(alone["nats"]) == 20
+
+
+@pytest.mark.parametrize(("compression", "off"), [("bf16", 1e-3), ("powersgd", 0.02)])
+def test_t31_compressed_gradients_keep_the_ranks_equal(by_two, compression, off):
+    """They are other gradients than in full, near them, and the same on all ranks: ranked.py
+    compares the ranks' weights after every step. The first two steps of powersgd are in full."""
+    full, rounded = (np.load(by_two / f"{name}.npz")["nats"] for name in (COMPRESSED, compression))
+    np.testing.assert_allclose(rounded, full, rtol=0, atol=off)
+    assert rounded[0] == full[0] and (rounded[3:] != full[3:]).all()
+    exact = slice(0, 3) if compression == "powersgd" else slice(0, 1)
+    np.testing.assert_allclose(rounded[exact], full[exact], rtol=0, atol=1e-12)
+    assert rounded[-1] < rounded[0]  # it learns
 
 
 @pytest.mark.slow
@@ -172,8 +189,20 @@ app(sys.argv[1:])
             marks=pytest.mark.slow,
         ),
         ("sys.argv.append('data.train=gone.txt')", "rank 1: data.train = "),
+        pytest.param(
+            "from lstmgen.run import ranks; ranks.__version__ = '0.0.9'",
+            "rank 1 has another version of lstmgen than rank 0",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "from lstmgen.model.language_model import LanguageModel as Model; "
+            "right = Model.summed_nats; "
+            "Model.summed_nats = lambda *a, **b: right(*a, **b) * float('nan')",
+            "training diverged at step 1, the loss not being finite: nan nats",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["another_config", "a_missing_text"],
+    ids=["another_config", "a_missing_text", "another_version", "not_finite"],
 )
 def test_t28_what_goes_wrong_on_one_rank_is_told_by_the_first(tiny, tmp_path, harm, message):
     """And ends all of them."""
@@ -182,3 +211,27 @@ def test_t28_what_goes_wrong_on_one_rank_is_told_by_the_first(tiny, tmp_path, ha
     done = torchrun(script, "train", tiny, cwd=tmp_path)
     told = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.returncode != 0 and len(told) == 1 and message in told[0], done.stderr
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_t28_a_rank_that_nobody_joins_says_so(rank, monkeypatch):
+    """Either one: the first of two, which waits to be called, and the other, which calls."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    for name, value in (("RANK", rank), ("WORLD_SIZE", 2), ("MASTER_PORT", port)):
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setattr(world, "TIMEOUT", timedelta(seconds=1))
+    found = pytest.raises(UsageError, match=f"rank {rank} of 2 did not find the others at 127")
+    with found, world.joined():
+        raise AssertionError("joined nobody")
+
+
+def test_t28_settings_of_torchrun_that_are_no_numbers_are_one_message(tiny, tmp_path):
+    """Where somebody has set them by hand."""
+    settings = {"RANK": "0", "WORLD_SIZE": "both"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        done = call_cli("train", tiny, cwd=tmp_path, check=2)
+    assert done.stderr == "error: WORLD_SIZE = both: is no number of processes. torchrun sets it\n"
