@@ -7,15 +7,13 @@ of more than one rank. The warm-up is left out.
 """
 
 import argparse
-import csv
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from measure import by_turns, ratios, spread
 from report import report
-from trainings import LSTMGEN
+from trainings import LSTMGEN, train
 
 TURNS, WARM_STEPS, STEPS = 2, 20, 80
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node")
@@ -23,17 +21,10 @@ TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 
 def rate(ranks: int, recipe: str, text: Path) -> float:
     """Words scored per second by so many ranks."""
-    start = LSTMGEN if ranks == 1 else (*TORCHRUN, str(ranks), "-m", "lstmgen")
+    program = LSTMGEN if ranks == 1 else (*TORCHRUN, str(ranks), "-m", "lstmgen")
+    settings = (f"data.train={text}", "data.valid_fraction=0", f"train.max_steps={STEPS}")
     with tempfile.TemporaryDirectory() as runs:
-        done = subprocess.run(
-            [*start, "train", recipe, "-q", "--runs-dir", runs, f"data.train={text}",
-             "data.valid_fraction=0", f"train.max_steps={STEPS}"],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True,
-        )  # fmt: skip
-        with (Path(done.stdout.strip()) / "metrics.csv").open() as file:
-            rows = list(csv.DictReader(file))[WARM_STEPS:]
-    words = int(rows[-1]["words"]) - int(rows[0]["words"])
-    return words / (float(rows[-1]["seconds"]) - float(rows[0]["seconds"]))
+        return train(recipe, *settings, runs=Path(runs), program=program).rate(WARM_STEPS)
 
 
 def main() -> None:

@@ -36,14 +36,28 @@ class Trained:
         """How long it trained, evaluations included."""
         return float(self.rows[-1]["seconds"]) / 60
 
+    def rate(self, warm: int) -> float:
+        """Words scored per second, the first so many rows left out."""
+        first, last = self.rows[warm], self.rows[-1]
+        words = int(last["words"]) - int(first["words"])
+        return words / (float(last["seconds"]) - float(first["seconds"]))
 
-def train(config: str, *settings: str, runs: Path) -> Trained:
-    """Train by a preset or a config file, with some settings of one's own."""
-    command = [*LSTMGEN, "train", config, "-q", "--runs-dir", str(runs), *settings]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    run = Path(done.stdout.strip())
+
+def read_run(run: Path) -> Trained:
+    """A run from its folder."""
     with (run / "metrics.csv").open() as file:
         return Trained(run, list(csv.DictReader(file)))
+
+
+def train(config: str, *settings: str, runs: Path, program: Sequence[str] = LSTMGEN) -> Trained:
+    """Train by a preset or a config file, with some settings of one's own.
+
+    Args:
+        program: what to start; torchrun starts several ranks of it.
+    """
+    command = [*program, "train", config, "-q", "--runs-dir", str(runs), *settings]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return read_run(Path(done.stdout.strip()))
 
 
 def side_by_side(tasks: Sequence[Callable[[], T]], jobs: int) -> list[T]:

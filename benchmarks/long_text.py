@@ -1,0 +1,122 @@
+"""Peak memory of each rank, with a text of 1 MB and with one of 1 GB.
+
+    python benchmarks/long_text.py --text train.txt [--megabytes 1 1000] [--ranks 2] [--write]
+
+The long text is made of the lines of a real one, repeated and shuffled. It is prepared and
+trained on for some steps; a watcher reads what the kernel says of each process.
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from report import report
+from trainings import read_run
+
+STEPS, APART = 200, 0.2
+SETTINGS = (
+    "data.tokenizer=whitespace", "data.vocabulary_size=16384", "data.valid_fraction=0",
+    "data.copy_index=false", "model.hidden_sizes=[256]", "model.embedding_dim=126",
+    "train.epochs=null", f"train.max_steps={STEPS}",
+)  # fmt: skip
+
+
+def lengthen(source: Path, megabytes: int, path: Path) -> None:
+    """Write so many MB of a text's lines, shuffled anew for each repetition."""
+    lines = source.read_text(encoding="utf-8").splitlines(keepends=True)
+    if len(lines) < 100:  # one line: any hundred words are one
+        words = source.read_text(encoding="utf-8").split()
+        lines = [" ".join(words[n : n + 100]) + "\n" for n in range(0, len(words), 100)]
+    draw, left = random.Random(0), megabytes * 10**6
+    with path.open("w", encoding="utf-8") as file:
+        while left > 0:
+            draw.shuffle(lines)
+            for line in lines:
+                if left <= 0:
+                    break
+                left -= file.write(line)
+
+
+class Watcher(threading.Thread):
+    """Keeps the peak memory of the ranks, while they prepare and in all."""
+
+    def __init__(self, agent: int) -> None:
+        super().__init__(daemon=True)
+        self.agent, self.peaks = agent, dict[str, dict[str, float]]()
+
+    def run(self) -> None:
+        """Until the process that started the ranks has gone."""
+        while Path(f"/proc/{self.agent}/status").exists():
+            for path in Path("/proc").glob("[0-9]*"):
+                self._look(path)
+            time.sleep(APART)
+
+    def _look(self, path: Path) -> None:
+        try:
+            environment = (path / "environ").read_bytes().split(b"\0")
+            status = dict(line.split(":", 1) for line in (path / "status").read_text().splitlines())
+        except OSError:
+            return
+        rank = next((v[5:].decode() for v in environment if v.startswith(b"RANK=")), None)
+        if rank is None or int(status["PPid"]) != self.agent or "VmHWM" not in status:
+            return
+        kept = self.peaks.setdefault(rank, {"all": 0.0, "own": 0.0})
+        kept["all"] = max(kept["all"], int(status["VmHWM"].split()[0]) / 1024)
+        kept["own"] = max(kept["own"], int(status["RssAnon"].split()[0]) / 1024)
+
+
+def row(source: Path, megabytes: int, ranks: int) -> tuple[str, ...]:
+    """Prepare and train."""
+    with tempfile.TemporaryDirectory() as folder:
+        text = Path(folder) / "text.txt"
+        lengthen(source, megabytes, text)
+        config = Path(folder) / "long.yaml"
+        config.write_text("")
+        begun = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
+             str(ranks), "-m", "lstmgen", "train", str(config), f"data.train={text}", *SETTINGS,
+             "-q", "--runs-dir", str(Path(folder) / "runs")],
+            stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        watcher = Watcher(process.pid)
+        watcher.start()
+        run = Path((process.stdout or sys.stdin).readline().strip())
+        prepared = time.perf_counter() - begun
+        if process.wait():
+            raise SystemExit("a rank has failed")
+        watcher.join()
+        rows = read_run(run).rows
+    peaks = [watcher.peaks[str(rank)] for rank in range(ranks)]
+    return (
+        f"{megabytes:,} MB",
+        f"{prepared:,.0f} s",
+        rows[-1]["step"],
+        " / ".join(f"{peak['all']:,.0f}" for peak in peaks) + " MB",
+        " / ".join(f"{peak['own']:,.0f}" for peak in peaks) + " MB",
+    )
+
+
+def main() -> None:
+    """Measure each length."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--text", type=Path, required=True)
+    parser.add_argument("--megabytes", type=int, nargs="+", default=[1, 1_000])
+    parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
+    given = parser.parse_args()
+    rows = [row(given.text.resolve(), size, given.ranks) for size in given.megabytes]
+    heads = ("text", "until the run begins", "steps", "peak of each rank", "of it, not of files")
+    command = "python benchmarks/long_text.py --text ... --megabytes "
+    command += " ".join(map(str, given.megabytes)) + f" --ranks {given.ranks} --write"
+    report("long text", command, heads, rows, write=given.write)
+
+
+if __name__ == "__main__":
+    main()
