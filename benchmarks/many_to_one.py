@@ -5,17 +5,22 @@
 VENV is a virtual environment of its own with keras and tensorflow. Both sides read
 windows of 20 words of the bundled stories in random order and predict the next one:
 word vectors of 128, two layers of 128 units, a softmax of its own matrix, batches of
-64, Adam, no dropout. They take turns as whole programs; a rate leaves start-up out.
+64, Adam, no dropout. They take turns as whole programs; a rate leaves start-up out. What the
+kernels of the two layers alone would do, forwards and back, stands beside: the bound of any
+program that calls torch's.
 """
 
 import argparse
 import csv
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
+import torch
 from measure import by_turns, compared
 from report import report
 
@@ -29,6 +34,18 @@ SIZES = (
     "train.order=random", "train.window=20", "train.stride=1", "train.batch_size=64",
     "data.valid_fraction=0", "data.copy_index=false", f"train.max_steps={STEPS}",
 )  # fmt: skip
+
+
+def kernels() -> float:
+    """Windows per second of two LSTM layers' kernels in bfloat16, one after the other."""
+    layer = torch.nn.LSTM(128, 128, batch_first=True, dtype=torch.bfloat16)
+    words = torch.randn(64, 20, 128, dtype=torch.bfloat16, requires_grad=True)
+    taken = []
+    for _ in range(STEPS):
+        begun = time.perf_counter()
+        layer(words)[0].sum().backward()
+        taken.append(time.perf_counter() - begun)
+    return 64 / (2 * statistics.median(taken))
 
 
 def main() -> None:
@@ -64,11 +81,12 @@ def main() -> None:
             rates = [float(row["words_per_second"]) for row in rows]
             return len(rates) / sum(1 / rate for rate in rates)
 
-        sides = [keras, lambda: ours("bf16"), lambda: ours("fp32")]
-        theirs, rounded, exact = by_turns(sides, turns=TURNS)
+        sides = [keras, lambda: ours("bf16"), lambda: ours("fp32"), kernels]
+        theirs, rounded, exact, bound = by_turns(sides, turns=TURNS)
     rows = [
         ("bf16 products", *compared(rounded, theirs, "windows/s")),
         ("fp32", *compared(exact, theirs, "windows/s")),
+        ("(torch's bf16 LSTM kernels alone)", *compared(bound, theirs, "windows/s")),
     ]
     heads = ("lstmgen with", "lstmgen", "Keras", "ratio (range)")
     command = "python benchmarks/many_to_one.py --keras ... --write"
