@@ -56,9 +56,7 @@ def train_together(
             given = overrides if resume else []
             events = resume_run(run, given, runs=runs, asked=asked, world=world)
         else:
-            # The first rank prepares the text; the others find it, or prepare their machine's own.
-            first = ranks.together(world, lambda: ready() if world.leads else None)
-            loaded, corpus = ranks.together(world, lambda: first or ready())
+            loaded, corpus = ranks.in_turn(world, ready)
             events = train_run(loaded, corpus, name=name, runs=runs, asked=asked, world=world)
         if world.leads:
             watch(events, console, asked)
@@ -83,7 +81,8 @@ def _told_once() -> "Iterator[None]":
         if leads():
             raise LstmgenError(
                 "another rank has ended. Checkpoints saved before are intact: go on with "
-                "--resume, or let torchrun do it with --max-restarts"
+                "--resume, or let torchrun do it with --max-restarts "
+                f"({str(error).splitlines()[0]})"
             ) from None
         raise typer.Exit(LstmgenError.exit_code) from None
 

@@ -69,4 +69,4 @@ def watch(events: "Iterator[Event]", console: "TrainingConsole", asked: "Asked")
                 asked.stop = asked.stop or signal.SIGPIPE
             interrupted = isinstance(event, Finished) and event.interrupted
     if interrupted:
-        raise typer.Exit(128 + asked.stop)
+        raise typer.Exit(128 + (asked.stop or signal.SIGTERM))  # another rank may have heard it

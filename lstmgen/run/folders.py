@@ -109,19 +109,20 @@ def newest_run(runs: Path) -> Path:
 
 
 def run_of_job(runs: Path, job: str) -> Path | None:
-    """The run that torchrun's processes had begun before they were started anew.
+    """The newest run that torchrun's processes had begun before they were started anew.
 
     Returns:
         None where it had not come to its first checkpoint.
     """
-    for path in sorted(runs.glob(f"*/{ENVIRONMENT}")):
+    found = []
+    for path in runs.glob(f"*/{ENVIRONMENT}"):
         try:
-            found = json.loads(path.read_bytes()).get("job")
-        except (OSError, ValueError, AttributeError):
+            facts = json.loads(path.read_bytes())
+            if facts["job"] == job and checkpoint.saved_steps(path.parent / CHECKPOINTS):
+                found.append((str(facts["started"]), path.parent))
+        except (OSError, ValueError, KeyError, TypeError):
             continue
-        if found == job and checkpoint.saved_steps(path.parent / CHECKPOINTS):
-            return path.parent
-    return None
+    return max(found)[1] if found else None
 
 
 def find_step(given: Path | None, runs: Path) -> Path:

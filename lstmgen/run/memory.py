@@ -16,10 +16,13 @@ LIMITS = (  # of a container
 FLOAT = 4  # bytes
 
 
-def refuse_beyond_memory(config: Config, *, vocab_size: int) -> None:
+def refuse_beyond_memory(config: Config, *, vocab_size: int, ranks: int = 1) -> None:
     """Refuse a training that this machine's memory cannot hold.
 
     Only what is certain is counted: weights, gradients and what the optimiser remembers.
+
+    Args:
+        ranks: how many processes of this machine hold all of that.
 
     Raises:
         UsageError: with the sizes, what they need and what there is.
@@ -27,12 +30,13 @@ def refuse_beyond_memory(config: Config, *, vocab_size: int) -> None:
     model, train = config.model, config.train
     weights = least_weights(config, vocab_size=vocab_size)
     copies = 2 + MOMENTS[train.optimizer] + (train.average is not None)
-    needed, there = FLOAT * weights * copies, memory()
+    needed, there = ranks * FLOAT * weights * copies, memory()
     if needed <= there:
         return
+    each = f", in each of {ranks} ranks" if ranks > 1 else ""
     raise UsageError(
         f"training needs {needed / 1e9:,.1f} GB of memory at the least ({weights:,} weights, "
-        f"{copies} numbers for each), this machine has {there / 1e9:,.1f}. Lower "
+        f"{copies} numbers for each{each}), this machine has {there / 1e9:,.1f}. Lower "
         f"model.hidden_sizes ({model.hidden_sizes}), model.embedding_dim "
         f"({model.embedding_dim:,}) or data.vocabulary_size (now {vocab_size:,} words)"
     )

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from lstmgen import __version__
@@ -37,7 +38,16 @@ def job_name() -> str:
     if "RANK" not in os.environ:
         return ""
     given = os.environ.get("TORCHELASTIC_RUN_ID", "none")
-    return f"{given} {socket.gethostname()} {os.getppid()}"
+    return f"{given} {socket.gethostname()} {os.getppid()} {_begun(os.getppid())}"
+
+
+def _begun(process: int) -> str:
+    """When a process began, as Linux counts it: in containers the numbers come again."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return status.rpartition(")")[2].split()[19]
 
 
 def together(world: "World", prepare: Callable[[], T]) -> T:
@@ -46,19 +56,40 @@ def together(world: "World", prepare: Callable[[], T]) -> T:
     Raises:
         LstmgenError: what the first rank that failed says, on all of them.
     """
-    done, error = None, None
+    if world.size == 1:
+        return prepare()
+    done, problem = None, None
     try:
         done = prepare()
-    except LstmgenError as caught:
-        if world.size == 1:
-            raise
-        error = caught
-    told = world.everybody(None if error is None else (error.exit_code, str(error)))
+    except LstmgenError as error:
+        problem = error.exit_code, str(error)
+    except OSError as error:
+        problem = LstmgenError.exit_code, str(error)
+    told = world.everybody(problem)
     for rank, problem in enumerate(told):
         if problem is not None:
             code, message = problem
             raise _with_code(f"rank {rank}: {message}" if rank else message, code)
     return done  # type: ignore[return-value]
+
+
+def in_turn(world: "World", prepare: Callable[[], T]) -> T:
+    """Do something first by the first rank, then by the first of each machine, then by all.
+
+    What one has written, the next ones find.
+
+    Raises:
+        LstmgenError: likewise.
+    """
+    done: list[T] = []
+
+    def mine() -> None:
+        if turn and not done:
+            done.append(prepare())
+
+    for turn in (world.leads, world.local_rank == 0, True):  # noqa: B007 (mine reads it)
+        together(world, mine)
+    return done[0]
 
 
 def refuse_differences(world: "World", facts: Mapping[str, object]) -> None:

@@ -99,6 +99,7 @@ def make_ready(config: Config, corpus: Corpus, world: World = ALONE) -> Ready:
     """
     settings = config.train
     device = devices.choose_device(settings.device)
+    world.check_device(device)
     threads, threads_notice = world.threads(settings.threads)
     devices.set_up(device, threads=threads)
     fit = fit_to_text(
@@ -111,7 +112,7 @@ def make_ready(config: Config, corpus: Corpus, world: World = ALONE) -> Ready:
     world.check_fit(batch_size=fit.batch_size, accumulate=fit.accumulate)
     plan = _plan(config, corpus, fit)
     if device.type == "cpu":
-        refuse_beyond_memory(config, vocab_size=len(corpus.vocabulary))
+        refuse_beyond_memory(config, vocab_size=len(corpus.vocabulary), ranks=world.local_size)
     model = build_model(config.model, corpus.vocabulary, seed=settings.seed).to(device)
     optimizer = build_optimizer(
         model,

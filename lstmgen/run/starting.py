@@ -18,7 +18,7 @@ from lstmgen.run import folders
 from lstmgen.run.events import Created, Event
 from lstmgen.run.keeping import CHANGEABLE, refuse_small_disk
 from lstmgen.run.preparing import prepare_text
-from lstmgen.run.ranks import job_name, refuse_differences, together
+from lstmgen.run.ranks import in_turn, job_name, refuse_differences, together
 from lstmgen.run.setup import Ready, make_ready
 from lstmgen.run.signals import Asked
 from lstmgen.run.training import Session, most_checkpoints
@@ -41,7 +41,8 @@ def train(
     """
     config = loaded.config
     ready = together(world, lambda: _ready_to_start(config, corpus, runs, world))
-    refuse_differences(world, {"config": dump(config, portable=True), "text": corpus.fingerprint})
+    facts = {"text": corpus.fingerprint, "precision (train.precision)": ready.bf16}
+    refuse_differences(world, {"config": dump(config, portable=True), **facts})
 
     def create() -> Path | None:
         if not world.leads:
@@ -75,23 +76,33 @@ def resume(
         world: the processes that train together; they all see the run's folder, and may be
             others in number than before.
     """
-    run = folders.newest_run(runs) if given is None else given
-    if not (run / folders.RESOLVED).is_file():
-        raise CheckpointError(f"{run}: is no run folder, there is nothing to go on from")
-    _refuse_overrides(overrides)
+    run = together(world, lambda: _run_to_resume(given, overrides, runs))
     with folders.locked(run) if world.leads else nullcontext():
-        if not checkpoint.saved_steps(run / folders.CHECKPOINTS):
-            raise CheckpointError(f"{run}: holds no checkpoint to go on from")
-        config = load(run / folders.RESOLVED, overrides).config
-        corpus = together(world, lambda: _same_text(config, run))
+        config = together(world, lambda: _config_to_resume(run, overrides))
+        corpus = in_turn(world, lambda: _same_text(config, run))
         ready = together(world, lambda: make_ready(config, corpus, world))
         session = Session(run, ready, asked, world)
         together(world, session.restore)
-        refuse_differences(world, {"checkpoint": session.progress.step})
+        same = {"config": dump(config, portable=True), "precision (train.precision)": ready.bf16}
+        refuse_differences(world, {"checkpoint": session.progress.step, **same})
         if overrides and world.leads:  # so that the next resumption knows of them
             folders.replace_text(run / folders.RESOLVED, dump(config))
         yield Created(run)
         yield from session.events(resumed=True)
+
+
+def _run_to_resume(given: Path | None, overrides: list[str], runs: Path) -> Path:
+    run = folders.newest_run(runs) if given is None else given
+    if not (run / folders.RESOLVED).is_file():
+        raise CheckpointError(f"{run}: is no run folder, there is nothing to go on from")
+    _refuse_overrides(overrides)
+    return run
+
+
+def _config_to_resume(run: Path, overrides: list[str]) -> Config:
+    if not checkpoint.saved_steps(run / folders.CHECKPOINTS):
+        raise CheckpointError(f"{run}: holds no checkpoint to go on from")
+    return load(run / folders.RESOLVED, overrides).config
 
 
 def _same_text(config: Config, run: Path) -> Corpus:

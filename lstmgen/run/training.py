@@ -53,7 +53,9 @@ class Session:
         self.config, self.corpus = ready.config, ready.corpus
         self.plan, self.until, self.trainee = ready.plan, ready.until, ready.trainee
         self.records = Records(run, writes=world.leads)
-        self.index, self.index_notice = index_copies(self.config.data, self.corpus)
+        self.index, self.index_notice = (
+            index_copies(self.config.data, self.corpus) if world.leads else (None, "")
+        )
         self.keeper = Keeper(
             run,
             self.config,
@@ -83,7 +85,7 @@ class Session:
     def events(self, *, resumed: bool) -> Iterator[Event]:
         """The whole of the training."""
         # Not before a resumption is known to be one of the same text.
-        if self.index is not None and self.world.leads:
+        if self.index is not None:
             arrays = self.index.to_arrays()
             self.keeper.copy_index = checkpoint.write_shared(
                 self.run / checkpoint.COPY_INDEX, arrays
@@ -94,7 +96,8 @@ class Session:
         for notice in (*self.corpus.notices, *decided):
             if notice:
                 yield Notice(notice)
-        yield self._card(resumed=resumed)
+        if self.world.leads:  # it counts n-grams
+            yield self._card(resumed=resumed)
         self.told_to = self._hear()
         reason = self._limit_reached()
         due = bool(reason) or self._due(self.config.train.eval_every)
@@ -219,7 +222,8 @@ class Session:
             return
         unknown, zero_state = self.corpus.vocabulary.unknown_id, None
 
-        def going() -> bool:
+        def going() -> bool:  # asked as often by every rank: windows depend on the text alone
+            self.told_to = self.told_to._replace(stop=self.world.agree(self.asked.stop)[0])
             return not self.stopping
 
         with self.trainee.averaged() as model:
@@ -230,6 +234,8 @@ class Session:
                 ).perplexity
         if self.stopping:
             return
+        # All go by the first rank's figures: another machine may round otherwise.
+        result, zero_state = self.world.everybody((result, zero_state))[0]
         self.progress.evaluated = self.progress.step
         best = self.progress.record(result.nats_per_word)
         if self.trainee.average is not None:
@@ -290,8 +296,9 @@ class Session:
             more = max(1, most_checkpoints(self.config, self.ready) - there)
             refuse_small_disk(self.run, self.trainee, checkpoints=more)
         self.records.drop_after(self.progress.step)
-        rows = self.records.rows()
-        self.seconds_before = max((row["seconds"] or 0.0 for row in rows), default=0.0)
+        if self.world.leads:
+            rows = self.records.rows()
+            self.seconds_before = max((row["seconds"] or 0.0 for row in rows), default=0.0)
 
     def _precision_changed(self) -> str:
         """What a resumption on another machine, or with another torch, has to say."""
@@ -323,7 +330,7 @@ class Session:
         """What signals and clocks say, to all ranks alike, between two steps."""
         minutes = self.config.train.max_minutes
         late = time.monotonic() - self.keeper.saved_at > SAVE_SECONDS
-        over = minutes is not None and self._seconds() >= minutes * 60
+        over = self.world.leads and minutes is not None and self._seconds() >= minutes * 60
         return Told(*self.world.agree(self.asked.stop, self.asked.save or late, over))
 
     @property

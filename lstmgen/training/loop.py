@@ -232,7 +232,9 @@ def _accumulate(
                 if nats is not None:
                     total += nats
     norm = get_total_norm(p.grad for p in model.parameters() if p.grad is not None)
-    sums = torch.stack([world.total(total), norm.double() * world.size / words])
+    norm = norm.double() * world.size / words
+    # The first rank's norm, so that machines that round it otherwise take the same step.
+    sums = world.total(torch.stack([total, norm if world.leads else torch.zeros_like(norm)]))
     trainee.failed = trainee.failed.to(device) | ~sums.isfinite().all()
     return sums
 

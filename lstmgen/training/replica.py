@@ -20,6 +20,7 @@ Compression = Literal["bf16", "powersgd"]
 # PowerSGD (Vogels et al. 2019) sends a matrix as two of this many columns, and adds what that
 # leaves out to the next step's. Its first steps travel in full, or it would follow noise.
 POWER_RANK, FULL_STEPS = 16, 100
+BUCKET_MB = 25  # of gradients that travel together: torch's own choice
 
 
 class Penalties(NamedTuple):
@@ -65,7 +66,11 @@ class Reader(nn.Module):
 
 
 class _Shared(nn.Module):
-    """The same for a rank that may have no word to score: it takes part all the same."""
+    """The same for a rank that may have no word to score: it takes part all the same.
+
+    But for an adaptive softmax: torch's engine finds which of its tails no rank has used,
+    and those the optimiser leaves alone, as where one process trains.
+    """
 
     def __init__(self, reader: Reader) -> None:
         super().__init__()
@@ -77,7 +82,9 @@ class _Shared(nn.Module):
         """Likewise; without a word the cost is 0 and so are all gradients."""
         cost, nats, states = self.reader(*args, **kwargs)
         if cost is None:
-            cost = torch.stack([p.sum() * 0 for p in self.reader.parameters()]).sum()
+            named = self.reader.named_parameters()
+            used = [p for name, p in named if not name.startswith("model.adaptive.")]
+            cost = torch.stack([p.sum() * 0 for p in used]).sum()
         return cost, nats, states
 
 
@@ -95,6 +102,7 @@ def replicated(
     engine = DistributedDataParallel(
         _Shared(reader),
         gradient_as_bucket_view=True,
+        bucket_cap_mb=BUCKET_MB,
         find_unused_parameters=model.adaptive is not None,  # a step may have no rare word
         **options,
     )
@@ -110,7 +118,7 @@ def _compress(engine: DistributedDataParallel, compression: Compression | None) 
         state = PowerSGDState(
             None, matrix_approximation_rank=POWER_RANK, start_powerSGD_iter=FULL_STEPS
         )
-        engine.register_comm_hook(state, powerSGD_hook)
+        engine.register_comm_hook(state, _send_columns)
 
 
 def _round_to_bf16(
@@ -120,6 +128,20 @@ def _round_to_bf16(
     """torch's own hook by another name: by its own it is refused without NCCL, though gloo
     sums bfloat16 too."""
     return bf16_compress_hook(group, bucket)
+
+
+def _send_columns(
+    state: PowerSGDState,
+    bucket: distributed.GradBucket,  # type: ignore[name-defined]
+) -> torch.futures.Future[Tensor]:
+    """torch's own hook, one bucket after another.
+
+    It waits for sums within the callbacks of others. By gloo two buckets under way would
+    wait for each other for ever.
+    """
+    done = powerSGD_hook(state, bucket)
+    done.wait()
+    return done
 
 
 def penalise(penalties: Penalties, outputs: Tensor, scored: Tensor, window: Window) -> Tensor | int:

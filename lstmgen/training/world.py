@@ -24,6 +24,7 @@ from lstmgen.model.layers import State
 from lstmgen.windows.window import Window
 
 TIMEOUT = timedelta(minutes=10)  # after which a rank that waits for another gives up
+PATIENCE = timedelta(days=7)  # where one prepares a long text; one that dies is noticed at once
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,16 @@ class World:
     """This process among those that train together; by default there is no other.
 
     Attributes:
-        rank: its number. size: how many there are. local_size: on this machine.
+        rank: its number. size: how many there are.
+        local_rank, local_size: the same among those on this machine.
+        patient: a group that waits for long; None where there is no other process.
     """
 
     rank: int = 0
     size: int = 1
+    local_rank: int = 0
     local_size: int = 1
+    patient: distributed.ProcessGroup | None = None
 
     @property
     def leads(self) -> bool:
@@ -57,6 +62,19 @@ class World:
                 "them a longer text"
             )
 
+    def check_device(self, device: torch.device) -> None:
+        """Make sure that every rank of this machine has a GPU of its own.
+
+        Raises:
+            UsageError: with fewer of them.
+        """
+        there = torch.cuda.device_count()
+        if device.type == "cuda" and self.size > 1 and self.local_size > there:
+            raise UsageError(
+                f"{self.local_size} ranks on this machine have {there} GPUs: start "
+                f"--nproc-per-node {there}, or train on the CPU (train.device=cpu)"
+            )
+
     def threads(self, wanted: int | None) -> tuple[int | None, str]:
         """How many threads a rank takes, and what there is to say of it.
 
@@ -65,9 +83,10 @@ class World:
         Args:
             wanted: as the config says; None leaves the choice.
         """
-        if wanted is not None or self.size == 1 or os.environ.get("OMP_NUM_THREADS") != "1":
+        told = os.environ.get("OMP_NUM_THREADS") != "1" or self.local_size == 1
+        if wanted is not None or told:
             return wanted, ""
-        each = (os.cpu_count() or 1) // self.local_size
+        each = _cores() // self.local_size
         if each < 2:
             return wanted, ""
         return each, f"each of {self.size} ranks takes {each} threads (train.threads says more)"
@@ -117,7 +136,7 @@ class World:
         """The largest of each number on any rank."""
         if self.size == 1:
             return numbers
-        found = torch.tensor(numbers, dtype=torch.int64, device=_device())
+        found = torch.tensor(numbers, dtype=torch.int64)  # on the CPU: it waits for no GPU
         distributed.all_reduce(found, op=distributed.ReduceOp.MAX)
         return tuple(found.tolist())
 
@@ -126,7 +145,7 @@ class World:
         if self.size == 1:
             return [value]
         found: list[Any] = [None] * self.size
-        distributed.all_gather_object(found, value)
+        distributed.all_gather_object(found, value, group=self.patient)
         return found
 
     def _rows_of(self, tensor: Tensor) -> Tensor:
@@ -167,9 +186,10 @@ def joined() -> Iterator[World]:
 
 
 def _join() -> World:
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    local_rank, gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if local_rank < gpus:
+        torch.cuda.set_device(local_rank)
+    backend = "cpu:gloo,cuda:nccl" if gpus else "gloo"
     # torchrun keeps one store over its restarts: the keys of processes that have died would
     # make those that are started anew wait for them.
     store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
@@ -178,11 +198,16 @@ def _join() -> World:
         backend, store=PrefixStore(f"lstmgen/{attempt}", store), rank=rank,
         world_size=size, timeout=TIMEOUT,
     )  # fmt: skip
-    return World(rank, size, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    local_size = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    patient = distributed.new_group(backend="gloo", timeout=PATIENCE)
+    return World(rank, size, local_rank, local_size, patient)
 
 
-def _device() -> torch.device:
-    return torch.device("cuda" if distributed.get_backend() == "nccl" else "cpu")
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _rows(window: Window, span: slice) -> Window:

@@ -30,6 +30,8 @@ CASES = {
     "random_with_a_last_group_of_one": (RandomPlan(LENGTH, 8, 3, 5, 2, 7), ALL_DROPPED, "tied"),
     "random_rows_with_a_rank_left_out": (RandomPlan(LENGTH, 8, 3, 13, 1, 7), ALL_DROPPED, "tied"),
     "adaptive": (StreamPlan(LENGTH, 4, 4, 3, 2), DropoutShares(), "adaptive"),
+    "two_whole_micro_batches_each": (StreamPlan(LENGTH, 4, 4, 3, 4), DropoutShares(), "adaptive"),
+    "adaptive_with_a_rank_left_out": (RandomPlan(LENGTH, 8, 3, 13, 1, 7), ALL_DROPPED, "adaptive"),
 }
 COMPRESSED, COMPRESSIONS = "whole_micro_batches", ("bf16", "powersgd")
 
@@ -74,7 +76,8 @@ if __name__ == "__main__":
             arrays = train(name, world)
             if world.leads:
                 np.savez(Path(sys.argv[1]) / f"{name}.npz", **arrays)
-        replica.POWER_RANK, replica.FULL_STEPS = 1, 2  # these matrices are small
+        # These matrices are small, and several buckets are under way at once in real ones.
+        replica.POWER_RANK, replica.FULL_STEPS, replica.BUCKET_MB = 1, 2, 5e-4
         for compression in COMPRESSIONS:
             arrays = train(COMPRESSED, world, compression)
             if world.leads:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import SOAK, call_cli, train
 from ranked import CASES, COMPRESSED
 from ranked import train as train_alone
@@ -174,7 +175,7 @@ DIFFERENT = """
 import os, sys
 from pathlib import Path
 from lstmgen.cli.app import app
-if os.environ["RANK"] == "1":
+if os.environ["RANK"] == "{rank}":
     {harm}
 app(sys.argv[1:])
 """
@@ -207,10 +208,50 @@ app(sys.argv[1:])
 def test_t28_what_goes_wrong_on_one_rank_is_told_by_the_first(tiny, tmp_path, harm, message):
     """And ends all of them."""
     script = tmp_path / "ranks.py"
-    script.write_text(DIFFERENT.format(harm=harm), encoding="utf-8")
+    script.write_text(DIFFERENT.format(harm=harm, rank=1), encoding="utf-8")
     done = torchrun(script, "train", tiny, cwd=tmp_path)
     told = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.returncode != 0 and len(told) == 1 and message in told[0], done.stderr
+
+
+@pytest.mark.slow
+def test_t28_a_disk_that_is_full_ends_all_ranks(tiny, tmp_path):
+    """What goes wrong where the first rank alone is at work is told once, and nobody hangs."""
+    harm = (
+        "from lstmgen import checkpoint as c; from lstmgen.errors import StorageError as E; "
+        "c.write_checkpoint = lambda *a, **b: (_ for _ in ()).throw(E('no space left here'))"
+    )
+    script = tmp_path / "ranks.py"
+    script.write_text(DIFFERENT.format(harm=harm, rank=0), encoding="utf-8")
+    done = torchrun(script, "train", tiny, cwd=tmp_path, timeout=60)
+    told = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode != 0 and told == ["error: no space left here"], done.stderr
+
+
+@pytest.mark.slow
+def test_t30_a_signal_within_an_evaluation_stops_all_ranks(tiny, tmp_path):
+    """They leave it at the same window; a resumption does it again."""
+    harm = (
+        "import signal; from lstmgen.run import training as t; right = t.evaluate; "
+        "t.evaluate = lambda *a, **b: (os.kill(os.getpid(), signal.SIGTERM), right(*a, **b))[1]"
+    )
+    script = tmp_path / "ranks.py"
+    script.write_text(DIFFERENT.format(harm=harm, rank=1), encoding="utf-8")
+    done = torchrun(script, "train", tiny, "--name", "cut", cwd=tmp_path, timeout=60)
+    (run,) = (tmp_path / "runs").glob("cut-*")
+    progress = progress_of(last(run))
+    assert "lstmgen train --resume" in done.stderr, done.stderr
+    assert progress["step"] > 0 and progress["evaluated"] != progress["step"]
+    call_cli("train", "--resume", run, "-q", cwd=tmp_path, check=0)
+    assert progress_of(last(run))["valid_nats"]
+
+
+def test_t29_more_ranks_than_gpus_are_one_message():
+    """Two ranks would take one GPU, which torch's engine refuses in words of its own."""
+    crowded = world.World(size=2, local_size=torch.cuda.device_count() + 1)
+    with pytest.raises(UsageError, match="ranks on this machine have"):
+        crowded.check_device(torch.device("cuda"))
+    crowded.check_device(torch.device("cpu"))
 
 
 @pytest.mark.parametrize("rank", [0, 1])
