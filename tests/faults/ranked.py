@@ -31,7 +31,8 @@ CASES = {
     "random_rows_with_a_rank_left_out": (RandomPlan(LENGTH, 8, 3, 13, 1, 7), ALL_DROPPED, "tied"),
     "adaptive": (StreamPlan(LENGTH, 4, 4, 3, 2), DropoutShares(), "adaptive"),
     "two_whole_micro_batches_each": (StreamPlan(LENGTH, 4, 4, 3, 4), DropoutShares(), "adaptive"),
-    "adaptive_with_a_rank_left_out": (RandomPlan(LENGTH, 8, 3, 13, 1, 7), ALL_DROPPED, "adaptive"),
+    # 155 windows: the last group is one word for the first rank, so a tail is left alone.
+    "adaptive_with_a_rank_left_out": (RandomPlan(LENGTH, 8, 1, 11, 1, 7), ALL_DROPPED, "adaptive"),
 }
 COMPRESSED, COMPRESSIONS = "whole_micro_batches", ("bf16", "powersgd")
 
