@@ -22,7 +22,12 @@ TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 def rate(ranks: int, recipe: str, text: Path) -> float:
     """Words scored per second by so many ranks."""
     program = LSTMGEN if ranks == 1 else (*TORCHRUN, str(ranks), "-m", "lstmgen")
-    settings = (f"data.train={text}", "data.valid_fraction=0", f"train.max_steps={STEPS}")
+    settings = (
+        f"data.train={text}",
+        "data.valid_fraction=0",
+        "sample.cues=[]",
+        f"train.max_steps={STEPS}",
+    )
     with tempfile.TemporaryDirectory() as runs:
         return train(recipe, *settings, runs=Path(runs), program=program).rate(WARM_STEPS)
 

@@ -4,13 +4,15 @@
 
 A step of N machines that share R sequences takes
 
-    fixed + each * R / N  +  2 (N - 1) / N * bytes / link  +  2 (N - 1) * delay
+    fixed + each * ceil(R / N)  +  2 (N - 1) / N * bytes / link  +  2 (N - 1) * sums * delay
 
 The first two are a machine's own work: what a step costs whatever it reads (the optimiser) and
 what a sequence costs; both are measured, by steps of the recipe's batch and of half of it. The
 rest is the ring in which gradients are summed: each machine sends and gets nearly all bytes
-twice, in 2 (N - 1) rounds. Nothing is taken off for sending while the gradients of other layers
-are still being computed, since most bytes belong to the word vectors, which are finished last.
+twice, in 2 (N - 1) rounds, and so for each of a step's sums (two buckets of gradients, nats and
+signals; three for a bucket by powersgd). Nothing is taken off for sending while the gradients of
+other layers are still being computed, since most bytes belong to the word vectors, which are
+finished last.
 """
 
 import argparse
@@ -30,6 +32,7 @@ from lstmgen.training.replica import POWER_RANK
 
 WARM_STEPS, STEPS = 10, 40
 MACHINES = (1, 2, 4, 10, 30, 100, 300, 1_000)
+SUMS = {"none": 4, "bf16": 4, "powersgd": 8}  # of a step
 MBITS, DELAY = (100, 1_000, 10_000), 2e-4  # of links between machines; seconds of a round
 
 
@@ -54,17 +57,19 @@ class Constants:
         delay: float = DELAY,
     ) -> float:  # fmt: skip
         """Of one step."""
-        work = self.fixed + self.each * sequences / machines
+        work = self.fixed + self.each * math.ceil(sequences / machines)
         share = 2 * (machines - 1) / machines
         link = share * self.sizes[compression] * 8 / (mbits * 1e6)
-        return work + link + 2 * (machines - 1) * delay
+        return work + link + 2 * (machines - 1) * SUMS[compression] * delay
 
     def rate(self, machines: int, *, mbits: float, grown: bool, compression: str = "none") -> float:
-        """Words scored per second.
+        """Words scored per second; NaN where there are more machines than sequences.
 
         Args:
             grown: whether a step has the recipe's sequences on each machine; else they share them.
         """
+        if not grown and machines > self.sequences:
+            return math.nan
         sequences = self.sequences * (machines if grown else 1)
         taken = self.seconds(machines, mbits=mbits, sequences=sequences, compression=compression)
         return sequences * self.words / taken
@@ -141,7 +146,7 @@ def main() -> None:
                     for n in MACHINES
                 ]
                 step = "grows with the machines" if grown else "is shared"
-                cells = [f"{rate:,.0f}" for rate in rates]
+                cells = ["-" if math.isnan(rate) else f"{rate:,.0f}" for rate in rates]
                 rows.append((step, f"{mbits:,} Mbit/s", compression, *cells))
     heads = ("the step", "link", "compression", *(f"{n:,}" for n in MACHINES))
     command = f"python benchmarks/scaling_model.py --text ... --recipe {given.recipe} --write"

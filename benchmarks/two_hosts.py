@@ -62,6 +62,7 @@ def rate(recipe: str, text: Path, compression: str) -> float:
     hook = "null" if compression == "none" else compression
     settings = [f"data.train={text}", "data.valid_fraction=0", "train.epochs=null",
                 f"train.max_steps={warm + STEPS}", f"train.save_every={10**6}",
+                "train.threads=1", "sample.cues=[]",
                 f"train.compression={hook}"]  # fmt: skip
     with tempfile.TemporaryDirectory() as runs:
         started = []
