@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from measure import by_turns, ratios, spread
+from measure import by_turns, ratios, spread, usual_environment
 
 STORIES = Path(__file__).parent.parent / "data" / "stories"
 SMALL = 30.0  # MB up to which one thread is the fastest
@@ -126,7 +126,8 @@ def shell_row(peer: Path) -> tuple[str, ...]:
         (folder / "stories.txt").write_text(text, encoding="utf-8")
         lay_out(folder / "stories.txt", folder / "text")
         saved, data = str(folder / "peer.pt"), ["--data", str(folder / "text")]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": True}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": True,
+                 "env": usual_environment()}  # fmt: skip
         subprocess.run(
             [sys.executable, "main.py", *data, "--epochs", "1", "--dry-run", "--save", saved],
             cwd=program, **quiet,

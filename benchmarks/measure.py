@@ -1,5 +1,6 @@
 """Two sides that do the same by turns, and what their rates say."""
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,12 @@ def by_turns(sides: Sequence[Callable[[], float]], *, turns: int = TURNS) -> lis
         for values, side in zip(kept, sides, strict=True):
             values.append(side())
     return kept
+
+
+def usual_environment() -> dict[str, str]:
+    """The environment of a program that has been started before: Python keeps its bytecode,
+    unless this one is told not to, as containers often are."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
 
 def peak_megabytes() -> float:

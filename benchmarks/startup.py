@@ -3,7 +3,8 @@
     python benchmarks/startup.py            print the table
     python benchmarks/startup.py --write    and put it into benchmarks/RESULTS.md
 
-Each command takes turns with `python -c "import torch"`.
+Each command takes turns with `python -c "import torch"`; it has been started before, so Python has
+its bytecode.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 
-from measure import by_turns, ratios, spread
+from measure import by_turns, ratios, spread, usual_environment
 from report import report
 
 
@@ -23,7 +24,10 @@ def seconds(command: Sequence[str]) -> Callable[[], float]:
 
     def timed() -> float:
         begun = time.perf_counter()
-        subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        subprocess.run(
+            command, capture_output=True, stdin=subprocess.DEVNULL, check=False,
+            env=usual_environment(),
+        )  # fmt: skip
         return time.perf_counter() - begun
 
     return timed
