@@ -181,6 +181,13 @@ app(sys.argv[1:])
 """
 
 
+def harmed(folder, harm, *, rank):
+    """A program that is lstmgen, but for one statement that one rank begins with."""
+    script = folder / "ranks.py"
+    script.write_text(DIFFERENT.format(harm=harm, rank=rank), encoding="utf-8")
+    return script
+
+
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
@@ -207,8 +214,7 @@ app(sys.argv[1:])
 )
 def test_t28_what_goes_wrong_on_one_rank_is_told_by_the_first(tiny, tmp_path, harm, message):
     """And ends all of them."""
-    script = tmp_path / "ranks.py"
-    script.write_text(DIFFERENT.format(harm=harm, rank=1), encoding="utf-8")
+    script = harmed(tmp_path, harm, rank=1)
     done = torchrun(script, "train", tiny, cwd=tmp_path)
     told = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.returncode != 0 and len(told) == 1 and message in told[0], done.stderr
@@ -221,8 +227,7 @@ def test_t28_a_disk_that_is_full_ends_all_ranks(tiny, tmp_path):
         "from lstmgen import checkpoint as c; from lstmgen.errors import StorageError as E; "
         "c.write_checkpoint = lambda *a, **b: (_ for _ in ()).throw(E('no space left here'))"
     )
-    script = tmp_path / "ranks.py"
-    script.write_text(DIFFERENT.format(harm=harm, rank=0), encoding="utf-8")
+    script = harmed(tmp_path, harm, rank=0)
     done = torchrun(script, "train", tiny, cwd=tmp_path, timeout=60)
     told = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.returncode != 0 and told == ["error: no space left here"], done.stderr
@@ -235,8 +240,7 @@ def test_t30_a_signal_within_an_evaluation_stops_all_ranks(tiny, tmp_path):
         "import signal; from lstmgen.run import training as t; right = t.evaluate; "
         "t.evaluate = lambda *a, **b: (os.kill(os.getpid(), signal.SIGTERM), right(*a, **b))[1]"
     )
-    script = tmp_path / "ranks.py"
-    script.write_text(DIFFERENT.format(harm=harm, rank=1), encoding="utf-8")
+    script = harmed(tmp_path, harm, rank=1)
     settings = ("train.eval_every=10", "--name", "cut")
     done = torchrun(script, "train", tiny, *settings, cwd=tmp_path, timeout=60)
     (run,) = (tmp_path / "runs").glob("cut-*")
