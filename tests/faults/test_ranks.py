@@ -70,7 +70,8 @@ def test_t31_compressed_gradients_keep_the_ranks_equal(by_two, compression, off)
 
 @pytest.mark.slow
 def test_t31_a_run_goes_on_with_another_number_of_ranks(tiny, tmp_path):
-    """Begun by two and ended by one: the losses of one alone, and one speaks for both."""
+    """Begun by two, gone on with by one, ended by two: the losses of one alone, and one speaks
+    for both."""
     settings = ("train.precision=fp32", "train.max_steps=40", "train.eval_every=20",
                 "train.schedule=constant", "train.warmup_steps=0")  # fmt: skip
     done = torchrun("-m", "lstmgen", "train", tiny, *settings, "train.max_steps=20",
@@ -79,7 +80,9 @@ def test_t31_a_run_goes_on_with_another_number_of_ranks(tiny, tmp_path):
     run = tmp_path / done.stdout.strip()
     assert len(done.stdout.splitlines()) == 1 and done.stderr.count("lstmgen train\n") == 1
     assert json.loads((run / "environment.json").read_text())["ranks"] == 2
-    call_cli("train", "--resume", run, "train.max_steps=40", "-q", cwd=tmp_path, check=0)
+    call_cli("train", "--resume", run, "train.max_steps=30", "-q", cwd=tmp_path, check=0)
+    done = torchrun("-m", "lstmgen", "train", "--resume", run, "train.max_steps=40", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     straight = train(tiny, *settings, cwd=tmp_path, name="straight")
     nats = [
         [float(line.split(",")[3]) for line in (each / "metrics.csv").read_text().splitlines()[1:]]
