@@ -187,6 +187,8 @@ class TrainingConsole:
         ]
         if card.valid_tokens and card.unknown_share:
             rows.insert(2, ("unknown words", f"{figures.share(card.unknown_share)} of validation"))
+        if card.shared:
+            rows.insert([name for name, _ in rows].index("steps"), ("shared by", card.shared))
         if card.resumed_at is not None:
             rows.append(("resumed at", f"step {card.resumed_at:,}"))
         self._card("lstmgen train", rows)

@@ -8,10 +8,11 @@ from lstmgen.ngrams.kneser_ney import USUAL, build_unigram
 from lstmgen.run.counting import count_ngrams
 from lstmgen.run.events import Started
 from lstmgen.run.setup import Ready
+from lstmgen.training.world import World
 
 
-def start_card(run: Path, ready: Ready, *, resumed_at: int | None) -> Started:
-    """The card of a training that is ready."""
+def start_card(run: Path, ready: Ready, world: World, *, resumed_at: int | None) -> Started:
+    """The card of a training that is ready, by the processes that share its steps."""
     config, corpus, fit = ready.config, ready.corpus, ready.fit
     vocabulary, valid = corpus.vocabulary, corpus.valid
     unigram = ngram = math.nan
@@ -35,6 +36,7 @@ def start_card(run: Path, ready: Ready, *, resumed_at: int | None) -> Started:
         order=config.train.order,
         batch_size=fit.batch_size,
         accumulate=fit.accumulate,
+        shared=world.share(batch_size=fit.batch_size, accumulate=fit.accumulate),
         epochs=ready.epochs,
         steps=ready.until,
         device=ready.device,

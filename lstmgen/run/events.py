@@ -25,6 +25,7 @@ class Started:
     Attributes:
         parameters: trained numbers.
         output: softmax or adaptive, as the config says: their perplexities are two models'.
+        shared: who of several ranks reads what of a step; empty where one process trains.
         uniform, unigram, ngram: perplexities to beat, on the validation text; NaN where there
             is none. The last two are Kneser-Ney models', of order 1 and ``ngram_order``.
         resumed_at: the step from which training goes on; None at a fresh start.
@@ -45,6 +46,7 @@ class Started:
     order: str
     batch_size: int
     accumulate: int
+    shared: str
     epochs: float
     steps: int
     device: str

@@ -359,6 +359,7 @@ class Session:
         card = start_card(
             self.run,
             self.ready,
+            self.world,
             resumed_at=self.progress.step if resumed else None,
         )
         self.records.add_event("started", self.progress.step, asdict(card) | {"run": ""})

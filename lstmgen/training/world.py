@@ -62,6 +62,17 @@ class World:
                 "them a longer text"
             )
 
+    def share(self, *, batch_size: int, accumulate: int) -> str:
+        """Who reads what of a step, in words; empty without other ranks."""
+        if self.size == 1:
+            return ""
+        if accumulate % self.size == 0:
+            each = accumulate // self.size
+            return f"{self.size} ranks, each {each} of its {accumulate} micro-batches"
+        few, many = batch_size // self.size, -(-batch_size // self.size)
+        each_rank = f"{few}" if few == many else f"{few} or {many}"
+        return f"{self.size} ranks, each {each_rank} of the {batch_size} rows of a micro-batch"
+
     def check_device(self, device: torch.device) -> None:
         """Make sure that every rank of this machine has a GPU of its own.
 

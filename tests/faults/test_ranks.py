@@ -80,6 +80,7 @@ def test_t31_a_run_goes_on_with_another_number_of_ranks(tiny, tmp_path):
     run = tmp_path / done.stdout.strip()
     assert len(done.stdout.splitlines()) == 1 and done.stderr.count("lstmgen train\n") == 1
     assert json.loads((run / "environment.json").read_text())["ranks"] == 2
+    assert "  shared by           2 ranks, each " in done.stderr
     call_cli("train", "--resume", run, "train.max_steps=30", "-q", cwd=tmp_path, check=0)
     done = torchrun("-m", "lstmgen", "train", "--resume", run, "train.max_steps=40", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -252,6 +253,18 @@ def test_t30_a_signal_within_an_evaluation_stops_all_ranks(tiny, tmp_path):
     assert progress["step"] == 10 and progress["evaluated"] != 10
     call_cli("train", "--resume", run, "-q", cwd=tmp_path, check=0)
     assert progress_of(last(run))["valid_nats"]
+
+
+def test_the_start_card_says_who_reads_what():
+    """Whole micro-batches where accumulate divides by the ranks, else rows of each."""
+    three = world.World(size=3)
+    assert world.ALONE.share(batch_size=8, accumulate=3) == ""
+    said = "3 ranks, each 2 of its 6 micro-batches"
+    assert three.share(batch_size=8, accumulate=6) == said
+    said = "3 ranks, each 2 or 3 of the 8 rows of a micro-batch"
+    assert three.share(batch_size=8, accumulate=4) == said
+    said = "3 ranks, each 3 of the 9 rows of a micro-batch"
+    assert three.share(batch_size=9, accumulate=1) == said
 
 
 def test_t29_more_ranks_than_gpus_are_one_message():
