@@ -26,7 +26,7 @@ from lstmgen.training.replica import FULL_STEPS
 HOSTS = ("lstmgen-a", "lstmgen-b")
 ADDRESSES = ("10.77.0.1", "10.77.0.2")
 PORT = "29512"
-WARM_STEPS, STEPS = 8, 30
+WARM_STEPS, STEPS = 6, 20
 COMPRESSIONS = ("none", "bf16", "powersgd")
 
 
