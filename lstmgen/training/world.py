@@ -24,7 +24,7 @@ from lstmgen.model.layers import State
 from lstmgen.windows.window import Window
 
 TIMEOUT = timedelta(minutes=10)  # after which a rank that waits for another gives up
-PATIENCE = timedelta(days=7)  # where one prepares a long text; one that dies is noticed at once
+PATIENCE = timedelta(days=1)  # where one prepares a long text; one that dies is noticed at once
 
 
 @dataclass(frozen=True)
