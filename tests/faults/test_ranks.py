@@ -200,7 +200,11 @@ def harmed(folder, harm, *, rank):
             "rank 1 has another config than rank 0",
             marks=pytest.mark.slow,
         ),
-        ("sys.argv.append('data.train=gone.txt')", "rank 1: data.train = "),
+        pytest.param(
+            "sys.argv.append('data.train=gone.txt')",
+            "rank 1: data.train = ",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             "from lstmgen.run import ranks; ranks.__version__ = '0.0.9'",
             "rank 1 has another version of lstmgen than rank 0",
