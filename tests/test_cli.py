@@ -201,6 +201,7 @@ def test_evaluate_prints_its_figures(trained):
     assert "none of its 3 words is known, nothing to score" in none.stderr
 
 
+@pytest.mark.slow
 def test_evaluate_adapts_by_what_was_tuned_on_validation(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("lstmgen.evaluation.adapting.WINDOWS", (50,))
     monkeypatch.setattr("lstmgen.evaluation.adapting.RATES", {"rms": (0.01,), "sgd": (0.1,)})
@@ -325,6 +326,7 @@ def test_a_tie_without_projection_is_told_of(trained):
     assert "have one size" not in done.stderr
 
 
+@pytest.mark.slow
 def test_t38_standard_input_can_be_the_text_and_the_run_goes_on_without_it(tmp_path):
     """It is read once, and kept beside the runs."""
     done = run_cli("train", "fable", "data.train=-", *FAST, "-q", cwd=tmp_path, stdin=STORY * 3,

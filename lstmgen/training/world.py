@@ -6,6 +6,7 @@ rank decides must be decided by all at the same step, or the others wait for eve
 a signal or a clock says to one of them is told to all (``agree``).
 """
 
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -192,6 +193,9 @@ def joined() -> Iterator[World]:
     try:
         yield world
     finally:
+        # torch's engine stands in cycles, and holds the group: only when it has gone do the
+        # group's threads end, which must not meet an interpreter that is being taken down.
+        gc.collect()
         with suppress(RuntimeError):  # another rank may have gone first
             distributed.destroy_process_group()
 

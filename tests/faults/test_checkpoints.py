@@ -316,6 +316,7 @@ app(sys.argv[2:])
 """
 
 
+@pytest.mark.slow
 def test_t11_the_kernel_refuses_to_write_on(tiny, tmp_path):
     """A real limit on the size of files stops a save: the checkpoint before it is intact."""
     run = train(tiny, "train.max_steps=20", cwd=tmp_path)

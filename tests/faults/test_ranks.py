@@ -165,6 +165,7 @@ def test_t30_a_signal_stops_all_ranks_at_one_step(tiny, tmp_path):
     call_cli("train", "--resume", run, f"train.max_steps={step + 2}", "-q", cwd=tmp_path, check=0)
 
 
+@pytest.mark.slow
 def test_t29_more_ranks_than_streams_are_one_message(tiny, tmp_path):
     """From one rank, without a hang, with nothing left behind."""
     settings = ("train.batch_size=1", "train.accumulate=1")

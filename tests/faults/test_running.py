@@ -127,6 +127,7 @@ def test_t20_a_second_signal_stops_at_once(second, code):
     assert (done.returncode, done.stdout) == (code, "still here\n")
 
 
+@pytest.mark.slow
 def test_t21_a_closed_stdout_is_no_traceback(tiny, tmp_path):
     """As where a shell says >&-."""
     program = f'"{sys.executable}" -m lstmgen train {tiny} train.epochs=1'
