@@ -83,12 +83,14 @@ def in_turn(world: "World", prepare: Callable[[], T]) -> T:
     """
     done: list[T] = []
 
-    def mine() -> None:
-        if turn and not done:
-            done.append(prepare())
+    def act() -> None:
+        done.append(prepare())
 
-    for turn in (world.leads, world.local_rank == 0, True):  # noqa: B007 (mine reads it)
-        together(world, mine)
+    def wait() -> None:
+        pass
+
+    for mine in (world.leads, world.local_rank == 0, True):
+        together(world, act if mine and not done else wait)
     return done[0]
 
 
