@@ -66,15 +66,13 @@ def penalise_repeats(scores: Scores, recent: Sequence[Collection[int]], penalty:
 def apply_temperature(scores: Scores, temperature: float) -> Scores:
     """Divide by the temperature; at 0 the likeliest word alone remains (the first, at a tie)."""
     best = scores.max(axis=1, keepdims=True)
-    if temperature == 1 and np.isfinite(best).all():
-        shifted: Scores = scores - best
-        return shifted
-    top = np.where(np.isfinite(best), 0.0, -np.inf)  # of a row that has nothing left, nothing
     if temperature > 0:
         with np.errstate(over="ignore", invalid="ignore"):
-            cooled = (scores - best) / temperature  # best first: 1e-300 must not overflow it
-        kept: Scores = np.where(scores == best, top, cooled)
-        return kept
+            cooled: Scores = scores - best  # best first: 1e-300 must not overflow it
+            cooled /= temperature
+        cooled[np.isinf(best[:, 0])] = -np.inf  # of a row that has nothing left, nothing
+        return cooled
+    top = np.where(np.isfinite(best), 0.0, -np.inf)
     only = np.full_like(scores, -np.inf)
     np.put_along_axis(only, scores.argmax(axis=1)[:, None], top, axis=1)
     return only

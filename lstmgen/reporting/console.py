@@ -180,6 +180,7 @@ class TrainingConsole:
             ),
             ("window", f"{card.window} words, {card.stride} scored ({kind}), {card.order}"),
             ("one step", f"{batch}, {scored:,} words scored"),
+            *([("shared by", card.shared)] if card.shared else []),
             ("steps", f"{card.steps:,} ({card.epochs:g} epochs)"),
             ("device", card.device),
             ("perplexity to beat", beat),
@@ -187,8 +188,6 @@ class TrainingConsole:
         ]
         if card.valid_tokens and card.unknown_share:
             rows.insert(2, ("unknown words", f"{figures.share(card.unknown_share)} of validation"))
-        if card.shared:
-            rows.insert([name for name, _ in rows].index("steps"), ("shared by", card.shared))
         if card.resumed_at is not None:
             rows.append(("resumed at", f"step {card.resumed_at:,}"))
         self._card("lstmgen train", rows)
