@@ -41,7 +41,7 @@ def main() -> None:
     program, rows = [sys.executable, "-m", "lstmgen"], []
     with tempfile.TemporaryDirectory() as runs:
         subprocess.run(
-            [*program, "train", "story", "train.max_steps=20", "-q", "--runs-dir", runs],
+            [*program, "train", "story", "train.max_steps=200", "-q", "--runs-dir", runs],
             check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         words = ["--words", "200", "--stop", "words", "--runs-dir", runs]

@@ -144,6 +144,29 @@ def test_top_p_keeps_the_fewest_words_that_reach_p(p, kept):
     assert left(keep_top_p(SCORES, p)) == kept
 
 
+def test_the_filters_keep_what_a_ranking_by_score_and_id_keeps():
+    """Rows of whole numbers as weights, with ties and words that are out, and p between two of
+    their sums, so that rounding decides nothing."""
+    generator = np.random.default_rng(4)
+    for _ in range(300):
+        rows, words = generator.integers(1, 5), generator.integers(1, 60)
+        weights = generator.integers(0, 6, size=(rows, words)) ** 3
+        with np.errstate(divide="ignore"):
+            scores = np.log(weights)
+        before, k = scores.copy(), int(generator.integers(1, 61))
+        p = (generator.integers(0, max(1, weights[0].sum())) + 0.5) / max(1, weights[0].sum())
+        by_k, by_p = left(keep_top_k(scores, k)), left(keep_top_p(scores[:1], p))
+        everyone = left(keep_top_p(scores, p))
+        np.testing.assert_array_equal(scores, before)
+        for row, weight in enumerate(weights):
+            ranking = [i for i in sorted(range(words), key=lambda i: (-weight[i], i)) if weight[i]]
+            assert by_k[row] == sorted(ranking[:k])
+            if row == 0:
+                sums = np.cumsum(weight[ranking]) / max(1, weight.sum())
+                reached = int(np.searchsorted(sums, p)) + 1
+                assert by_p == [everyone[0]] == [sorted(ranking[:reached])]
+
+
 def test_t41_temperature_sharpens_and_zero_is_greedy():
     """From 0 and 1e-300 to a million, all finite."""
     np.testing.assert_allclose(probabilities(apply_temperature(SCORES, 1.0)), np.exp(SCORES))
@@ -155,6 +178,8 @@ def test_t41_temperature_sharpens_and_zero_is_greedy():
     for extreme in (1e-300, 1e6):
         assert np.isfinite(probabilities(apply_temperature(SCORES, extreme))).all()
     np.testing.assert_allclose(probabilities(apply_temperature(SCORES, 1e-300))[0], [0, 1, 0, 0])
+    assert left(shape(SCORES, Settings(1e-300, None, 0.9))) == [[1], [0, 1, 2, 3]]
+    assert left(shape(SCORES * 1e300, Settings(1e-300, None, 0.9)))[0] == [1]
 
 
 def test_forbidden_words_are_never_drawn_whatever_their_logits():

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Scores = NDArray[np.float64]
 
 NONE_LEFT = -1  # drawn where every word is ruled out
+CLASSES, CLASSES_PER_NAT = 256, 4  # of scores, down from the best; the last holds the rest
 
 
 @dataclass(frozen=True)
@@ -82,28 +83,38 @@ def keep_top_k(scores: Scores, k: int | None) -> Scores:
     """Keep exactly the k likeliest words; at a tie those with the lower id."""
     if k is None or k >= scores.shape[1]:
         return scores
-    order = np.argsort(-scores, axis=1, kind="stable")[:, k:]
-    scores = scores.copy()
-    np.put_along_axis(scores, order, -np.inf, axis=1)
-    return scores
+    last = np.partition(scores, -k, axis=1)[:, -k, None]
+    kept, ties = scores > last, scores == last
+    spare = k - kept.sum(axis=1, keepdims=True)
+    kept |= ties & (np.cumsum(ties, axis=1) <= spare)
+    result: Scores = np.where(kept, scores, -np.inf)
+    return result
 
 
 def keep_top_p(scores: Scores, p: float) -> Scores:
     """Keep the likeliest words until they have the probability p together (Holtzman et al. 2019).
 
-    The word that reaches p is kept, so one word at least remains.
+    The word that reaches p is kept, so one word at least remains; at a tie it is the lower id.
+    To rank the whole vocabulary would take longer than the model does. So the words are
+    sorted into classes of about the same score first, and only that one is ranked in which
+    p is reached.
     """
     if p >= 1:
         return scores
-    order = np.argsort(-scores, axis=1, kind="stable")
-    ranked = np.take_along_axis(probabilities(scores), order, axis=1)
-    before = np.cumsum(ranked, axis=1) - ranked
-    scores = scores.copy()
-    out = before >= p
-    out[:, 0] = False
-    rows, ranks = out.nonzero()
-    scores[rows, order[rows, ranks]] = -np.inf
-    return scores
+    chances, best = probabilities(scores), scores.max(axis=1, keepdims=True)
+    with np.errstate(over="ignore", invalid="ignore"):  # of a row that has nothing left
+        classes = np.fmin((best - scores) * CLASSES_PER_NAT, CLASSES - 1).astype(np.intp)
+    kept = np.full_like(scores, -np.inf)
+    for row, (score, chance, own) in enumerate(zip(scores, chances, classes, strict=True)):
+        sums = np.cumsum(np.bincount(own, chance, CLASSES))
+        last = min(int(np.searchsorted(sums, p)), CLASSES - 1)
+        ranked = (own == last).nonzero()[0]
+        ranked = ranked[np.argsort(-score[ranked], kind="stable")]
+        before = np.cumsum(chance[ranked]) - chance[ranked] + (sums[last - 1] if last else 0.0)
+        inside = own < last
+        inside[ranked[before < p]] = True
+        kept[row, inside] = score[inside]
+    return kept
 
 
 def keep_min_p(scores: Scores, p: float) -> Scores:
