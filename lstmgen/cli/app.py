@@ -60,6 +60,8 @@ def _options(
 def main() -> None:
     """Run the command line."""
     _reopen_stdout()
+    # To look for plug-ins, pydantic reads what every installed package says of itself.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a letter shows a ?
             stream.reconfigure(errors="replace")
