@@ -8,8 +8,9 @@ import torch
 
 from lstmgen.errors import DivergedError, UsageError
 from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.training.averaging import Average
 from lstmgen.training.devices import choose_device
-from lstmgen.training.loop import Trainee, refuse_non_finite, train_steps
+from lstmgen.training.loop import LOOK, Trainee, refuse_non_finite, train_steps
 from lstmgen.training.meters import Meter
 from lstmgen.training.optimizers import build_optimizer, set_learning_rate
 from lstmgen.training.progress import Progress
@@ -313,6 +314,35 @@ def test_each_step_draws_dropout_masks_of_its_own():
         reports = train(make(dropout), plan, 8, rate=0.0)
         nats = {report.nats for report in reports[::2]}  # of the first windows, epoch by epoch
         assert len(nats) == (4 if differ else 1)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        StreamPlan(LENGTH, window=8, stride=8, batch_size=3, accumulate=2),
+        StreamPlan(LENGTH, window=8, stride=3, batch_size=4),
+        RandomPlan(LENGTH, window=8, stride=1, batch_size=4),
+    ],
+)
+def test_a_deferred_training_waits_for_nothing_that_a_device_holds(plan, monkeypatch):
+    """On torch's device without numbers, where to read one is an error; it is shapes alone.
+
+    A GPU is waited for where the host reads a number of it. The fused optimiser runs on
+    real devices only and is left out.
+    """
+    model = make(0.2).model.to("meta")
+    model.dropout = model.dropout._replace(words=0.0)  # drawn by the words, which the host has
+    optimizer = torch.optim.AdamW(model.parameters())
+    monkeypatch.setattr(optimizer, "step", lambda: None)
+    trainee = Trainee(model, optimizer, average=Average("ema", decay=0.9, start=0))
+    trainee.progress.step = 1  # at 16, 32, ... it looks
+    steps = train_steps(
+        trainee, IDS, plan=plan, until=LOOK, rate=lambda _: 0.1, clip_norm=1.0, seed=9,
+        penalties=Penalties(0.1, 0.1), deferred=True,
+    )  # fmt: skip
+    assert [report.step for report in steps] == list(range(2, LOOK + 1))
+    with pytest.raises(RuntimeError, match="meta"):
+        refuse_non_finite(trainee)
 
 
 def test_t22_a_late_look_names_no_cause_that_it_does_not_know():

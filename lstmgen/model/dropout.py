@@ -82,7 +82,7 @@ class Masks:
         return np.random.Philox(key=np.array([self.seed, self.step * 64 + place], dtype=np.uint64))
 
     def _scaled(self, kept: NDArray[np.bool_], share: float) -> Tensor:
-        mask = torch.from_numpy(kept).to(self.device, self.dtype)
+        mask = torch.from_numpy(kept).to(self.device, self.dtype, non_blocking=True)
         return mask.mul_(1 / (1 - share))
 
 

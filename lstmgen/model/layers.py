@@ -147,7 +147,7 @@ def state_after(layer: Layer, inputs: Tensor, run: Run, state: State, words: Ten
     """
     most = int(words.max())
     hiddens = torch.cat([state.hidden[:, None], run.outputs[:, :most]], dim=1)
-    words = words.to(inputs.device)
+    words = words.to(inputs.device, non_blocking=True)
     rows = torch.arange(len(words), device=words.device)
     cells = run.cells
     if cells is None and isinstance(layer, nn.LSTM):

@@ -3,7 +3,9 @@
 import inspect
 from typing import Any, Literal, NamedTuple, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDState, powerSGD_hook
@@ -51,7 +53,7 @@ class Reader(nn.Module):
             return None, None, []
         model = self.model
         outputs, states = model.run_layers(
-            torch.from_numpy(window.inputs).to(model.device),
+            _sent(window.inputs, model.device),
             states,
             carry=torch.from_numpy(window.carry) if carries else None,
             masks=masks,
@@ -171,18 +173,24 @@ def select_scored(features: Tensor, window: Window) -> tuple[Tensor, Tensor]:
         (rows, size) and (rows,), without the positions that are not scored.
     """
     batch, _, size = features.shape
-    targets = torch.from_numpy(window.targets).to(features.device)
+    targets = _sent(window.targets, features.device)
     stride = targets.shape[1]
     begin = int(window.first[0])
     if (window.first == begin).all():
         features = features[:, begin : begin + stride]
     else:  # rows at the start of the text have shorter windows
-        first = torch.from_numpy(window.first).to(features.device)
+        first = _sent(window.first, features.device)
         places = first[:, None] + torch.arange(stride, device=features.device)
         rows = torch.arange(batch, device=features.device)[:, None]
         features = features[rows, places]
     scored, flat = features.reshape(-1, size), targets.reshape(-1)
-    if window.count == flat.numel():
+    inside = (window.targets.reshape(-1) != IGNORED).nonzero()[0]
+    if len(inside) == flat.numel():
         return scored, flat
-    inside = flat != IGNORED
-    return scored[inside], flat[inside]
+    kept = _sent(inside, features.device)
+    return scored[kept], flat[kept]
+
+
+def _sent(array: NDArray[np.int64], device: torch.device) -> Tensor:
+    """An array on a device; a GPU is not waited for, which it would be by torch's default."""
+    return torch.from_numpy(array).to(device, non_blocking=True)
