@@ -331,7 +331,6 @@ def test_a_deferred_training_waits_for_nothing_that_a_device_holds(plan, monkeyp
     real devices only and is left out.
     """
     model = make(0.2).model.to("meta")
-    model.dropout = model.dropout._replace(words=0.0)  # drawn by the words, which the host has
     optimizer = torch.optim.AdamW(model.parameters())
     monkeypatch.setattr(optimizer, "step", lambda: None)
     trainee = Trainee(model, optimizer, average=Average("ema", decay=0.9, start=0))

@@ -60,10 +60,13 @@ class Masks:
         Returns:
             (batch, time), each 0 or 1 / (1 - share); a word has one fate in a sequence.
         """
-        key = self._bits(WORDS).random_raw()
-        rows = _mixed(np.arange(self.rows.start, self.rows.stop, dtype=np.uint64) ^ np.uint64(key))
-        hashed = _mixed(rows[:, None] ^ ids.cpu().numpy().astype(np.uint64))
-        return self._scaled(hashed >= np.uint64(int(share * 2**64)), share)
+        key = self._bits(WORDS).random_raw(1).view(np.int64)
+        numbers = torch.from_numpy(np.arange(self.rows.start, self.rows.stop) ^ key)
+        rows = _mixed(numbers.to(ids.device, non_blocking=True))
+        hashed = _mixed(rows[:, None] ^ ids)
+        least = int(share * 2**64) - 2**63  # of 64 bits that are read with a sign here
+        kept = (hashed ^ -(2**63)) >= least
+        return kept.to(self.dtype).mul_(1 / (1 - share))
 
     def weights(self, layer: int, shape: torch.Size, share: float) -> Tensor:
         """Which recurrent weights a step does without, for all sequences (Wan et al. 2013).
@@ -86,9 +89,19 @@ class Masks:
         return mask.mul_(1 / (1 - share))
 
 
-def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def _mixed(numbers: Tensor) -> Tensor:
     """64 bits that depend on all bits of a number (the finaliser of SplitMix64, Steele 2014)."""
-    numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
+    numbers = numbers + _signed(0x9E3779B97F4A7C15)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        numbers = (numbers ^ (numbers >> np.uint64(shift))) * np.uint64(factor)
-    return numbers ^ (numbers >> np.uint64(31))
+        numbers = (numbers ^ _shifted(numbers, shift)) * _signed(factor)
+    return numbers ^ _shifted(numbers, 31)
+
+
+def _signed(bits: int) -> int:
+    """64 bits as torch reads them."""
+    return bits - (bits >> 63 << 64)
+
+
+def _shifted(numbers: Tensor, places: int) -> Tensor:
+    """To the right, with zeros coming in whatever the sign."""
+    return (numbers >> places) & ((1 << 64 - places) - 1)
