@@ -34,7 +34,7 @@ from lstmgen.windows.plans import StreamPlan
 ROOT = Path(__file__).parent.parent
 STORIES = ROOT / "data" / "stories"
 WORDS = (100_000, 1_000_000, 10_000_000)
-TURNS, VOCABULARY, BATCH, WINDOW, HIDDEN = 3, 5_000, 20, 32, 256
+TURNS, VOCABULARY, BATCH, WINDOW, HIDDEN = 7, 5_000, 20, 32, 256
 WINDOWS, HIDDENS = (8, 16, 32, 64, 128), (64, 128, 256, 512, 1024)
 
 PROGRAM = """
