@@ -210,7 +210,11 @@ def test_evaluate_adapts_by_what_was_tuned_on_validation(tiny, tmp_path, monkeyp
     assert "nothing was tuned for this run. Run lstmgen evaluate RUN --tune first" in early.stderr
     wrong = call_cli("evaluate", "--tune", "--split", "test", cwd=tmp_path, check=2)
     assert "tuned on the run's validation text only" in wrong.stderr
-    told = json.loads(call_cli("evaluate", "--tune", "--json", cwd=tmp_path, check=0).stdout)
+    done = call_cli("evaluate", "--tune", "--json", cwd=tmp_path, check=0)
+    told, parts = json.loads(done.stdout), done.stderr.splitlines()
+    assert parts[0].startswith("cache: ") and parts[-1].startswith("dynamic evaluation: ")
+    assert any(part.startswith("rms, rate 0.01, decay 0.001: ") for part in parts)
+    assert len(parts) == len(set(parts)) and "\r" not in done.stderr
     again = json.loads(call_cli("evaluate", "--adapt", "--json", cwd=tmp_path, check=0).stdout)
     assert told == again
     assert [line["parts"] for line in told["adapted"]][-1] == ["dynamic", "cache", "ngram"]

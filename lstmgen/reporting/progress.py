@@ -1,4 +1,4 @@
-"""Bars for work of several parts, on a terminal only."""
+"""Bars for work of several parts; where stderr is no terminal, a line for each part."""
 
 import sys
 from types import TracebackType
@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 
 class Bars:
-    """One bar after the other on stderr, each by the name of what is done."""
+    """One bar after the other on stderr, or line, each by the name of what is done."""
 
     def __init__(self) -> None:
         self.bar: tqdm[Any] | None = None
@@ -30,6 +30,8 @@ class Bars:
         if what != self.what:
             self._close()
             self.what = what
+            if not sys.stderr.isatty():
+                print(f"{what}: {total:,} words", file=sys.stderr, flush=True)
             self.bar = tqdm(
                 total=total, unit="words", desc=what, leave=False, file=sys.stderr,
                 dynamic_ncols=True, disable=None,
