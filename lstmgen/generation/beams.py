@@ -26,7 +26,7 @@ from lstmgen.generation.continuing import (
 )
 from lstmgen.generation.cue import Cue
 from lstmgen.generation.engine import Engine
-from lstmgen.generation.sampling import Scores, Settings, restrict
+from lstmgen.generation.sampling import Scores, Settings, highest, restrict
 from lstmgen.text.copy_index import CopyIndex
 from lstmgen.text.vocabulary import Vocabulary
 
@@ -112,7 +112,7 @@ def _best(scores: Scores, live: Sequence[Beam], *, count: int) -> Iterator[tuple
     sums = np.logaddexp.reduce(scores, axis=1, keepdims=True)
     totals = scores - np.where(np.isfinite(sums), sums, 0.0)
     totals += np.array([beam.nats for beam in live])[:, None]
-    for place in np.argsort(-totals, axis=None, kind="stable")[:count].tolist():
+    for place in highest(totals.ravel(), count).tolist():
         row, word = divmod(place, totals.shape[1])
         if np.isfinite(totals[row, word]):
             yield row, word, float(totals[row, word])

@@ -14,7 +14,15 @@ from lstmgen.generation.cache import CacheSettings, RecentWords
 from lstmgen.generation.constraints import Constraints, History
 from lstmgen.generation.cue import Cue
 from lstmgen.generation.engine import Engine, States
-from lstmgen.generation.sampling import NONE_LEFT, Settings, draw, probabilities, restrict, shape
+from lstmgen.generation.sampling import (
+    NONE_LEFT,
+    Settings,
+    draw,
+    highest,
+    probabilities,
+    restrict,
+    shape,
+)
 from lstmgen.text.copy_index import CopyIndex, Location
 from lstmgen.text.tokenizer import Joiner, surface_of
 from lstmgen.text.vocabulary import STORY, Vocabulary
@@ -319,7 +327,7 @@ def describe(logits: NDArray[np.floating[Any]], word: int) -> Drawn:
     """
     scores = logits.astype(np.float64)
     chances = probabilities(scores[None])[0]
-    best = np.argsort(-scores, kind="stable")[:ALTERNATIVES].tolist()
+    best = highest(scores, ALTERNATIVES).tolist()
     log_sum = float(np.logaddexp.reduce(scores))
     with np.errstate(invalid="ignore"):
         entropy = log_sum - float(np.sum(np.where(chances > 0, chances * scores, 0.0)))

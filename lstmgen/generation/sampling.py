@@ -79,16 +79,27 @@ def apply_temperature(scores: Scores, temperature: float) -> Scores:
     return only
 
 
+def highest(values: NDArray[np.floating[Any]], count: int) -> NDArray[np.intp]:
+    """The places of the highest values, the highest first; at a tie the lower place.
+
+    Args:
+        values: (n,), of which only those that may be among them are sorted.
+    """
+    places = np.arange(len(values))
+    if count < len(values):
+        places = (values >= np.partition(values, -count)[-count]).nonzero()[0]
+    return places[np.argsort(-values[places], kind="stable")][:count]
+
+
 def keep_top_k(scores: Scores, k: int | None) -> Scores:
     """Keep exactly the k likeliest words; at a tie those with the lower id."""
     if k is None or k >= scores.shape[1]:
         return scores
-    last = np.partition(scores, -k, axis=1)[:, -k, None]
-    kept, ties = scores > last, scores == last
-    spare = k - kept.sum(axis=1, keepdims=True)
-    kept |= ties & (np.cumsum(ties, axis=1) <= spare)
-    result: Scores = np.where(kept, scores, -np.inf)
-    return result
+    kept = np.full_like(scores, -np.inf)
+    for row, score in enumerate(scores):
+        best = highest(score, k)
+        kept[row, best] = score[best]
+    return kept
 
 
 def keep_top_p(scores: Scores, p: float) -> Scores:

@@ -26,6 +26,7 @@ from lstmgen.generation.sampling import (
     Scores,
     Settings,
     draw,
+    highest,
     probabilities,
     restrict,
     shape,
@@ -100,7 +101,7 @@ class Writer:
     def suggest(self) -> list[Suggestion]:
         """The likeliest next words, with the probabilities that they are drawn with."""
         chances = probabilities(self._scores())[0]
-        order = np.argsort(-chances, kind="stable")[:SUGGESTIONS].tolist()
+        order = highest(chances, SUGGESTIONS).tolist()
         return [Suggestion(i, self._surface(i), float(chances[i])) for i in order if chances[i] > 0]
 
     def pick(self, number: int) -> None:

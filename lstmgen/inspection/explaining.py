@@ -10,6 +10,7 @@ from lstmgen.cells.cell import Layer
 from lstmgen.cells.sequence import Gradients, Run, backward_stack, forward_stack
 from lstmgen.cells.step import Array
 from lstmgen.generation.engine import Engine
+from lstmgen.generation.sampling import highest
 
 Ids = NDArray[np.int64]
 
@@ -146,7 +147,7 @@ def _contrast(engine: Engine, passage: Ids) -> tuple[Prediction | None, Predicti
 def _predict(logits: Array, passage: Ids, place: int) -> Prediction:
     """The prediction of the word at a place from its logits, (vocabulary,)."""
     target, chances = int(passage[place]), softmax(logits)
-    likeliest = np.argsort(-logits, kind="stable")[:TOP].tolist()
+    likeliest = highest(logits, TOP).tolist()
     shown = likeliest if target in likeliest else [*likeliest, target]
     choices = tuple(
         Choice(i, float(logits[i]), float(chances[i]), float(chances[i]) - (i == target))
