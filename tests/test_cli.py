@@ -8,10 +8,13 @@ import pty
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import STORY, call_cli, run_cli
 
+from lstmgen.errors import UsageError
+from lstmgen.run import cores
 from lstmgen.run.records import COLUMNS
 
 FAST = ("train.max_steps=4", "train.batch_size=2", "model.hidden_sizes=[8]",
@@ -337,6 +340,8 @@ def test_t38_standard_input_can_be_the_text_and_the_run_goes_on_without_it(tmp_p
                    check=0)  # fmt: skip
     run = tmp_path / done.stdout.strip()
     assert (run / "checkpoints" / "index.json").exists()
+    lower = call_cli("train", "--resume", run, "train.max_steps=2", cwd=tmp_path, check=0)
+    assert "already finished: step 4 is past the 2 that train.max_steps or" in lower.stderr
     call_cli("train", "--resume", run, "train.max_steps=6", "-q", cwd=tmp_path, check=0)
     assert call_cli("evaluate", run, "--split", "train", cwd=tmp_path, check=0).stdout
     scored = run_cli("evaluate", "--text", "-", cwd=tmp_path, stdin=STORY, check=0).stdout
@@ -387,3 +392,41 @@ def test_help_shows_an_example_for_each_command(tmp_path):
         shown = call_cli(command, "--help", cwd=tmp_path).stdout
         assert re.search(rf"Example: .*lstmgen {command}", shown)
     assert call_cli("--version", cwd=tmp_path, check=0).stdout.startswith("lstmgen 0.")
+
+
+def test_waiting_threads_sleep_soon_where_other_programs_run(monkeypatch):
+    """A training of two threads beside another one would crawl."""
+    looks = iter([2, 3, 2, 2, 2, 2, 2, 1, 0])
+    monkeypatch.setattr(cores, "APART", 0)
+    monkeypatch.setattr(cores, "running", lambda: next(looks))
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    cores.share_cores()
+    assert os.environ["GOMP_SPINCOUNT"] == cores.BRIEF
+    cores.share_cores()  # said already: no look
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    for _ in range(2):  # it was somebody else's moment, then no system that tells
+        cores.share_cores()
+        assert "GOMP_SPINCOUNT" not in os.environ
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    cores.share_cores()
+    assert "GOMP_SPINCOUNT" not in os.environ
+    monkeypatch.undo()
+    assert cores.running() >= 1 or not Path("/proc/loadavg").exists()
+
+
+@pytest.mark.parametrize(("command", "rest"), [
+    ("train", ["tiny.yaml", "train.max_steps=1"]), ("evaluate", []), ("bench", ["tiny.yaml"]),
+    ("check", ["--resume", "tiny.yaml"]),
+])  # fmt: skip
+def test_every_command_that_loads_torch_looks_at_the_cores_first(
+    command, rest, tiny, tmp_path, monkeypatch
+):
+    call_cli("train", tiny, *FAST, cwd=tmp_path, check=0)
+
+    def look():
+        raise UsageError("looked")
+
+    monkeypatch.setattr(cores, "share_cores", look)
+    assert "looked" in call_cli(command, *rest, cwd=tmp_path, check=2).stderr

@@ -33,6 +33,9 @@ def bench(
     if loaded.config.data.train == "-":
         raise UsageError("data.train = -: bench reads no standard input. Name a file")
     from lstmgen.reporting.console import TrainingConsole
+    from lstmgen.run.cores import share_cores
+
+    share_cores()
     from lstmgen.run.benching import bench as bench_config  # torch, not before all is checked
 
     console = TrainingConsole()

@@ -62,10 +62,12 @@ def evaluate(
             "--tune: parameters are tuned on the run's validation text only. "
             "Leave --text and --split out, then score the other text with --adapt"
         )
+    from lstmgen.run.cores import share_cores
     from lstmgen.run.folders import find_step, runs_folder
 
     runs = runs_folder(runs_dir)
     find_step(run, runs)
+    share_cores()
     # torch, not before the run is found
     from lstmgen.run.evaluating import measure_samples, open_scoring, score
 

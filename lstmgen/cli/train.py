@@ -41,6 +41,7 @@ def train(
     if len(named) > 1:
         raise UsageError(f"{named[1]}: one config is trained at a time. Settings are KEY=VALUE")
     from lstmgen.reporting.console import TrainingConsole
+    from lstmgen.run.cores import share_cores
     from lstmgen.run.folders import runs_folder
     from lstmgen.run.ranks import started_by_torchrun
     from lstmgen.run.signals import listening
@@ -48,6 +49,7 @@ def train(
     if not resume and not named:
         raise UsageError("no config is named. Write: lstmgen train CONFIG, as in `train story`")
     runs = runs_folder(runs_dir)
+    share_cores()
     console = TrainingConsole(quiet=quiet)
     try:
         if started_by_torchrun():
