@@ -409,6 +409,7 @@ def test_banned_words_are_never_drawn_in_whatever_case():
     vocabulary = Vocabulary(WORDS, (1,) * len(WORDS))
     banned = find_words(["THE", "dog", "zebra"], vocabulary, kind="word")
     assert banned == {1, 7, 8}
+    assert find_words([""], vocabulary, kind="word") == set()  # not what is bare of letters
     for seed in range(5):
         text = words_from("the", count=20, stop="words", temperature=9.0, seed=seed,
                           constraints=Constraints(banned=banned))[0]  # fmt: skip

@@ -98,6 +98,24 @@ def test_a_receipt_is_replayed_by_another_process(parrot, tmp_path):  # noqa: F8
     assert f"the same text as in {receipt}" in again.stderr
 
 
+@pytest.mark.parametrize("place", ["", "/", ".", "..", "nowhere/receipt.json"])
+def test_a_receipt_that_has_no_place_is_refused_before_a_text_is_made(place, parrot, tmp_path):  # noqa: F811
+    done = call_cli("generate", run_of(parrot), *FREE, "--receipt", place, cwd=tmp_path, check=2)
+    assert "name a file in a folder that is there" in done.stderr and not done.stdout
+
+
+def test_a_receipt_that_cannot_be_written_costs_no_text(parrot, tmp_path, monkeypatch):  # noqa: F811
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lstmgen.run.receipts.replace_text", full)
+    done = call_cli(
+        "generate", run_of(parrot), "-c", "The cat", *FREE, "--receipt", "r", cwd=tmp_path, check=1
+    )
+    assert done.stdout.startswith("The cat") and len(done.stdout) > len("The cat\n")
+    assert "--receipt r: cannot be written (No space left on device)" in done.stderr
+
+
 def test_a_replay_names_what_has_changed(parrot, tmp_path):  # noqa: F811
     receipt = tmp_path / "receipt.json"
     run = run_of(parrot)

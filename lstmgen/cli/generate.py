@@ -169,6 +169,10 @@ def generate(
     from lstmgen.config.loader import override_sample
     from lstmgen.run.generating import open_generator
 
+    if receipt is not None:
+        from lstmgen.run.receipts import check_place, write_receipt
+
+        check_place(receipt)
     blocks = [cue] if cue is not None else _piped()
     wants = shown.details or receipt is not None
     generator, found = open_generator(run, runs, copies=wants or max_copied is not None)
@@ -192,11 +196,9 @@ def generate(
         details=wants,
     )  # fmt: skip
     _tell(generator, result.replaced, quiet=quiet, announced=announced)
-    if receipt is not None:
-        from lstmgen.run.receipts import write_receipt
-
-        write_receipt(receipt, result)
     _show(result, shown)
+    if receipt is not None:  # behind the text, which a full disk must not cost
+        write_receipt(receipt, result)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Constraints:
 
 def find_words(words: Iterable[str], vocabulary: Vocabulary, *, kind: Kind) -> frozenset[int]:
     """All entries that write one of some words, in whatever case."""
-    wanted = {word.casefold() for word in words}
+    wanted = {word.casefold() for word in words if word}  # "" is what is bare of a mark
     if not wanted:
         return frozenset()
     return frozenset(

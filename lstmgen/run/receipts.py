@@ -47,6 +47,16 @@ class Receipt(_Read):
     samples: list[_Sample] = Field(min_length=1, max_length=10_000)
 
 
+def check_place(path: Path) -> None:
+    """Refuse a place for a receipt before a text is made for it.
+
+    Raises:
+        UsageError: where no file can be there.
+    """
+    if not path.name or path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"--receipt {printable(path)}: name a file in a folder that is there")
+
+
 def write_receipt(path: Path, result: Result) -> None:
     """Write what ``replay`` needs.
 

@@ -43,7 +43,10 @@ def find_part(opened: Opened, *, text: str | None, split: Split, runs: Path) -> 
     if split == "train":
         return corpus.train, "the training text"
     if corpus.valid is None:
-        raise UsageError("the run has no validation text. Use --split train or --text FILE")
+        raise UsageError(
+            "the run has no validation text, so there is nothing to tune on either: train with "
+            "data.valid, or data.valid_fraction above 0. Score with --split train or --text FILE"
+        )
     return corpus.valid, "the validation text"
 
 

@@ -320,7 +320,12 @@ class Session:
         run without its last evaluation.
         """
         settings = self.config.train
-        if self.progress.step >= self.until:
+        if self.progress.step > self.until:  # resumed with a lower limit
+            return (
+                f"step {self.progress.step:,} is past the {self.until:,} that train.max_steps or "
+                "train.epochs allows"
+            )
+        if self.progress.step == self.until:
             return f"all {self.until:,} steps are done"
         if settings.max_minutes is not None and self.told_to.time_over:
             return f"{settings.max_minutes:g} minutes are over"
