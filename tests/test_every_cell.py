@@ -64,7 +64,7 @@ EVERYTHING = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("words", [12, 200, 2000])
+@pytest.mark.parametrize("words", [12, 200, pytest.param(2000, marks=pytest.mark.slow)])
 def test_a_tiny_text_trains_with_every_regulariser_on(tiny, tmp_path, words):
     """All figures finite, the best checkpoint kept, and what counting makes of it told."""
     story = (tmp_path / "story.txt").read_text().split(" ")

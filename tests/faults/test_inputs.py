@@ -200,6 +200,7 @@ def test_t41_values_at_the_edge_generate(trained, options):
     assert text.startswith("The cat") and "<unk>" not in text and "<story>" not in text
 
 
+@pytest.mark.slow
 def test_t41_a_long_text_is_streamed(trained):
     """Twenty thousand words, each printed as it is drawn."""
     done = call_cli("generate", RUN, "--words", "20000", "--stop", "words", "--seed", "1", "-q",

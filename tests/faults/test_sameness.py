@@ -29,13 +29,11 @@ def test_t32_two_runs_are_equal_bytes(tiny, tmp_path):
             assert host not in path.read_bytes() and str(tmp_path).encode() not in path.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "environment",
     [
-        pytest.param(
-            {"PYTHONHASHSEED": "0", "TZ": "Asia/Tokyo", "LC_ALL": "tr_TR.UTF-8"},
-            marks=pytest.mark.slow,
-        ),
+        {"PYTHONHASHSEED": "0", "TZ": "Asia/Tokyo", "LC_ALL": "tr_TR.UTF-8"},
         {"PYTHONHASHSEED": "1", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
     ],
     ids=["turkish", "ascii"],
