@@ -254,12 +254,18 @@ def peak(*arguments, cwd):
 
 @pytest.mark.slow
 def test_t25_resuming_takes_no_more_memory_than_starting(tiny, tmp_path):
-    """A network of 58 MB: the peak is at most half of that above a fresh start's."""
+    """A network of 58 MB, which AdamW makes 173: read back, it is not held beside its tensors.
+
+    Where the allocator puts things differs from run to run by up to 85 MB, so the least
+    of three counts, and the weights once more are let pass; the moments are not.
+    """
     settings = ("model.hidden_sizes=[1900]", "train.max_steps=3", "train.epochs=null",
                 "train.schedule=constant", "sample.cues=[]", "data.copy_index=false")  # fmt: skip
-    fresh = peak("train", tiny, *settings, "-q", cwd=tmp_path)
-    resumed = peak("train", "--resume", "train.max_steps=6", "-q", cwd=tmp_path)
-    assert resumed <= fresh + 29_000, (fresh, resumed)  # kilobytes
+    fresh, resumed = [], []
+    for _ in range(3):
+        fresh.append(peak("train", tiny, *settings, "-q", cwd=tmp_path))
+        resumed.append(peak("train", "--resume", "train.max_steps=6", "-q", cwd=tmp_path))
+    assert min(resumed) <= min(fresh) + 58_000, (fresh, resumed)  # kilobytes
 
 
 @pytest.mark.slow
