@@ -63,7 +63,7 @@ PARTS: dict[str, dict[int, str]] = {
         23: "An absurd learning rate ends the same way, and the last checkpoint still generates.",
         24: "A step whose loss leaps (three times the median of those before, a nat and ten times "
             "their usual distance from it) is told once; training goes on.",
-        25: "Resuming takes no more memory than starting, a network's weights apart.",
+        25: "Resuming takes no more memory than starting, half a network's weights apart.",
         26: "A network that the memory cannot hold is refused before it is built; where memory "
             "runs out all the same, one message names the settings to lower.",
     },

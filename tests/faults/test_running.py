@@ -254,10 +254,10 @@ def peak(*arguments, cwd):
 
 @pytest.mark.slow
 def test_t25_resuming_takes_no_more_memory_than_starting(tiny, tmp_path):
-    """A network of 58 MB, which AdamW makes 173: read back, it is not held beside its tensors.
+    """A network of 58 MB: the peak is at most half of that above a fresh start's.
 
-    Where the allocator puts things differs from run to run by up to 85 MB, so the least
-    of three counts, and the weights once more are let pass; the moments are not.
+    Where the allocator puts things differs from run to run by up to 85 MB: the least of
+    three resumptions counts, and the middle one of three starts.
     """
     settings = ("model.hidden_sizes=[1900]", "train.max_steps=3", "train.epochs=null",
                 "train.schedule=constant", "sample.cues=[]", "data.copy_index=false")  # fmt: skip
@@ -265,7 +265,7 @@ def test_t25_resuming_takes_no_more_memory_than_starting(tiny, tmp_path):
     for _ in range(3):
         fresh.append(peak("train", tiny, *settings, "-q", cwd=tmp_path))
         resumed.append(peak("train", "--resume", "train.max_steps=6", "-q", cwd=tmp_path))
-    assert min(resumed) <= min(fresh) + 58_000, (fresh, resumed)  # kilobytes
+    assert min(resumed) <= sorted(fresh)[1] + 29_000, (fresh, resumed)  # kilobytes
 
 
 @pytest.mark.slow
