@@ -13,7 +13,8 @@ from lstmgen.evaluation.novelty import copied_runs, measure_novelty
 from lstmgen.generation.continuing import Drawn, Piece
 from lstmgen.text.copy_index import Location, RunMeter, build_copy_index, from_arrays
 from lstmgen.text.prepared import TextSettings, prepare
-from lstmgen.text.tokenizer import split_form, tokenize
+from lstmgen.text.spacing import split_form
+from lstmgen.text.tokenizer import tokenize
 from lstmgen.text.vocabulary import STORY as MARK
 from lstmgen.text.vocabulary import Vocabulary
 

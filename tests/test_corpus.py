@@ -13,7 +13,8 @@ from lstmgen.errors import CheckpointError, DataError, printable
 from lstmgen.text import reading
 from lstmgen.text.prepared import TextSettings, encode_files, prepare
 from lstmgen.text.reading import find_files, normalise, read_blocks
-from lstmgen.text.tokenizer import Tokenizer, detokenize
+from lstmgen.text.spacing import detokenize
+from lstmgen.text.tokenizer import Tokenizer
 from lstmgen.text.vocabulary import STORY, UNKNOWN, Vocabulary, build_vocabulary, from_json
 
 DATA = Path(__file__).parent.parent / "data"

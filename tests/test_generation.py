@@ -40,7 +40,8 @@ from lstmgen.generation.sampling import (
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.text.copy_index import build_copy_index
 from lstmgen.text.reading import read_blocks
-from lstmgen.text.tokenizer import Joiner, tokenize
+from lstmgen.text.spacing import Joiner
+from lstmgen.text.tokenizer import tokenize
 from lstmgen.text.vocabulary import STORY, UNKNOWN, Vocabulary
 
 VOCAB, BATCH, TIME = 12, 3, 7

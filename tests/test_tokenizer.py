@@ -6,7 +6,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lstmgen.text.reading import normalise
-from lstmgen.text.tokenizer import Tokenizer, detokenize, tokenize
+from lstmgen.text.spacing import detokenize
+from lstmgen.text.tokenizer import Tokenizer, tokenize
 
 PROSE = st.text(
     alphabet="ab Z9.,!?'’\"“”„-—_¬()\n\t\u3000é\u0301中ก\u0e33🙂\u200d👩🏽", max_size=60

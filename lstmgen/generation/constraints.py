@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lstmgen.text.copy_index import CopyIndex, RunMeter, bare_word
-from lstmgen.text.tokenizer import Kind, surface_of
+from lstmgen.text.spacing import Kind, surface_of
 from lstmgen.text.vocabulary import Vocabulary
 
 

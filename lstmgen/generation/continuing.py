@@ -24,7 +24,7 @@ from lstmgen.generation.sampling import (
     shape,
 )
 from lstmgen.text.copy_index import CopyIndex, Location
-from lstmgen.text.tokenizer import Joiner, surface_of
+from lstmgen.text.spacing import Joiner, surface_of
 from lstmgen.text.vocabulary import STORY, Vocabulary
 
 Stop = Literal["story", "paragraph", "sentence", "words"]

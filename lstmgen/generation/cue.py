@@ -6,7 +6,8 @@ from typing import Literal
 
 from lstmgen.errors import UsageError
 from lstmgen.text.reading import normalise
-from lstmgen.text.tokenizer import Joiner, Kind, Tokenizer, surface_of
+from lstmgen.text.spacing import Joiner, Kind, surface_of
+from lstmgen.text.tokenizer import Tokenizer
 from lstmgen.text.vocabulary import STORY, Vocabulary
 
 Unknown = Literal["nearest", "unk", "skip", "error"]

@@ -33,7 +33,8 @@ from lstmgen.generation.sampling import (
 )
 from lstmgen.text.copy_index import CopyIndex
 from lstmgen.text.reading import normalise, remove_control
-from lstmgen.text.tokenizer import Joiner, Kind, space_before, surface_of, tokenize
+from lstmgen.text.spacing import Joiner, Kind, space_before, surface_of
+from lstmgen.text.tokenizer import tokenize
 from lstmgen.text.vocabulary import STORY, Vocabulary
 
 SUGGESTIONS = 9

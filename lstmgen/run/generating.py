@@ -149,7 +149,7 @@ class Generator:
 
     def written(self, word: int) -> str:
         """A word by its id, as it is written."""
-        from lstmgen.text.tokenizer import surface_of
+        from lstmgen.text.spacing import surface_of
 
         return surface_of(self.vocabulary.entries[word], self.config.data.tokenizer)
 

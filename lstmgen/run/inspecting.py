@@ -26,7 +26,7 @@ from lstmgen.run.generating import make_engine, open_found
 from lstmgen.run.preparing import prepare_text
 from lstmgen.run.presets import find_config
 from lstmgen.run.texts import encode_text, find_part
-from lstmgen.text.tokenizer import surface_of
+from lstmgen.text.spacing import surface_of
 from lstmgen.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmgen.text.tokenizer import Kind, surface_of
+from lstmgen.text.spacing import Kind, surface_of
 from lstmgen.text.vocabulary import Vocabulary
 
 MOST_TOKENS = 5_000_000  # of a text that gets an index

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from lstmgen.errors import CheckpointError, DataError, StorageError, printable
 from lstmgen.text.reading import count_control, find_files, normalise, read_blocks
-from lstmgen.text.tokenizer import Kind, Tokenizer
+from lstmgen.text.spacing import Kind
+from lstmgen.text.tokenizer import Tokenizer
 from lstmgen.text.vocabulary import (
     STORY,
     Vocabulary,

@@ -26,114 +26,25 @@ import re
 import unicodedata
 from array import array
 from functools import lru_cache
-from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["word", "whitespace", "character"]
-
-FLIPPED = "¬"
-
-# Classes of tokens, for the rule.
-_PLAIN, _SPACE, _CLOSE, _OPEN, _JOIN, _DOUBLE, _SINGLE, _START = range(8)
-
-_CLOSING = frozenset(".,;:!?)]}…%‰°”’›。，、；：！？）」』】》〉．؟،।")
-_OPENING = frozenset("([{‘‚‹«¿¡$£€#@（「『【《〈")
-_JOINING = frozenset("-/_~—–‐‑―\\")
-_DOUBLES = frozenset('"“”„')
-
-# Han, kana, bopomofo, Thai, Lao, Myanmar, Khmer: written without spaces, cut by character.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u19e0-\u19ff\u3005-\u3007\u3041-\u3096"
-    "\u309d-\u30ff\u3105-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9fe"
-    "\uaa60-\uaa7f\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
+from lstmgen.text.spacing import (
+    CLOSE,
+    DOUBLE,
+    FLIPPED,
+    OPEN,
+    PLAIN,
+    SINGLE,
+    UNSPACED,
+    Kind,
+    Spacing,
+    classify,
 )
 
 # Zero-width joiners and skin tones: not marks to Unicode, yet part of what they follow.
 _JOINERS = frozenset("\u200c\u200d\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
-
-
-class Spacing(NamedTuple):
-    """What the rule must remember of the text so far."""
-
-    previous: int = _START  # class of the token before; quotes count as opening or closing
-    double: bool = False  # an odd number of double quotes stands in this line
-    single: bool = False  # likewise of straight single quotes
-
-
-def split_form(form: str) -> tuple[str, bool]:
-    """A word token's surface, and whether it departs from the spacing rule."""
-    if len(form) > 1 and form.endswith(FLIPPED):
-        return form[:-1], True
-    return form, False
-
-
-def surface_of(form: str, kind: Kind) -> str:
-    """A token as it is written."""
-    return split_form(form)[0] if kind == "word" else form
-
-
-def classify(surface: str) -> int:
-    """The class of a surface for the spacing rule."""
-    first = surface[0]
-    if first.isspace():
-        return _SPACE
-    if first in _DOUBLES:
-        return _DOUBLE
-    if first == "'" or first == "’":
-        if len(surface) > 1:
-            return _CLOSE
-        return _SINGLE if first == "'" else _CLOSE
-    if first in _CLOSING:
-        return _CLOSE
-    if first in _OPENING:
-        return _OPEN
-    if first in _JOINING or _UNSPACED.match(first):
-        return _JOIN
-    return _PLAIN
-
-
-def space_before(surface: str, spacing: Spacing) -> tuple[bool, Spacing]:
-    """Whether the rule puts a space before a token, and the memory after it."""
-    kind = classify(surface)
-    previous, double, single = spacing
-    if kind == _DOUBLE:
-        kind, double = (_CLOSE if double else _OPEN), not double
-    elif kind == _SINGLE:
-        kind, single = (_CLOSE if single else _OPEN), not single
-    elif surface[0] == "\n":
-        double = single = False
-    space = previous in (_PLAIN, _CLOSE) and kind in (_PLAIN, _OPEN)
-    return space, Spacing(kind, double, single)
-
-
-class Joiner:
-    """Turns tokens into text one at a time, as they are generated.
-
-    It remembers the tokens before, so a cue is added first and its text dropped.
-    """
-
-    def __init__(self, kind: Kind) -> None:
-        self.kind = kind
-        self.spacing = Spacing()
-        self.begun = False
-
-    def add(self, token: str) -> str:
-        """The text that this token adds, with the space that stands before it."""
-        if self.kind == "word":
-            surface, flipped = split_form(token)
-            space, self.spacing = space_before(surface, self.spacing)
-            return (" " if space != flipped else "") + surface
-        space = self.kind == "whitespace" and self.begun
-        self.begun = True
-        return (" " if space else "") + token
-
-
-def detokenize(tokens: list[str], *, kind: Kind = "word") -> str:
-    """The text of a list of tokens; the inverse of ``tokenize``."""
-    joiner = Joiner(kind)
-    return "".join([joiner.add(token) for token in tokens])
 
 
 def tokenize(
@@ -227,19 +138,19 @@ class Tokenizer:
         """``space_before`` for a whole block, going on from the block before."""
         classes = classes.copy()
         ends = []
-        for quote, carried in ((_DOUBLE, self._spacing.double), (_SINGLE, self._spacing.single)):
+        for quote, carried in ((DOUBLE, self._spacing.double), (SINGLE, self._spacing.single)):
             is_quote = classes == quote
             seen = np.cumsum(is_quote)
             # Quotes seen before the line began; -carried in the line begun in the last block.
             before = np.maximum.accumulate(np.where(newline, seen, -int(carried)))
             closes = (seen - is_quote - before) % 2 == 1
-            classes[is_quote & closes] = _CLOSE
-            classes[is_quote & ~closes] = _OPEN
+            classes[is_quote & closes] = CLOSE
+            classes[is_quote & ~closes] = OPEN
             ends.append(bool((seen[-1] - before[-1]) % 2))
         previous = np.concatenate(([self._spacing.previous], classes[:-1]))
         self._spacing = Spacing(int(classes[-1]), *ends)
-        after_text = (previous == _PLAIN) | (previous == _CLOSE)
-        result: NDArray[np.bool_] = after_text & ((classes == _PLAIN) | (classes == _OPEN))
+        after_text = (previous == PLAIN) | (previous == CLOSE)
+        result: NDArray[np.bool_] = after_text & ((classes == PLAIN) | (classes == OPEN))
         return result
 
 
@@ -249,14 +160,14 @@ def _pattern_for(text: str) -> re.Pattern[str]:
         return _pattern("", unspaced=False)
     characters = set(text)
     marks = sorted(c for c in characters if unicodedata.category(c)[0] == "M" or c in _JOINERS)
-    return _pattern("".join(marks), unspaced=any(map(_UNSPACED.match, characters)))
+    return _pattern("".join(marks), unspaced=any(map(UNSPACED.match, characters)))
 
 
 @lru_cache(maxsize=64)
 def _pattern(marks: str, *, unspaced: bool) -> re.Pattern[str]:
     # Marks and joiners belong to the character before them; ``\w`` knows none of them.
     mark = f"[{re.escape(marks)}]{{0,16}}" if marks else ""
-    letter = r"[^\W_]" if not unspaced else rf"(?!{_UNSPACED.pattern})[^\W_]"
+    letter = r"[^\W_]" if not unspaced else rf"(?!{UNSPACED.pattern})[^\W_]"
     word = f"(?:{letter}{mark}){{1,200}}" if mark or unspaced else r"[^\W_]{1,200}"
     joined = rf"(?:(?<=\u200d)(?!{FLIPPED})[^\w\s]{mark})*" if "\u200d" in marks else ""
     token = "|".join(
