@@ -12,7 +12,12 @@ from hypothesis.extra.numpy import arrays
 from lstmgen.cells.step import State, sigmoid
 from lstmgen.errors import CheckpointError, UsageError
 from lstmgen.generation.beams import beam_pieces
-from lstmgen.generation.constraints import Constraints, NgramMemory, find_words
+from lstmgen.generation.constraints import (
+    Constraints,
+    NgramMemory,
+    find_bound_words,
+    find_words,
+)
 from lstmgen.generation.continuing import (
     Continuation,
     Ending,
@@ -42,7 +47,7 @@ from lstmgen.text.copy_index import build_copy_index
 from lstmgen.text.reading import read_blocks
 from lstmgen.text.spacing import Joiner
 from lstmgen.text.tokenizer import tokenize
-from lstmgen.text.vocabulary import STORY, UNKNOWN, Vocabulary
+from lstmgen.text.vocabulary import STORY, UNKNOWN, Vocabulary, with_stems
 
 VOCAB, BATCH, TIME = 12, 3, 7
 
@@ -554,3 +559,39 @@ def test_t40_a_cue_in_blocks_is_the_cue_whole(tmp_path):
         assert parts.ends_in_space == whole.ends_in_space is True
         assert parts.joiner.spacing == whole.joiner.spacing
     assert max(counts) > 3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nothing_malformed_is_drawn_of_words_with_apostrophes(seed):
+    """A model that finds all words alike draws only what the tokenizer would cut."""
+    text = "the miller's cat and Anna's dog don't see l'homme d'ici, qu'une dame a vu, it's I'll"
+    tokens = tokenize(text)
+    entries = (STORY, *dict.fromkeys(tokens))
+    vocabulary = Vocabulary(entries, (1,) * len(entries))
+    ids = np.array([0, *map(vocabulary.ids.__getitem__, tokens)], dtype=np.uint32)
+    vocabulary = with_stems(vocabulary, ids)
+    stems = {entries[i] for i in vocabulary.possessive_stems}
+    assert stems == {"miller", "Anna", "it"}
+    weights = {
+        "embedding.weight": np.zeros((len(entries), 2)),
+        "layers.0.weight_ih_l0": np.zeros((4, 2)),
+        "layers.0.weight_hh_l0": np.zeros((4, 1)),
+        "layers.0.bias_ih_l0": np.zeros(4),
+        "layers.0.bias_hh_l0": np.zeros(4),
+        "projection.weight": np.zeros((2, 1)),
+        "output_bias": np.zeros(len(entries)),
+    }
+    engine = Engine(weights, vocab_size=len(entries), hidden_sizes=[1], seen_once=(0,), cell="lstm")
+    cue, _ = read_cue("the", vocabulary, kind="word", lowercase=False)
+    pieces = continue_cue(
+        engine, vocabulary, cue, samples=1, seed=seed, settings=Settings(),
+        ending=Ending(words=2000, stop="words"),
+        constraints=Constraints(bound=find_bound_words(vocabulary)),
+    )  # fmt: skip
+    text = "the" + continuations(pieces, 1)[0]
+    drawn = tokenize(text[: text.rindex(" ")])  # the limit may cut behind an elided word
+    assert set(drawn) <= set(entries)
+    for before, token in itertools.pairwise(drawn):
+        assert token != "'s" or before in stems
+        assert before not in ("l'", "d'", "qu'") or token[0].lower() in "aeiouh"
+    assert "'s" in drawn and "l'" in drawn

@@ -27,7 +27,8 @@ def test_t35_detokenize_gives_back_the_normalised_text(text):
     """Any text at all, thousands of them."""
     text = normalise(text)
     assert detokenize(tokenize(text)) == text
-    assert detokenize(tokenize(text, kind="character"), kind="character") == text
+    for kind in ("word_v1", "character"):
+        assert detokenize(tokenize(text, kind=kind), kind=kind) == text
 
 
 @settings(max_examples=300, deadline=None)
@@ -39,13 +40,28 @@ def test_normalising_twice_changes_nothing(text):
 @pytest.mark.parametrize(
     ("text", "tokens"),
     [
-        ("I don't know.", ["I", "don", "'t", "know", "."]),
+        ("I don't know.", ["I", "don't", "know", "."]),
+        ("It’s what I’ll do.", ["It", "’s", "what", "I’ll", "do", "."]),
+        (
+            "'Tis the boys' hats, give 'em",
+            ["'Tis", "the", "boys", "'¬", "hats", ",", "give", "'em"],
+        ),
+        ("at o'clock, y'all", ["at", "o'clock", ",", "y'all"]),
+        ("L'homme qu’il a aujourd'hui", ["L'", "homme", "qu’", "il", "a", "aujourd'hui"]),
+        ("c'è dell'arte", ["c'", "è", "dell'", "arte"]),
+        ("d'Artagnan's", ["d'", "Artagnan", "'s"]),
+        ("wie geht's", ["wie", "geht", "'s"]),
         ("The miller’s cat", ["The", "miller", "’s", "cat"]),
         ("It cost 1,000.50 at 12:30.", ["It", "cost", "1,000.50", "at", "12:30", "."]),
         ("a well-known man", ["a", "well", "-", "known", "man"]),
         ('"Yes," she said. "No."', ['"', "Yes", ",", '"', "she", "said", ".", '"', "No", ".", '"']),
         ("“Yes,” she said.", ["“", "Yes", ",", "”", "she", "said", "."]),
         ("„Ja“, sagte er", ["„", "Ja", "“", ",", "sagte", "er"]),
+        ("»Ja«, sagte »er«", ["»", "Ja", "«", ",", "sagte", "»¬", "er", "«"]),
+        ("«Ja», dit-il", ["«", "Ja", "»", ",", "dit", "-", "il"]),
+        ("”Hej”, sade ”han”", ["”", "Hej", "”", ",", "sade", "”¬", "han", "”"]),
+        ("‘I won’t,’ she said", ["‘", "I", "won’t", ",", "’", "she", "said"]),
+        ("「你好」", ["「", "你", "好", "」"]),
         ("wait... what", ["wait", "...", "what"]),
         ("wait… what", ["wait", "…", "what"]),
         ("a—b", ["a", "—", "b"]),
@@ -66,6 +82,26 @@ def test_normalising_twice_changes_nothing(text):
 def test_known_texts_are_cut_as_documented(text, tokens):
     assert tokenize(text) == tokens
     assert detokenize(tokens) == text
+
+
+@pytest.mark.parametrize("before", [[], ["“"], ["”"], ["„", "x"], ['"'], ["“", "”", "“"], ["\n"]])
+def test_a_mark_of_its_own_closes_whatever_stood_before(before):
+    assert detokenize([*before, "me", ".", "”"]).endswith("me.”")
+    assert detokenize([*before, "me", ".", "“", "So"]).endswith(
+        "." + ("“ So" if "„" in before else " “So")
+    )
+
+
+def test_a_quote_left_open_misleads_nothing_behind_it():
+    text = 'The 5" nail. "Yes," he said. "No."'
+    assert [token for token in tokenize(text) if "¬" in token] == ['"¬']
+
+
+def test_texts_cut_by_the_first_version_are_cut_and_joined_as_then():
+    text = "The miller’s “I don't,” he said, 'so' „x“."
+    tokens = ["The", "miller", "’s", "“", "I", "don", "'t", ",", "”", "he", "said", ","]
+    assert tokenize(text, kind="word_v1")[:12] == tokens
+    assert detokenize(tokenize(text, kind="word_v1"), kind="word_v1") == text
 
 
 def test_a_line_end_resets_the_quotes():

@@ -38,8 +38,10 @@ class DataConfig(Section):
     valid_fraction: float = key(
         0.1, "share of the tokens held out at the end, moved back to a line end", ge=0, le=0.5
     )
-    tokenizer: Literal["word", "whitespace", "character"] = key(
-        "word", "word: lossless words and punctuation; whitespace: a text tokenised before"
+    tokenizer: Literal["word", "word_v1", "whitespace", "character"] = key(
+        "word",
+        "word: lossless words and punctuation (word_v1: as lstmgen 0.1 cut them); "
+        "whitespace: a text tokenised before",
     )
     lowercase: bool = key(False, "read the text in lower case")
     vocabulary_size: int | None = key(

@@ -5,8 +5,9 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from lstmgen.text.contractions import follows_elided, is_elided, is_possessive
 from lstmgen.text.copy_index import CopyIndex, RunMeter, bare_word
-from lstmgen.text.spacing import Kind, surface_of
+from lstmgen.text.spacing import Kind, split_form, surface_of
 from lstmgen.text.vocabulary import Vocabulary
 
 
@@ -19,12 +20,53 @@ class Constraints:
         no_repeat_ngram: no n words in a row (punctuation counts) stand twice; None: they may.
         max_copied: longest run of the training text's words; None: any.
         repetition_span: how many of the last words the repetition penalty is for.
+        bound: which tokens make one word with those beside them; None where none do.
     """
 
     banned: frozenset[int] = frozenset()
     no_repeat_ngram: int | None = None
     max_copied: int | None = None
     repetition_span: int = 64
+    bound: "BoundWords | None" = None
+
+
+@dataclass(frozen=True)
+class BoundWords:
+    """Tokens that make one word with the token beside them (``text.contractions``), by id.
+
+    Attributes:
+        possessives: each 's.
+        stems: what a 's may stand behind: what training has before one; None is anything.
+        elided: each l', d', qu'.
+        not_after_elided: what begins with no vowel, or with a space.
+    """
+
+    possessives: frozenset[int]
+    stems: frozenset[int] | None
+    elided: frozenset[int]
+    not_after_elided: frozenset[int]
+
+    def ruled_out(self, last: int | None) -> frozenset[int]:
+        """What must not come behind a token; None is the start."""
+        if last in self.elided:
+            return self.not_after_elided
+        if self.stems is None or last in self.stems:
+            return frozenset()
+        return self.possessives
+
+
+def find_bound_words(vocabulary: Vocabulary) -> BoundWords:
+    """The bound words of a vocabulary of the tokenizer ``word``."""
+    surfaces = [split_form(entry)[0] for entry in vocabulary.entries]
+    ids = range(len(surfaces))
+    stems, elided = vocabulary.possessive_stems, {i for i in ids if is_elided(surfaces[i])}
+    fits = {i for i in ids if follows_elided(surfaces[i]) and surfaces[i] == vocabulary.entries[i]}
+    return BoundWords(
+        possessives=frozenset(i for i in ids if is_possessive(surfaces[i])),
+        stems=None if stems is None else frozenset(stems),
+        elided=frozenset(elided),
+        not_after_elided=frozenset(set(ids) - fits) if elided else frozenset(),
+    )
 
 
 def find_words(words: Iterable[str], vocabulary: Vocabulary, *, kind: Kind) -> frozenset[int]:
@@ -86,9 +128,11 @@ class History:
         n = constraints.no_repeat_ngram
         self.ngrams = None if n is None else NgramMemory(n)
         self.meter = None if index is None else RunMeter(index)
+        self.last: int | None = None
 
     def add(self, word: int) -> None:
         """Go on by a token."""
+        self.last = word
         if word in self.word_ids:
             self.recent.append(word)
         if self.ngrams is not None and word not in self.breaks:
@@ -101,6 +145,8 @@ class History:
     def ruled_out(self) -> set[int]:
         """The ids that must not come next, beside the banned ones."""
         out: set[int] = set()
+        if self.constraints.bound is not None:
+            out |= self.constraints.bound.ruled_out(self.last)
         if self.ngrams is not None:
             out |= self.ngrams.completing()
         if self.meter is not None and self.constraints.max_copied is not None:

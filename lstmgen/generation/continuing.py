@@ -24,7 +24,7 @@ from lstmgen.generation.sampling import (
     shape,
 )
 from lstmgen.text.copy_index import CopyIndex, Location
-from lstmgen.text.spacing import Joiner, surface_of
+from lstmgen.text.spacing import Joiner, is_word, surface_of
 from lstmgen.text.vocabulary import STORY, Vocabulary
 
 Stop = Literal["story", "paragraph", "sentence", "words"]
@@ -147,7 +147,7 @@ class Continuation:
         if not self.closing or text.startswith(" ") or surface[0].isspace():
             return self.closing
         # What follows without a space: closing marks, more end marks, or (of characters) 3.5
-        return self.joiner.kind == "word" and surface not in _CLOSERS + _SENTENCE_ENDS
+        return is_word(self.joiner.kind) and surface not in _CLOSERS + _SENTENCE_ENDS
 
     def _cut(self, text: str, stop_at: str) -> tuple[str, bool]:
         """A text up to the end of ``stop_at``, and whether that has come."""

@@ -33,7 +33,7 @@ from lstmgen.generation.sampling import (
 )
 from lstmgen.text.copy_index import CopyIndex
 from lstmgen.text.reading import normalise, remove_control
-from lstmgen.text.spacing import Joiner, Kind, space_before, surface_of
+from lstmgen.text.spacing import Joiner, Kind, classify, is_word, place_token, surface_of
 from lstmgen.text.tokenizer import tokenize
 from lstmgen.text.vocabulary import STORY, Vocabulary
 
@@ -129,9 +129,10 @@ class Writer:
         spacing = self.now.joiner.spacing
         text = normalise(text, lowercase=self.lowercase)
         first = tokenize(text, kind=self.kind)[:1]
-        if first and self.kind == "word":
-            space, _ = space_before(surface_of(first[0], self.kind), spacing)
-            text = " " * space + text
+        if first and is_word(self.kind):
+            role = classify(surface_of(first[0], self.kind), self.kind)
+            placed = place_token(role, spacing, flipped=False, kind=self.kind)
+            text = " " * placed.space + text
         tokens = tokenize(text, kind=self.kind, spacing=spacing)
         ids: list[int | None] = []
         unknown = []

@@ -3,13 +3,14 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lstmgen import checkpoint
 from lstmgen.checkpoint import Checkpoint
 from lstmgen.config.loader import from_portable
-from lstmgen.config.schema import Config, SampleConfig
+from lstmgen.config.schema import Config, DataConfig, SampleConfig
 from lstmgen.errors import CheckpointError, ConfigError, UsageError
 from lstmgen.run import folders
 from lstmgen.text.reading import remove_control
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lstmgen.cells.step import Array
-    from lstmgen.generation.constraints import Constraints
+    from lstmgen.generation.constraints import BoundWords, Constraints
     from lstmgen.generation.continuing import Ending, Piece
     from lstmgen.generation.cue import Cue
     from lstmgen.generation.engine import Engine
@@ -180,7 +181,14 @@ class Generator:
             no_repeat_ngram=settings.no_repeat_ngram,
             max_copied=settings.max_copied,
             repetition_span=settings.repetition_span,
+            bound=self._bound_words,
         )
+
+    @cached_property
+    def _bound_words(self) -> "BoundWords | None":
+        from lstmgen.generation.constraints import find_bound_words
+
+        return find_bound_words(self.vocabulary) if self.config.data.tokenizer == "word" else None
 
 
 def _filters(settings: SampleConfig) -> "Settings":
@@ -294,10 +302,20 @@ def open_step(path: Path) -> Opened:
         raise checkpoint.damaged(path, str(error)) from None
     vocabulary = from_json(found.read_json(checkpoint.VOCABULARY), source=str(path))
     tokenizer: Any = found.read_json(checkpoint.TOKENIZER)
-    expected = {"tokenizer": config.data.tokenizer, "lowercase": config.data.lowercase}
-    if tokenizer != expected:
+    if tokenizer == {"tokenizer": "word", "lowercase": config.data.lowercase}:
+        data = config.data.model_copy(update={"tokenizer": "word_v1"})  # made by lstmgen 0.1
+        config = config.model_copy(update={"data": data})
+    elif tokenizer != describe_tokenizer(config.data):
         raise checkpoint.damaged(path, "tokenizer.json and config.yaml disagree")
     return Opened(found, config, vocabulary)
+
+
+def describe_tokenizer(data: DataConfig) -> dict[str, Any]:
+    """What a checkpoint says of its tokenizer."""
+    from lstmgen.text.tokenizer import VERSION
+
+    facts = {"tokenizer": data.tokenizer, "lowercase": data.lowercase}
+    return facts | {"version": VERSION} if data.tokenizer == "word" else facts
 
 
 def open_found(given: Path | None, runs: Path) -> "tuple[Opened, Weights]":

@@ -14,6 +14,7 @@ from lstmgen.config.schema import Config, all_keys, value_of
 from lstmgen.errors import CheckpointError, ConfigError, DamagedError, StorageError, printable
 from lstmgen.run import folders
 from lstmgen.run.events import Notice, Saved
+from lstmgen.run.generating import describe_tokenizer
 from lstmgen.run.models import load_weights, to_arrays
 from lstmgen.run.states import checkpoint_bytes, gather_state, restore_state
 from lstmgen.text.prepared import Corpus
@@ -94,7 +95,7 @@ class Keeper:
             progress=self._facts() | facts,
             config=dump(self.config, portable=True),
             vocabulary=self.corpus.vocabulary.as_json(),
-            tokenizer={"tokenizer": data.tokenizer, "lowercase": data.lowercase},
+            tokenizer=describe_tokenizer(data),
             copy_index=self.copy_index,
         )
         self.saved_step, self.saved_at = step, time.monotonic()
@@ -164,7 +165,8 @@ class Keeper:
             raise checkpoint.damaged(path, "state.json lacks a counter") from None
         if not step == found.step == progress.step:
             raise checkpoint.damaged(path, f"it is of step {progress.step}, not of {step}")
-        self._refuse_changes(found.read(checkpoint.CONFIG), facts, source=path)
+        tokenizer = found.read_json(checkpoint.TOKENIZER)
+        self._refuse_changes(found.read(checkpoint.CONFIG), facts, tokenizer, source=path)
         weights = found.read_tensors(checkpoint.MODEL)
         try:
             load_weights(trainee.model, weights, source=checkpoint.MODEL)
@@ -184,7 +186,9 @@ class Keeper:
         trainee.progress = progress
         self.saved_step = step
 
-    def _refuse_changes(self, config: bytes, facts: dict[str, Any], *, source: Path) -> None:
+    def _refuse_changes(
+        self, config: bytes, facts: dict[str, Any], tokenizer: Any, *, source: Path
+    ) -> None:
         """Go on with the same training only.
 
         Raises:
@@ -203,6 +207,11 @@ class Keeper:
                     f"{refused}: {key} was {printable(was)} and is now {printable(now)}. "
                     "Put it back, or start a new run"
                 )
+        if tokenizer != describe_tokenizer(self.config.data):
+            raise CheckpointError(
+                f"{refused}: its text was cut into words by an older lstmgen. "
+                "It can be generated from and evaluated; to train on, start a new run"
+            )
         if facts["text"] != self.corpus.fingerprint:
             raise CheckpointError(
                 f"{refused}: the text, or its vocabulary file, is not the one that it was trained "

@@ -69,4 +69,6 @@ def _run_data(opened: Opened) -> DataConfig:
     resolved = opened.checkpoint.path.absolute().parent.parent / folders.RESOLVED
     if not resolved.is_file():
         raise UsageError("this checkpoint stands alone, without its run's text. Use --text FILE")
-    return load(resolved).config.data
+    # A checkpoint of lstmgen 0.1 says by which tokenizer its text is cut.
+    data = load(resolved).config.data
+    return data.model_copy(update={"tokenizer": opened.config.data.tokenizer})

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from lstmgen.errors import CheckpointError, DataError, StorageError, printable
 from lstmgen.text.reading import count_control, find_files, normalise, read_blocks
 from lstmgen.text.spacing import Kind
-from lstmgen.text.tokenizer import Tokenizer
+from lstmgen.text.tokenizer import VERSION, Tokenizer
 from lstmgen.text.vocabulary import (
     STORY,
     Vocabulary,
@@ -33,12 +33,13 @@ from lstmgen.text.vocabulary import (
     from_json,
     listed_vocabulary,
     read_list,
+    with_stems,
 )
 
 Ids = NDArray[np.uint32]
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
-FORMAT = 4  # of the folder; part of its name
+FORMAT = 5  # of the folder; part of its name
 SMALLEST_VALIDATION = 20  # tokens; a shorter held-out part says nothing
 PIECE = 1 << 20  # ids turned at a time
 LINES = "train.lines"
@@ -163,6 +164,8 @@ def _fingerprint(
     settings: TextSettings, train: list[Path], valid: list[Path], listed: list[str] | None
 ) -> str:
     shaping = asdict(settings) | {"train": None, "valid": None, "vocabulary": listed}
+    if settings.tokenizer == "word":
+        shaping["version"] = VERSION
     whole = hashlib.sha256(json.dumps(shaping).encode())
     for paths in (train, valid):
         whole.update(b"part")
@@ -235,6 +238,8 @@ def _write_parts(
             parts[name] = describe()
     numbers.unlink()
     ends.unlink()
+    if settings.tokenizer == "word":
+        vocabulary = with_stems(vocabulary, np.memmap(folder / "train.ids", np.uint32, "c"))
     notices = [f"{removed + more:,} control characters were taken out of the text"]
     notices = notices if removed + more else []
     unknown = "valid" in parts and parts["valid"]["unknown"] == parts["valid"]["tokens"]

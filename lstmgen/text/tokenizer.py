@@ -1,22 +1,15 @@
 """Text to tokens and back, without loss.
 
-``word``: a token is a word, the end of a contraction, a number, a punctuation
-mark or white space. Whether one space stands before it follows from its
-neighbours by a fixed rule (below), so the space needs no token. Where a text
-departs from the rule, the token takes another form: its surface followed by
-``¬`` ("not as the rule says"). So ``detokenize(tokenize(text)) == normalise(text)``
-for any text, and on English prose about one entry in a hundred is such a form.
+``word``: a token is a word, a number, a punctuation mark or white space. A contraction is one
+word (don't, I'll, o'clock), but a possessive 's is a token of its own, and so is the elided word
+of French, Italian and Catalan (l', d', qu'), each on the side where it belongs. Whether one
+space stands before a token follows from its neighbours by a fixed rule (``text.spacing``), so
+the space needs no token. Where a text departs from the rule, the token takes another form: its
+surface followed by ``¬`` ("not as the rule says"). So ``detokenize(tokenize(text)) ==
+normalise(text)`` for any text, and on English prose about one entry in a hundred is such a form.
 
-The rule. No space stands
-- before white space, closing marks (. , ; : ! ? ) ...), the end of a contraction
-  ('s, 't, 'll), joining marks (- / and dashes) and characters of scripts that are
-  written without spaces;
-- after white space, opening marks, joining marks, such characters, and at the start;
-- double quotes, straight or curly, open and close by turns within a line; so does
-  the straight single quote. One that opens has no space after it, one that closes
-  none before it.
-Everywhere else one space stands. All other white space is a token: a line end,
-an empty line (two line ends), a run of spaces or tabs.
+``word_v1``: as lstmgen 0.1 cut words, for its checkpoints: contractions before the apostrophe,
+all double quotes open and close by turns.
 
 ``whitespace``: tokens are what white space divides; joined with single spaces.
 ``character``: every character is a token.
@@ -30,18 +23,22 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmgen.text.contractions import contraction_patterns
 from lstmgen.text.spacing import (
     CLOSE,
     DOUBLE,
     FLIPPED,
     OPEN,
     PLAIN,
-    SINGLE,
     UNSPACED,
     Kind,
     Spacing,
     classify,
+    is_word,
+    place_token,
 )
+
+VERSION = 2  # of the rules of ``word``; version 1 is ``word_v1``
 
 # Zero-width joiners and skin tones: not marks to Unicode, yet part of what they follow.
 _JOINERS = frozenset("\u200c\u200d\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
@@ -92,13 +89,12 @@ class Tokenizer:
                 self._newlines.append(piece.count("\n"))
         numbers: NDArray[np.int64]
         numbers = np.fromiter(map(known.__getitem__, cut), dtype=np.int64, count=len(cut))
-        if self.kind != "word" or not cut:
+        if not is_word(self.kind) or not cut:
             return numbers * 2
         described = np.frombuffer(self._classes, dtype=np.int8)[numbers]
         spaced = described & 16 != 0
         newline = described & 32 != 0
-        numbers = 2 * numbers + (spaced != self._rule(described & 15, newline))
-        return numbers
+        return 2 * numbers + self._flipped(described & 15, spaced, newline)
 
     def line_ends(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """The place after each line end among these numbers, twice after an empty line."""
@@ -125,46 +121,62 @@ class Tokenizer:
             return text.split()
         if self.kind == "character":
             return list(text)
-        return _pattern_for(text).findall(text)
+        return _pattern_for(text, self.kind).findall(text)
 
     def _describe(self, piece: str) -> int:
         """The class of a piece, plus 16 where a space leads, 32 for a line end."""
-        if self.kind != "word":
+        if not is_word(self.kind):
             return 32 * (piece == "\n")
         spaced = len(piece) > 1 and piece[0] == " " and not piece[1].isspace()
-        return classify(piece[1:] if spaced else piece) + 16 * spaced + 32 * (piece[0] == "\n")
+        return (
+            classify(piece[1:] if spaced else piece, self.kind)
+            + 16 * spaced
+            + 32 * (piece[0] == "\n")
+        )
 
-    def _rule(self, classes: NDArray[np.int8], newline: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """``space_before`` for a whole block, going on from the block before."""
-        classes = classes.copy()
-        ends = []
-        for quote, carried in ((DOUBLE, self._spacing.double), (SINGLE, self._spacing.single)):
-            is_quote = classes == quote
-            seen = np.cumsum(is_quote)
-            # Quotes seen before the line began; -carried in the line begun in the last block.
-            before = np.maximum.accumulate(np.where(newline, seen, -int(carried)))
-            closes = (seen - is_quote - before) % 2 == 1
-            classes[is_quote & closes] = CLOSE
-            classes[is_quote & ~closes] = OPEN
-            ends.append(bool((seen[-1] - before[-1]) % 2))
-        previous = np.concatenate(([self._spacing.previous], classes[:-1]))
-        self._spacing = Spacing(int(classes[-1]), *ends)
-        after_text = (previous == PLAIN) | (previous == CLOSE)
-        result: NDArray[np.bool_] = after_text & ((classes == PLAIN) | (classes == OPEN))
-        return result
+    def _flipped(
+        self, classes: NDArray[np.int8], spaced: NDArray[np.bool_], newline: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """``place_token`` for a whole block, going on from the block before."""
+        roles = classes.astype(np.int8)
+        quotes = np.flatnonzero(roles >= DOUBLE)
+        lines = np.cumsum(newline)
+        flips = []
+        spacing, line = self._spacing, 0
+        for place, quote, space, at in zip(
+            quotes.tolist(), roles[quotes].tolist(), spaced[quotes].tolist(),
+            lines[quotes].tolist(), strict=True,
+        ):  # fmt: skip
+            previous = int(roles[place - 1]) if place else spacing.previous
+            if at != line:
+                spacing, line = Spacing(), at
+            spacing = spacing._replace(previous=previous)
+            placed = place_token(quote, spacing, space=space, kind=self.kind)
+            spacing = placed.after
+            roles[place] = spacing.previous
+            flips.append(placed.flipped)
+        before = np.concatenate(([self._spacing.previous], roles[:-1]))
+        after_text = (before == PLAIN) | (before == CLOSE)
+        flipped: NDArray[np.bool_]
+        flipped = spaced != (after_text & ((roles == PLAIN) | (roles == OPEN)))
+        flipped[quotes] = flips
+        carried = spacing if lines[-1] == line else Spacing()
+        self._spacing = carried._replace(previous=int(roles[-1]))
+        return flipped
 
 
-def _pattern_for(text: str) -> re.Pattern[str]:
+def _pattern_for(text: str, kind: Kind) -> re.Pattern[str]:
     """The pattern of word pieces, no more general than this text needs."""
+    old = kind == "word_v1"
     if text.isascii():
-        return _pattern("", unspaced=False)
+        return _pattern("", unspaced=False, old=old)
     characters = set(text)
     marks = sorted(c for c in characters if unicodedata.category(c)[0] == "M" or c in _JOINERS)
-    return _pattern("".join(marks), unspaced=any(map(UNSPACED.match, characters)))
+    return _pattern("".join(marks), unspaced=any(map(UNSPACED.match, characters)), old=old)
 
 
 @lru_cache(maxsize=64)
-def _pattern(marks: str, *, unspaced: bool) -> re.Pattern[str]:
+def _pattern(marks: str, *, unspaced: bool, old: bool) -> re.Pattern[str]:
     # Marks and joiners belong to the character before them; ``\w`` knows none of them.
     mark = f"[{re.escape(marks)}]{{0,16}}" if marks else ""
     letter = r"[^\W_]" if not unspaced else rf"(?!{UNSPACED.pattern})[^\W_]"
@@ -173,8 +185,7 @@ def _pattern(marks: str, *, unspaced: bool) -> re.Pattern[str]:
     token = "|".join(
         (
             r"\d{1,100}(?:[.,:]\d{1,100}){1,20}",  # 3.14  1,000  12:30
-            word,
-            rf"(?<=[^\W_])['’]{word}",  # the end of a contraction
+            *((word, rf"(?<=[^\W_])['’]{word}") if old else contraction_patterns(word)),
             r"\.{2,8}|-{2,8}",
             rf"[^\w\s]{mark}{joined}",
             rf"\S{mark}",

@@ -9,13 +9,18 @@ the models take for the mean of the words seen once, and never predict.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lstmgen.errors import CheckpointError, DataError, printable
+from lstmgen.text.contractions import is_possessive
 from lstmgen.text.reading import check_readable, count_control, read_blocks
+from lstmgen.text.spacing import split_form
 
 STORY = "<story>"
 UNKNOWN = "<unk>"
@@ -23,10 +28,16 @@ UNKNOWN = "<unk>"
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The entries in the order of their ids, and how often training has each."""
+    """The entries in the order of their ids, and how often training has each.
+
+    Attributes:
+        possessive_stems: ids of the words that training has before a possessive 's; None where
+            that is not known (checkpoints of lstmgen 0.1).
+    """
 
     entries: tuple[str, ...]
     counts: tuple[int, ...]
+    possessive_stems: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -63,7 +74,10 @@ class Vocabulary:
 
     def as_json(self) -> dict[str, Any]:
         """What ``from_json`` reads."""
-        return {"entries": list(self.entries), "counts": list(self.counts)}
+        found: dict[str, Any] = {"entries": list(self.entries), "counts": list(self.counts)}
+        if self.possessive_stems is not None:
+            found["possessive_stems"] = list(self.possessive_stems)
+        return found
 
 
 def from_json(data: Any, *, source: str) -> Vocabulary:
@@ -76,9 +90,9 @@ def from_json(data: Any, *, source: str) -> Vocabulary:
     def refuse(why: str) -> CheckpointError:
         return CheckpointError(f"{source}: the vocabulary {why}")
 
-    if not isinstance(data, dict) or set(data) != {"entries", "counts"}:
+    if not isinstance(data, dict) or set(data) - {"possessive_stems"} != {"entries", "counts"}:
         raise refuse("must hold entries and counts")
-    entries, counts = data["entries"], data["counts"]
+    entries, counts, stems = data["entries"], data["counts"], data.get("possessive_stems")
     if not isinstance(entries, list) or not isinstance(counts, list) or len(entries) != len(counts):
         raise refuse("must hold two lists of one length")
     if not all(isinstance(e, str) and e for e in entries) or len(set(entries)) != len(entries):
@@ -89,7 +103,26 @@ def from_json(data: Any, *, source: str) -> Vocabulary:
         raise refuse(f"must begin with {STORY}")
     if any(count_control(e) for e in entries):
         raise refuse("holds control characters")
-    return Vocabulary(tuple(entries), tuple(counts))
+    if stems is not None:
+        if not isinstance(stems, list) or not all(
+            type(i) is int and 0 <= i < len(entries) for i in stems
+        ):
+            raise refuse("must list its possessive stems by id")
+        stems = tuple(stems)
+    return Vocabulary(tuple(entries), tuple(counts), stems)
+
+
+def with_stems(vocabulary: Vocabulary, ids: NDArray[np.uint32]) -> Vocabulary:
+    """A vocabulary that knows which words stand before a possessive 's in a training text.
+
+    Args:
+        ids: of the training text.
+    """
+    marks = [i for i, entry in enumerate(vocabulary.entries) if is_possessive(split_form(entry)[0])]
+    before = np.unique(ids[:-1][np.isin(ids[1:], marks)]) if marks else ids[:0]
+    return replace(
+        vocabulary, possessive_stems=tuple(int(i) for i in before if i not in vocabulary.specials)
+    )
 
 
 def build_vocabulary(

@@ -197,7 +197,7 @@ CONFIGS = (
     _config("unknown_device", "train:\n  device: tpu",
             "bad.yaml:2: train.device = 'tpu': must be auto, cpu or cuda"),
     _config("unknown_tokenizer", "data:\n  tokenizer: bpe",
-            "bad.yaml:2: data.tokenizer = 'bpe': must be word, whitespace or character"),
+            "bad.yaml:2: data.tokenizer = 'bpe': must be word, word_v1, whitespace or character"),
     _config("twice", "train:\n  seed: 1\n  seed: 2",
             "bad.yaml:3: train.seed: stands twice (first in line 2). Keep one"),
     _config("section_twice", "train:\n  seed: 1\ntrain:\n  window: 2",
@@ -543,6 +543,15 @@ HOSTILE = (
     _forged("t18_another_tokenizer", "another tokeniser than the config's", "is damaged "
             "(tokenizer.json and config.yaml disagree)",
             _entries(lambda v: v | {"tokenizer": "character"}, "tokenizer.json")),
+    _forged("t18_older_tokenizer", "a text cut by an older lstmgen, to resume", "its text was cut "
+            "into words by an older lstmgen",
+            _entries(lambda v: {k: v[k] for k in ("tokenizer", "lowercase")}, "tokenizer.json"),
+            command=("train", "--resume", RUN, "train.epochs=9")),
+    _forged("t18_newer_tokenizer", "a tokenizer of a later version", "is damaged "
+            "(tokenizer.json and config.yaml disagree)",
+            _entries(lambda v: v | {"version": 3}, "tokenizer.json")),
+    _forged("t18_odd_stems", "possessive stems that are no ids", "must list its possessive stems",
+            _entries(lambda v: v | {"possessive_stems": [10**9]})),
     _forged("t18_weight_missing", "a weight taken out", "the weights lack output_bias",
             _weights(lambda w: {k: v for k, v in w.items() if k != "output_bias"})),
     _forged("t18_weight_too_many", "a weight that belongs nowhere", "no use for: zebra",

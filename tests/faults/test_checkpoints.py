@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import call_cli, train
-from scenes import fingerprint, last, progress_of
+from scenes import fingerprint, last, progress_of, seal
 
 from lstmgen import checkpoint
 from lstmgen.checkpoint import Index
 from lstmgen.errors import CheckpointError, StorageError
+from lstmgen.run import folders
 
 
 def write(folder, step, value=1.0):
@@ -370,3 +371,26 @@ def test_t12_a_run_folder_that_vanishes_is_one_error(tiny, tmp_path, monkeypatch
     assert len(said) == 1 and "cannot be written (No such file or directory): runs/tiny-" in said[0]
     assert said[0].endswith("/checkpoints is not there any more")
     assert not list((tmp_path / "runs").glob("tiny*"))
+
+
+def test_checkpoints_of_the_first_tokenizer_generate_as_they_did(tmp_path, story):
+    """They name no version; what is cut and joined is what version 1 did."""
+    (tmp_path / "old.yaml").write_text(
+        f"data: {{train: {story.name}, tokenizer: word_v1}}\n"
+        "model: {hidden_sizes: [12], embedding_dim: 8}\n"
+        "train: {window: 8, batch_size: 4, max_steps: 20, device: cpu}\n",
+        encoding="utf-8",
+    )
+    run = train("old.yaml", cwd=tmp_path)
+    cue = ("generate", run, "--cue", "The cat's mill didn't", "--seed", "3", "--words", "9")
+    expected = call_cli(*cue, cwd=tmp_path, check=0).stdout
+    for step in (run / folders.CHECKPOINTS).glob("step-*"):
+        config = (step / "config.yaml").read_bytes().replace(b"word_v1", b"word")
+        tokenizer = json.dumps({"tokenizer": "word", "lowercase": False}).encode()
+        vocabulary = json.loads((step / "vocabulary.json").read_text(encoding="utf-8"))
+        assert set(vocabulary) == {"entries", "counts"}
+        seal(step, config_yaml=config, tokenizer_json=tokenizer)
+    assert call_cli(*cue, cwd=tmp_path, check=0).stdout == expected
+    resolved = run / folders.RESOLVED
+    resolved.write_text(resolved.read_text().replace("word_v1", "word"), encoding="utf-8")
+    call_cli("evaluate", run, cwd=tmp_path, check=0)  # its own text, cut as it was
