@@ -4,6 +4,7 @@
     checkpoints/step-N/manifest.json  format, size and SHA-256 of every file below, own digest
                        model.safetensors state.safetensors state.json
                        config.yaml vocabulary.json tokenizer.json
+                       origin.json: names of the texts, and the model that it started from
                        copy_index.safetensors: where there is one, a hard link to the run's
 
 A folder is made as ``.step-N.tmp``, every file and the folder itself flushed to
@@ -34,11 +35,12 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, NDArray[np.generic]]
 
-FORMAT = 2  # 2: with copy_index.safetensors
+FORMAT = 3  # 2: with copy_index.safetensors; 3: with origin.json
 MODEL, STATE, PROGRESS = "model.safetensors", "state.safetensors", "state.json"
 CONFIG, VOCABULARY, TOKENIZER = "config.yaml", "vocabulary.json", "tokenizer.json"
 COPY_INDEX = "copy_index.safetensors"
-FILES = (MODEL, STATE, PROGRESS, CONFIG, VOCABULARY, TOKENIZER)  # of every checkpoint
+ORIGIN = "origin.json"
+FILES = (MODEL, STATE, PROGRESS, CONFIG, VOCABULARY, TOKENIZER, ORIGIN)
 LARGEST_JSON = 512 << 20  # bytes
 LARGEST_INDEX = 1 << 16  # bytes
 
@@ -96,6 +98,7 @@ def write_checkpoint(
     config: str,
     vocabulary: Mapping[str, Any],
     tokenizer: Mapping[str, Any],
+    origin: Mapping[str, Any],
     copy_index: SharedFile | None = None,
 ) -> Path:
     """Write a complete checkpoint and return its folder.
@@ -104,6 +107,7 @@ def write_checkpoint(
         checkpoints: the run's folder of checkpoints.
         model: what generation needs. state: what a resumption needs beside it.
         progress: counters and positions, as JSON.
+        origin: what it was trained on, and from which model on.
         copy_index: the training words, where they are kept.
 
     Raises:
@@ -118,6 +122,7 @@ def write_checkpoint(
         CONFIG: config.encode(),
         VOCABULARY: _json(vocabulary),
         TOKENIZER: _json(tokenizer),
+        ORIGIN: _json(origin),
     }
     files = {
         name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}

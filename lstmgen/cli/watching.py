@@ -36,12 +36,11 @@ def ready_text(
     from lstmgen.run.presets import find_config
 
     loaded = load(find_config(config), overrides)
-    from lstmgen.run.preparing import prepare_text, settle_stdin  # numpy, not before all is checked
+    from lstmgen.run.preparing import prepare_training  # numpy, not before all is checked
 
     if ranks and loaded.config.data.train == "-":
         raise UsageError("data.train = -: several ranks cannot share standard input. Name a file")
-    loaded = settle_stdin(loaded, runs)
-    return loaded, prepare_text(loaded.config.data, runs, progress=console.preparing)
+    return prepare_training(loaded, runs, progress=console.preparing)
 
 
 def _name_run(run: Path) -> None:

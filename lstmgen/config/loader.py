@@ -23,7 +23,8 @@ from lstmgen.errors import ConfigError, Problem
 
 LARGEST = 1_000_000  # bytes of a config file
 COMMAND_LINE = "command line"
-PATH_KEYS = ("train", "valid", "test", "vocabulary")  # of the section data
+PATH_KEYS = ("data.train", "data.valid", "data.test", "data.vocabulary", "train.init_from")
+NOT_PORTABLE = (*PATH_KEYS, "data.vocabulary_from", "train.device")  # left out of checkpoints
 
 _KINDS = {
     "int_type": "a whole number",
@@ -83,13 +84,13 @@ def dump(config: Config, *, portable: bool = False) -> str:
     Args:
         config: what to write.
         portable: leave out what belongs to one machine (paths and the device),
-            as checkpoints want it.
+            as checkpoints want it, and what it was started from.
     """
     values = config.model_dump(mode="json")
     if portable:
-        for name in PATH_KEYS:
-            values["data"].pop(name)
-        values["train"].pop("device")
+        for key in NOT_PORTABLE:
+            section, _, name = key.partition(".")
+            values[section].pop(name)
     return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
@@ -154,17 +155,20 @@ def _read(path: Path) -> str:
 
 
 def _make_absolute(values: dict[str, Any], *, folder: Path) -> None:
-    data = values.get("data")
-    if not isinstance(data, dict):
-        return
-    for name in PATH_KEYS:
-        value = data.get(name)
+    for key in PATH_KEYS:
+        name, _, inner = key.partition(".")
+        section = values.get(name)
+        value = section.get(inner) if isinstance(section, dict) else None
+        if value is None or not isinstance(section, dict):
+            continue
         if value == [None]:  # YAML takes a lone - for a list
-            value = data[name] = "-"
+            value = section[inner] = "-"
         if isinstance(value, str):
-            data[name] = _absolute(value, folder)
+            named = key == "train.init_from" and "/" not in value
+            if not named or os.path.exists(folder / value):  # else the name of a base
+                section[inner] = _absolute(value, folder)
         elif isinstance(value, list):
-            data[name] = [_absolute(v, folder) if isinstance(v, str) else v for v in value]
+            section[inner] = [_absolute(v, folder) if isinstance(v, str) else v for v in value]
 
 
 def _absolute(value: str, folder: Path) -> str:
@@ -188,10 +192,10 @@ def _override(tree: Tree, places: dict[tuple[str, ...], str], override: str) -> 
         value: Any = yaml_lines.parse_value(text, source=COMMAND_LINE)
     except ConfigError:
         value = text  # a shell's *.txt, or a word that the schema will not take
-    if len(keys) == 2 and keys[0] == "data" and keys[1] in PATH_KEYS:
-        holder: dict[str, Any] = {"data": {keys[1]: value}}
+    if ".".join(keys) in PATH_KEYS:
+        holder: dict[str, Any] = {keys[0]: {keys[1]: value}}
         _make_absolute(holder, folder=Path.cwd())
-        value = holder["data"][keys[1]]
+        value = holder[keys[0]][keys[1]]
     _put(tree, places, keys, value, COMMAND_LINE)
 
 

@@ -5,6 +5,7 @@ torch; the sections are handed on as flat keywords by ``run/``.
 """
 
 import functools
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -49,6 +50,9 @@ class DataConfig(Section):
     )
     min_count: int = key(1, "words seen less often become `<unk>`", ge=1, unit="times")
     vocabulary: str | None = key(None, "a file with one entry a line, instead of the text's words")
+    vocabulary_from: Literal["text", "base", "both"] = key(
+        "text", "with `train.init_from`: whose words the model has, the text's, the base's or both"
+    )
     copy_index: bool = key(
         True, "keep the training words in checkpoints, to tell copies (up to 5 million tokens)"
     )
@@ -99,6 +103,11 @@ class ModelConfig(Section):
 class TrainConfig(Section):
     """How the network learns."""
 
+    init_from: str | None = key(
+        None,
+        "start from another model's weights: a run, a step folder, or the name of a base that "
+        "comes along; none: from scratch",
+    )
     order: Literal["streams", "random"] = key(
         "streams", "streams: read on, the state carried; random: each window from a zero state"
     )
@@ -175,6 +184,11 @@ class TrainConfig(Section):
         None, "continue the cues so often; none: five times a run", ge=1, unit="steps"
     )
     keep: int = key(2, "newest checkpoints kept, beside the best", ge=1, unit="checkpoints")
+
+    @property
+    def base(self) -> str | None:
+        """Whose weights are the first ones; None from scratch."""
+        return None if self.init_from in (None, "", "none") else self.init_from
 
     @property
     def scored(self) -> int:
@@ -342,6 +356,30 @@ def _model_conflicts(model: ModelConfig) -> list[Conflict]:
             )
         )
     return conflicts
+
+
+def is_set(config: "Config", key: str) -> bool:
+    """Whether somebody gave a value to a dotted key: it is not the schema's default."""
+    *sections, name = key.split(".")
+    section = functools.reduce(getattr, sections, config)
+    held = all(
+        part in functools.reduce(getattr, sections[:depth], config).model_fields_set
+        for depth, part in enumerate(sections)
+    )
+    return held and name in section.model_fields_set
+
+
+def fill_in(config: "Config", values: Mapping[str, Any]) -> "Config":
+    """A config with values for those of some dotted keys to which nobody gave one."""
+    for key, value in values.items():
+        if not is_set(config, key):
+            config = _with_value(config, key.split("."), value)
+    return config
+
+
+def _with_value(section: Any, path: list[str], value: Any) -> Any:
+    inner = _with_value(getattr(section, path[0]), path[1:], value) if path[1:] else value
+    return section.model_copy(update={path[0]: inner})
 
 
 def section_fields(section: type[BaseModel]) -> dict[str, FieldInfo]:

@@ -186,6 +186,8 @@ class TrainingConsole:
             ("perplexity to beat", beat),
             ("run", str(card.run)),
         ]
+        if card.base:
+            rows.insert(-1, ("started from", _describe_base(card)))
         if card.valid_tokens and card.unknown_share:
             rows.insert(2, ("unknown words", f"{figures.share(card.unknown_share)} of validation"))
         if card.resumed_at is not None:
@@ -260,6 +262,16 @@ class TrainingConsole:
         title = f"{event.run.name}: {event.words:,} words scored"
         rows = Records(event.run).rows()
         return path if draw_losses(rows, path, title=title, baselines=baselines) else None
+
+
+def _describe_base(card: Started) -> str:
+    found = (
+        f"{card.base}, which has {card.base_found:,} of {card.vocab_size:,} entries "
+        f"({figures.share(card.base_covered)} of the text)"
+    )
+    if math.isnan(card.base_perplexity):
+        return found
+    return f"{found}; perplexity {figures.perplexity(card.base_perplexity)} before training"
 
 
 def _ngram_name(card: Started) -> str:

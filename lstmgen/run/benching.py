@@ -5,14 +5,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lstmgen.config.loader import Loaded
 from lstmgen.errors import LstmgenError
 from lstmgen.run import folders
 from lstmgen.run.keeping import Keeper
-from lstmgen.run.preparing import prepare_text
+from lstmgen.run.preparing import prepare_training
 from lstmgen.run.setup import make_ready
 from lstmgen.text.prepared import Progress
 from lstmgen.training.costs import seconds_of, step_products
@@ -85,9 +85,11 @@ def bench(loaded: Loaded, *, seconds: float, progress: Progress | None = None) -
     data = loaded.config.data.model_copy(update={"copy_index": False})
     sample = loaded.config.sample.model_copy(update={"cues": []})
     config = loaded.config.model_copy(update={"data": data, "sample": sample})
+    loaded = replace(loaded, config=config)
     with tempfile.TemporaryDirectory(prefix="lstmgen-bench-") as name:
         runs = Path(name)
-        corpus = prepare_text(config.data, runs, progress=progress)
+        loaded, corpus = prepare_training(loaded, runs, progress=progress)
+        config = loaded.config
         ready = make_ready(config, corpus)
         steps, words, taken = 0, 0, 0.0
         for report in ready.steps(until=sys.maxsize, schedule_steps=ready.until):

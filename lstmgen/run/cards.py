@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 from lstmgen.config.schema import ModelConfig
+from lstmgen.evaluation.perplexity import evaluate
 from lstmgen.ngrams.kneser_ney import USUAL, build_unigram
 from lstmgen.run.counting import count_ngrams
 from lstmgen.run.events import Started
@@ -18,8 +19,12 @@ def start_card(run: Path, ready: Ready, world: World, *, resumed_at: int | None)
     unigram = ngram = math.nan
     if valid is not None:
         unigram = build_unigram(vocabulary.counts).perplexity(valid.ids)
-        model = count_ngrams(corpus.train, vocabulary, order=USUAL)
-        ngram = math.nan if model is None else model.perplexity(valid.ids)
+        counted = count_ngrams(corpus.train, vocabulary, order=USUAL)
+        ngram = math.nan if counted is None else counted.perplexity(valid.ids)
+    taken, before = ready.taken, math.nan
+    if taken is not None and valid is not None:
+        model = ready.trainee.model
+        before = evaluate(model, valid, unknown_id=vocabulary.unknown_id).perplexity
     return Started(
         run=run,
         files=corpus.files,
@@ -44,6 +49,10 @@ def start_card(run: Path, ready: Ready, world: World, *, resumed_at: int | None)
         unigram=unigram,
         ngram=ngram,
         ngram_order=USUAL,
+        base="" if taken is None else taken.name,
+        base_found=0 if taken is None else taken.match.found,
+        base_covered=0.0 if taken is None else taken.match.covered,
+        base_perplexity=before,
         resumed_at=resumed_at,
     )
 

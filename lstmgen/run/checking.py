@@ -15,7 +15,7 @@ from lstmgen.config.loader import Loaded
 from lstmgen.errors import UsageError
 from lstmgen.run import folders
 from lstmgen.run.events import Event, Finished, Saved
-from lstmgen.run.preparing import prepare_text
+from lstmgen.run.preparing import prepare_training
 from lstmgen.run.signals import Asked
 from lstmgen.run.starting import resume, train
 from lstmgen.text.prepared import Corpus, Progress
@@ -58,7 +58,7 @@ def check_resume(
         runs = Path(name)
         steps = min(steps, loaded.config.train.max_steps or steps)
         limits = {"max_steps": steps, "max_minutes": None, "keep": 1}
-        corpus = prepare_text(loaded.config.data, runs, progress=progress)
+        loaded, corpus = prepare_training(loaded, runs, progress=progress)
         tell(f"training straight, up to {steps:,} steps")
         straight = _train(_changed(loaded, save_every=steps, **limits), corpus, runs)
         total = _open_last(straight).step

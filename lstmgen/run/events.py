@@ -28,6 +28,9 @@ class Started:
         shared: who of several ranks reads what of a step; empty where one process trains.
         uniform, unigram, ngram: perplexities to beat, on the validation text; NaN where there
             is none. The last two are Kneser-Ney models', of order 1 and ``ngram_order``.
+        base: the name of the model that the first weights are of; empty from scratch.
+        base_found, base_covered: entries that it has, and their share of the text's tokens.
+        base_perplexity: on the validation text, before the first step; NaN where there is none.
         resumed_at: the step from which training goes on; None at a fresh start.
     """
 
@@ -54,6 +57,10 @@ class Started:
     unigram: float
     ngram: float
     ngram_order: int
+    base: str
+    base_found: int
+    base_covered: float
+    base_perplexity: float
     resumed_at: int | None
 
 

@@ -338,6 +338,7 @@ def _open(
             opened = open_step(step)
             weights: Any = opened.checkpoint.read_tensors(checkpoint.MODEL)
             _refuse_non_finite(weights, step)
+            weights = {name: _full(array) for name, array in weights.items()}
             return (opened, weights), more(opened)
         except CheckpointError:
             if step.exists() or attempt + 1 == ATTEMPTS:
@@ -352,6 +353,11 @@ def _refuse_non_finite(weights: "Weights", path: Path) -> None:
     for name, array in weights.items():
         if array.dtype.kind != "f" or not np.isfinite(array).all():
             raise checkpoint.damaged(path, f"{name} holds what is no finite number")
+
+
+def _full(array: "Array") -> "Array":
+    """Weights that are kept in half precision, as they are computed with."""
+    return array.astype("float32") if array.dtype == "float16" else array
 
 
 def keep_to_one_thread() -> None:

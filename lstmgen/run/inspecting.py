@@ -23,7 +23,8 @@ from lstmgen.inspection.tracing import (
 )
 from lstmgen.run import folders
 from lstmgen.run.generating import make_engine, open_found
-from lstmgen.run.preparing import prepare_text
+from lstmgen.run.init_from import open_base, take_over_base
+from lstmgen.run.preparing import prepare_training
 from lstmgen.run.presets import find_config
 from lstmgen.run.texts import encode_text, find_part
 from lstmgen.text.spacing import surface_of
@@ -229,11 +230,14 @@ def _open_fresh(request: Request, given: str) -> tuple[str, Config, Vocabulary, 
             raise UsageError(
                 f"{printable(given)}: neither a run folder nor a config or preset"
             ) from None
-    config = load(find_config(given)).config
-    corpus = prepare_text(config.data, request.runs)
+    loaded, corpus = prepare_training(load(find_config(given)), request.runs)
+    config = loaded.config
     from lstmgen.run.models import build_model, to_arrays  # torch, for fresh models only
 
     model = build_model(config.model, corpus.vocabulary, seed=config.train.seed)
+    base = open_base(config)
+    if base is not None:
+        take_over_base(model, config, corpus, base)
     weights = to_arrays(dict(model.named_parameters()))
     engine = _exact_engine(config, corpus.vocabulary, weights, source=given)
     part = None

@@ -31,9 +31,10 @@ RESUMABLE = frozenset(  # what a resumption may change
 OF_THE_MACHINE = frozenset(
     {"train.device", "train.threads", "train.precision", "train.compression"}
 )
-PLACES = frozenset(f"data.{key}" for key in PATH_KEYS)  # the text itself must be the same
+STARTED_FROM = frozenset({"train.init_from", "data.vocabulary_from"})
+PLACES = frozenset(PATH_KEYS) - STARTED_FROM  # the text itself must be the same
 CHANGEABLE = RESUMABLE | OF_THE_MACHINE | PLACES
-BESIDE = frozenset({"data.copy_index"})  # of no account for the weights
+BESIDE = STARTED_FROM | {"data.copy_index"}  # of no account for what follows
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Keeper:
 
     Attributes:
         world: the processes that train; the first of them writes.
+        origin: what checkpoints say of the text and the base (``run.init_from``).
         copy_index: of the training text, for all checkpoints; None without one.
         bf16: whether training takes products in bfloat16 now, and whether it did when
             the checkpoint that was taken up was written.
@@ -56,6 +58,7 @@ class Keeper:
     fit: Fit
     schedule_steps: int
     world: World = ALONE
+    origin: dict[str, Any] = field(default_factory=dict)
     copy_index: SharedFile | None = None
     bf16: bool = False
     bf16_before: bool | None = None
@@ -96,6 +99,7 @@ class Keeper:
             config=dump(self.config, portable=True),
             vocabulary=self.corpus.vocabulary.as_json(),
             tokenizer=describe_tokenizer(data),
+            origin=self.origin,
             copy_index=self.copy_index,
         )
         self.saved_step, self.saved_at = step, time.monotonic()
@@ -172,6 +176,8 @@ class Keeper:
             load_weights(trainee.model, weights, source=checkpoint.MODEL)
         except CheckpointError as error:
             raise checkpoint.damaged(path, str(error)) from None
+        if checkpoint.ORIGIN in found.files:
+            self.origin = found.read_json(checkpoint.ORIGIN)
         streams = self.config.train.order == "streams"
         restore_state(
             trainee,

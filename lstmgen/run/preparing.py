@@ -4,11 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from lstmgen.config.loader import Loaded
-from lstmgen.config.schema import DataConfig
+from lstmgen.config.schema import DataConfig, fill_in
 from lstmgen.errors import ConfigError, Problem
+from lstmgen.run.init_from import entries_of_base, inherit, open_base, with_base_stems
 from lstmgen.text.copy_index import MOST_TOKENS, CopyIndex, build_copy_index
 from lstmgen.text.prepared import Corpus, Progress, TextSettings, keep_stdin, prepare
-from lstmgen.text.reading import find_files
+from lstmgen.text.reading import find_files, short_names
+from lstmgen.training.fine_tuning import fine_tuning
 
 PREPARED = ".prepared"
 
@@ -26,8 +28,45 @@ def settle_stdin(loaded: Loaded, runs: Path) -> Loaded:
     return replace(loaded, config=loaded.config.model_copy(update={"data": data}))
 
 
-def prepare_text(data: DataConfig, runs: Path, *, progress: Progress | None = None) -> Corpus:
+def prepare_training(
+    loaded: Loaded, runs: Path, *, progress: Progress | None = None
+) -> tuple[Loaded, Corpus]:
+    """A config with all that its base and its text decide, and the text's ids.
+
+    Raises:
+        ConfigError, CheckpointError, DataError: as ``open_base``, ``inherit`` and
+            ``prepare_text`` do.
+    """
+    loaded = settle_stdin(loaded, runs)
+    base = open_base(loaded.config)
+    if base is None:
+        if loaded.config.data.vocabulary_from != "text":
+            value = loaded.config.data.vocabulary_from
+            message = "there is no base. Name one: train.init_from=RUN, or leave this key out"
+            raise ConfigError([Problem("", "data.vocabulary_from", value, message)])
+        return loaded, prepare_text(loaded.config.data, runs, progress=progress)
+    loaded = inherit(loaded, base)
+    data, corpus = loaded.config.data, None
+    if data.vocabulary_from == "both":
+        corpus = prepare_text(data, runs, progress=progress)
+    entries = entries_of_base(loaded.config, base, corpus)
+    corpus = prepare_text(data, runs, progress=progress, entries=entries)
+    values = fine_tuning(corpus.train.tokens)
+    loaded = replace(loaded, config=fill_in(loaded.config, values))
+    return loaded, with_base_stems(corpus, base)
+
+
+def prepare_text(
+    data: DataConfig,
+    runs: Path,
+    *,
+    progress: Progress | None = None,
+    entries: tuple[str, ...] | None = None,
+) -> Corpus:
     """The ids of a config's text, kept under the runs folder.
+
+    Args:
+        entries: of the vocabulary, where it is not the text's own.
 
     Raises:
         ConfigError: where no text is named. DataError: where it cannot be used.
@@ -47,6 +86,7 @@ def prepare_text(data: DataConfig, runs: Path, *, progress: Progress | None = No
         vocabulary_size=data.vocabulary_size,
         min_count=data.min_count,
         vocabulary=data.vocabulary,
+        entries=entries,
     )
     return prepare(settings, folder=runs / PREPARED, progress=progress)
 
@@ -68,13 +108,6 @@ def index_copies(data: DataConfig, corpus: Corpus) -> tuple[CopyIndex | None, st
         corpus.vocabulary,
         kind=data.tokenizer,
         file_starts=corpus.file_starts,
-        names=_file_names(find_files(data.train or "", key="data.train")),
+        names=short_names(find_files(data.train or "", key="data.train")),
     )
     return index, ""
-
-
-def _file_names(paths: list[Path]) -> list[str]:
-    """Names without folders, or with the last one where two files have one name."""
-    names = [path.name for path in paths]
-    twice = {name for name in names if names.count(name) > 1}
-    return [f"{p.parent.name}/{p.name}" if p.name in twice else p.name for p in paths]

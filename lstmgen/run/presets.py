@@ -14,6 +14,12 @@ def presets_folder() -> Path:
     return bundled if bundled.is_dir() else _PACKAGE.parent / "configs"
 
 
+def bases_folder() -> Path:
+    """Where the models to start from are that come along."""
+    bundled = _PACKAGE / "bundled" / "bases"
+    return bundled if bundled.is_dir() else _PACKAGE.parent / "bases"
+
+
 def find_config(given: str) -> Path:
     """A config by path, or by the name of a preset where no such file exists.
 

@@ -4,8 +4,16 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from lstmgen.config.schema import Config, ModelConfig
+from lstmgen.run.init_from import (
+    TakenOver,
+    describe_fit,
+    describe_origin,
+    open_base,
+    take_over_base,
+)
 from lstmgen.run.memory import refuse_beyond_memory
 from lstmgen.run.models import build_model
 from lstmgen.text.prepared import Corpus
@@ -29,6 +37,9 @@ class Ready:
         fit: the sizes that the text can fill.
         until: the step at which the config ends.
         bf16: whether products are taken in bfloat16.
+        taken: what the first weights have of a base; None from scratch, and where they come
+            from a checkpoint of this training.
+        origin: what checkpoints say of the text and the base.
         notices: what was decided without being asked for; empty texts are none.
     """
 
@@ -39,6 +50,8 @@ class Ready:
     until: int
     trainee: Trainee
     bf16: bool
+    taken: TakenOver | None
+    origin: dict[str, Any]
     notices: tuple[str, ...]
 
     @property
@@ -87,10 +100,13 @@ class Ready:
         )
 
 
-def make_ready(config: Config, corpus: Corpus, world: World = ALONE) -> Ready:
+def make_ready(
+    config: Config, corpus: Corpus, world: World = ALONE, *, resumed: bool = False
+) -> Ready:
     """Set torch up and build what a config describes, at its first step.
 
     Args:
+        resumed: the weights are going to come from a checkpoint, not from a base.
         world: the processes that will share its steps.
 
     Raises:
@@ -113,7 +129,10 @@ def make_ready(config: Config, corpus: Corpus, world: World = ALONE) -> Ready:
     plan = _plan(config, corpus, fit)
     if device.type == "cpu":
         refuse_beyond_memory(config, vocab_size=len(corpus.vocabulary), ranks=world.local_size)
-    model = build_model(config.model, corpus.vocabulary, seed=settings.seed).to(device)
+    model = build_model(config.model, corpus.vocabulary, seed=settings.seed)
+    base = None if resumed else open_base(config)
+    taken = None if base is None else take_over_base(model, config, corpus, base)
+    model = model.to(device)
     optimizer = build_optimizer(
         model,
         name=settings.optimizer,
@@ -136,7 +155,10 @@ def make_ready(config: Config, corpus: Corpus, world: World = ALONE) -> Ready:
         until=until,
         trainee=Trainee(model, optimizer, average=average),
         bf16=bf16,
+        taken=taken,
+        origin=describe_origin(config, corpus, base),
         notices=(
+            "" if taken is None else describe_fit(taken),
             fit.notice,
             threads_notice,
             _tie_notice(config.model),

@@ -4,6 +4,7 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lstmgen.config.schema import Config
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
 from lstmgen.run import folders
 from lstmgen.run.events import Created, Event
+from lstmgen.run.generating import open_step
 from lstmgen.run.keeping import CHANGEABLE, refuse_small_disk
 from lstmgen.run.preparing import prepare_text
 from lstmgen.run.ranks import in_turn, job_name, refuse_differences, together
@@ -23,6 +25,7 @@ from lstmgen.run.setup import Ready, make_ready
 from lstmgen.run.signals import Asked
 from lstmgen.run.training import Session, most_checkpoints
 from lstmgen.text.prepared import Corpus
+from lstmgen.text.vocabulary import Vocabulary
 from lstmgen.training.world import ALONE, World
 
 
@@ -80,7 +83,7 @@ def resume(
     with folders.locked(run) if world.leads else nullcontext():
         config = together(world, lambda: _config_to_resume(run, overrides))
         corpus = in_turn(world, lambda: _same_text(config, run))
-        ready = together(world, lambda: make_ready(config, corpus, world))
+        ready = together(world, lambda: make_ready(config, corpus, world, resumed=True))
         session = Session(run, ready, asked, world)
         together(world, session.restore)
         same = {"config": dump(config, portable=True), "precision (train.precision)": ready.bf16}
@@ -107,13 +110,31 @@ def _config_to_resume(run: Path, overrides: list[str]) -> Config:
 
 def _same_text(config: Config, run: Path) -> Corpus:
     """A run's text, from where it was or from where the command line says that it is now."""
+    stored = _stored_vocabulary(run)
+    entries = None
+    if config.data.vocabulary_from != "text" and stored is not None:
+        entries = stored.entries
     try:
-        return prepare_text(config.data, run.absolute().parent)
+        corpus = prepare_text(config.data, run.absolute().parent, entries=entries)
+        if stored == corpus.vocabulary:  # with what it knows of its base
+            corpus = replace(corpus, vocabulary=stored)
+        return corpus
     except DataError as error:
         raise DataError(
             f"{error}. Where the text was moved: lstmgen train --resume {printable(run)} "
             "data.train=PATH"
         ) from None
+
+
+def _stored_vocabulary(run: Path) -> Vocabulary | None:
+    """The vocabulary of a run's newest whole checkpoint; None where none is whole."""
+    checkpoints = run / folders.CHECKPOINTS
+    for step in sorted(checkpoint.saved_steps(checkpoints), reverse=True):
+        try:
+            return open_step(checkpoint.step_folder(checkpoints, step)).vocabulary
+        except CheckpointError:
+            continue  # told when it is restored
+    return None
 
 
 def _refuse_overrides(overrides: list[str]) -> None:

@@ -35,7 +35,8 @@ def find_part(opened: Opened, *, text: str | None, split: Split, runs: Path) -> 
             raise UsageError("--split test: the run's config names no data.test. Use --text FILE")
         part = _encode(data.test, opened.config, opened.vocabulary, key="data.test")
         return part, "the test text"
-    corpus = prepare_text(data, runs)
+    entries = None if data.vocabulary_from == "text" else opened.vocabulary.entries
+    corpus = prepare_text(data, runs, entries=entries)
     if corpus.vocabulary != opened.vocabulary:
         raise CheckpointError(
             "the run's text has changed since it was trained on. Name a file with --text FILE"

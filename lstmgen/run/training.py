@@ -64,6 +64,7 @@ class Session:
             schedule_steps=self.until,
             world=world,
             bf16=ready.bf16,
+            origin=ready.origin,
         )
         self.meter, self.since_evaluation = Meter(), Meter()
         self.warm_up, self.spikes = WARM_UP, Spikes()

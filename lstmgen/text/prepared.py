@@ -28,6 +28,7 @@ from lstmgen.text.spacing import Kind
 from lstmgen.text.tokenizer import VERSION, Tokenizer
 from lstmgen.text.vocabulary import (
     STORY,
+    UNKNOWN,
     Vocabulary,
     build_vocabulary,
     from_json,
@@ -58,6 +59,7 @@ class TextSettings:
     vocabulary_size: int | None = None
     min_count: int = 1
     vocabulary: str | None = None
+    entries: tuple[str, ...] | None = None  # instead of the text's own words, or of a file
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def prepare(settings: TextSettings, *, folder: Path, progress: Progress | None =
     train = find_files(settings.train, key="data.train")
     valid = [] if settings.valid is None else find_files(settings.valid, key="data.valid")
     listed = None if settings.vocabulary is None else read_list(Path(settings.vocabulary))
+    listed = listed if settings.entries is None else list(settings.entries)
     fingerprint = _fingerprint(settings, train, valid, listed)
     home = folder / f"{fingerprint[:32]}-{FORMAT}"
     try:
@@ -163,7 +166,10 @@ def keep_stdin(folder: Path) -> Path:
 def _fingerprint(
     settings: TextSettings, train: list[Path], valid: list[Path], listed: list[str] | None
 ) -> str:
+    if settings.entries is not None and listed is not None:  # whether <unk> is one, the text says
+        listed = [entry for entry in listed if entry not in (STORY, UNKNOWN)]
     shaping = asdict(settings) | {"train": None, "valid": None, "vocabulary": listed}
+    shaping["entries"] = settings.entries is not None
     if settings.tokenizer == "word":
         shaping["version"] = VERSION
     whole = hashlib.sha256(json.dumps(shaping).encode())

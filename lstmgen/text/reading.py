@@ -87,6 +87,13 @@ def find_files(sources: str | Sequence[str], *, key: str) -> list[Path]:
     return files
 
 
+def short_names(paths: Sequence[Path]) -> list[str]:
+    """Names without folders, or with the last one where two files have one name."""
+    names = [path.name for path in paths]
+    twice = {name for name in names if names.count(name) > 1}
+    return [f"{p.parent.name}/{p.name}" if p.name in twice else p.name for p in paths]
+
+
 def check_readable(path: Path, *, key: str) -> None:
     """Make sure that a file can be read, without waiting for what is none.
 

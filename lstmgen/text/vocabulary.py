@@ -9,7 +9,7 @@ the models take for the mean of the words seen once, and never predict.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ class Vocabulary:
 
     entries: tuple[str, ...]
     counts: tuple[int, ...]
-    possessive_stems: tuple[int, ...] | None = None
+    possessive_stems: tuple[int, ...] | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -1,0 +1,240 @@
+"""Starting from another model's weights (``train.init_from``): which, and what follows from it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmgen import checkpoint
+from lstmgen.config.loader import Loaded
+from lstmgen.config.schema import Config, fill_in, is_set, value_of
+from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
+from lstmgen.run.generating import Opened, open_found
+from lstmgen.run.presets import bases_folder
+from lstmgen.text.clusters import frequency_clusters
+from lstmgen.text.matching import Match, match_vocabularies
+from lstmgen.text.prepared import Corpus
+from lstmgen.text.reading import find_files, short_names
+from lstmgen.text.vocabulary import STORY, UNKNOWN
+
+if TYPE_CHECKING:
+    from lstmgen.model.language_model import LanguageModel
+
+KEY = "train.init_from"
+INHERITED = (  # what the base decides: its weights fit nothing else
+    "data.tokenizer",
+    "data.lowercase",
+    "model.cell",
+    "model.peephole",
+    "model.hidden_sizes",
+    "model.input",
+    "model.embedding_dim",
+    "model.tie_weights",
+    "model.output",
+)
+FEW = 0.6  # share of the text's tokens below which a base is noted to fit badly
+
+
+@dataclass(frozen=True)
+class Base:
+    """A model to start from.
+
+    Attributes:
+        name: as people call it: of the bundled base, or of the run.
+        weights: by name, float32.
+        origin: what its checkpoint says of its own text and base.
+    """
+
+    name: str
+    opened: Opened
+    weights: Mapping[str, NDArray[Any]]
+    origin: Mapping[str, Any]
+
+    def facts(self) -> dict[str, Any]:
+        """What the checkpoints of a model that starts from it say of it."""
+        found = self.opened.checkpoint
+        return {"name": self.name, "digest": found.digest, "step": found.step, **self.origin}
+
+
+@dataclass(frozen=True)
+class TakenOver:
+    """What a model has of its base.
+
+    Attributes:
+        name: of the base.
+        entries: of the model's vocabulary.
+        match: where the base has them.
+    """
+
+    name: str
+    entries: int
+    match: Match
+
+
+def open_base(config: Config) -> Base | None:
+    """The model that a config starts from; None where it starts from scratch.
+
+    Raises:
+        ConfigError: where there is none of that name. CheckpointError: where it is damaged, or
+            was not trained.
+    """
+    given = config.train.base
+    if given is None:
+        return None
+    path = find_base(given)
+    try:
+        opened, weights = open_found(path, path.parent)
+    except CheckpointError as error:
+        raise type(error)(f"{KEY} = {printable(given)}: {error}") from None
+    if opened.checkpoint.step == 0:
+        raise CheckpointError(
+            f"{KEY} = {printable(given)}: this model was never trained (step 0). Name another one"
+        )
+    origin = read_origin(opened)
+    run = opened.checkpoint.path.absolute().parent.parent
+    name = given if os.sep not in given else run.name if path == run else path.name
+    return Base(name, opened, weights, origin)
+
+
+def find_base(given: str) -> Path:
+    """A run or step folder by path, or a base that comes along by name.
+
+    Raises:
+        ConfigError: where there is neither; it lists the names.
+    """
+    if os.path.isdir(given):
+        return Path(given)
+    bundled = bases_folder()
+    names = sorted(path.name for path in bundled.glob("*") if path.is_dir())
+    if given in names:
+        return bundled / given
+    known = f" Bases that come along: {', '.join(names)}." if names else ""
+    problem = f"no such run or step folder.{known} `none` starts from scratch"
+    raise ConfigError([Problem("", KEY, printable(given), problem)])
+
+
+def read_origin(opened: Opened) -> dict[str, Any]:
+    """What a checkpoint says of its training text and of the model that it started from.
+
+    Raises:
+        CheckpointError: where it says something else.
+    """
+    found = opened.checkpoint
+    if checkpoint.ORIGIN not in found.files:
+        return {}
+    origin: dict[str, Any] = found.read_json(checkpoint.ORIGIN)
+    fits = isinstance(origin, dict) and isinstance(origin.get("texts", []), list)
+    if not fits or not isinstance(origin.get("init_from"), dict | None):
+        raise checkpoint.damaged(found.path, f"{checkpoint.ORIGIN} is no record of a training")
+    return origin
+
+
+def describe_origin(config: Config, corpus: Corpus, base: Base | None) -> dict[str, Any]:
+    """What the checkpoints of a training say of its text and of its base."""
+    return {
+        "texts": short_names(find_files(config.data.train or "", key="data.train")),
+        "tokens": corpus.train.tokens,
+        "init_from": None if base is None else base.facts(),
+    }
+
+
+def inherit(loaded: Loaded, base: Base) -> Loaded:
+    """A config with what its base decides.
+
+    Raises:
+        ConfigError: where the config says otherwise, naming both values.
+    """
+    config, theirs = loaded.config, base.opened.config
+    problems = []
+    for key in INHERITED:
+        own, other = value_of(config, key), value_of(theirs, key)
+        if is_set(config, key) and own != other:
+            problems.append(
+                Problem(
+                    "",
+                    key,
+                    printable(own),
+                    f"but {KEY} = {printable(base.name)} has {printable(other)}. "
+                    f"Leave {key} out, or start from scratch ({KEY}: none)",
+                )
+            )
+    if config.data.vocabulary is not None and config.data.vocabulary_from != "text":
+        message = "data.vocabulary lists the entries already. Remove one of the two"
+        problems.append(Problem("", "data.vocabulary_from", config.data.vocabulary_from, message))
+    if problems:
+        raise ConfigError(problems)
+    values = {key: value_of(theirs, key) for key in INHERITED}
+    return replace(loaded, config=fill_in(config, values))
+
+
+def entries_of_base(config: Config, base: Base, corpus: Corpus | None) -> tuple[str, ...] | None:
+    """The entries of a vocabulary that is not the text's own; None where it is.
+
+    Args:
+        corpus: the text by its own vocabulary, where both are wanted.
+    """
+    theirs = base.opened.vocabulary.entries
+    if config.data.vocabulary_from == "base":
+        return theirs
+    if corpus is None:
+        return None
+    own = [entry for entry in corpus.vocabulary.entries if entry not in (STORY, UNKNOWN)]
+    return (*theirs, *(entry for entry in own if entry not in base.opened.vocabulary.ids))
+
+
+def with_base_stems(corpus: Corpus, base: Base) -> Corpus:
+    """A text whose possessives may stand behind the base's words too."""
+    new, old = corpus.vocabulary, base.opened.vocabulary
+    if new.possessive_stems is None or old.possessive_stems is None:
+        return corpus
+    match = match_vocabularies(new, old, kind="word")
+    theirs = np.flatnonzero(np.isin(match.sources, old.possessive_stems)).tolist()
+    stems = tuple(sorted({*new.possessive_stems, *theirs}))
+    return replace(corpus, vocabulary=replace(new, possessive_stems=stems))
+
+
+def take_over_base(model: "LanguageModel", config: Config, corpus: Corpus, base: Base) -> TakenOver:
+    """Fill a fresh model with a base's weights.
+
+    Raises:
+        CheckpointError: where its weights do not fit its own config.
+        DataError: where it has no word of the text.
+    """
+    from lstmgen.model.transfer import take_over  # torch
+
+    new, old = corpus.vocabulary, base.opened.vocabulary
+    match = match_vocabularies(new, old, kind=config.data.tokenizer)
+    if match.found <= len(new.specials):
+        raise DataError(
+            f"{KEY} = {printable(base.name)}: it knows no word of this text. "
+            f"Start from scratch ({KEY}=none), or from a base of this language"
+        )
+    clusters = None
+    if config.model.output == "adaptive":
+        clusters = frequency_clusters(new.counts), frequency_clusters(old.counts)
+    try:
+        take_over(
+            model,
+            base.weights,
+            sources=match.sources,
+            counts=old.counts,
+            own_counts=new.counts,
+            clusters=clusters,
+        )
+    except (ValueError, IndexError) as error:
+        raise checkpoint.damaged(base.opened.checkpoint.path, str(error)) from None
+    return TakenOver(base.name, len(new), match)
+
+
+def describe_fit(taken: TakenOver) -> str:
+    """A notice where a base knows little of the text; empty where it fits."""
+    if taken.match.covered >= FEW:
+        return ""
+    return (
+        f"{KEY} = {printable(taken.name)}: it knows {taken.match.covered:.0%} of this text's "
+        "words; it may be of another language or subject. Compare with train.init_from=none"
+    )
