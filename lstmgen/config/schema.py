@@ -130,7 +130,7 @@ class TrainConfig(Section):
         None, "stop after so long, evaluations included", gt=0, unit="minutes"
     )
     optimizer: Literal["adamw", "sgd"] = key("adamw", "how gradients become steps")
-    learning_rate: float = key(0.006, "the highest rate, after the warm-up", gt=0, le=1000)
+    learning_rate: float = key(0.006, "the highest rate, after the warm-up", ge=0, le=1000)
     schedule: Literal["constant", "cosine", "one_cycle", "plateau"] = key(
         "cosine",
         "cosine: down to 0 at the last step; one_cycle: up first; plateau: halved when stuck",

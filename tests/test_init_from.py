@@ -1,0 +1,350 @@
+"""A model that starts from another one's weights."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from conftest import STORY, call_cli, train
+from scenes import best, forge, last, seal
+
+from lstmgen import checkpoint
+from lstmgen.config.loader import load
+from lstmgen.config.schema import fill_in, is_set
+from lstmgen.model.language_model import LanguageModel
+from lstmgen.model.transfer import NO_WORD, take_over
+from lstmgen.run.generating import open_found
+from lstmgen.text.clusters import frequency_clusters
+from lstmgen.text.matching import match_vocabularies
+from lstmgen.text.vocabulary import STORY as STORY_ENTRY
+from lstmgen.text.vocabulary import Vocabulary
+
+OTHER = (
+    "The old man walked to the “mill” with a Cat. The dog — it was old — didn’t walk.\n"
+    "A zebra sat by the river, and the zebra was cold. The cat’s dog ran.\n"
+)
+MODEL = "model: {hidden_sizes: [12, 8], embedding_dim: 6}\n"
+SETTINGS = "train: {window: 6, batch_size: 4, max_steps: 24, eval_every: 8, device: cpu}\n"
+
+
+def vocabulary(*entries, counts=None):
+    return Vocabulary((STORY_ENTRY, *entries), tuple(counts or [1] * (1 + len(entries))))
+
+
+def write(folder, name, text, config="", *, settings=SETTINGS):
+    (folder / f"{name}.txt").write_text(text, encoding="utf-8")
+    (folder / f"{name}.yaml").write_text(
+        f"data: {{train: {name}.txt, valid_fraction: 0.2}}\n{config}{settings}", encoding="utf-8"
+    )
+    return f"{name}.yaml"
+
+
+@pytest.fixture(scope="module")
+def trained_base(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("base")
+    return train(write(folder, "base", STORY * 8, MODEL), cwd=folder, name="base")
+
+
+@pytest.fixture
+def here(tmp_path):
+    write(tmp_path, "mine", OTHER * 12)
+    return tmp_path
+
+
+# Words of one vocabulary in another
+
+
+@pytest.mark.parametrize(
+    ("form", "found"),
+    [
+        ("mill", "mill"),
+        ("Mill", "mill"),
+        ("MILL", "mill"),
+        ("mill¬", "mill"),
+        ("don’t", "don't"),
+        ("“", '"'),
+        ("”", '"'),
+        ("…", "..."),
+        ("--", "—"),
+        ("\n", "\n\n"),
+        ("ran", "ran"),
+        ("Ran¬", "ran¬"),
+        ("zebra", None),
+        ("<unk>", None),
+    ],
+)
+def test_a_word_is_found_as_it_is_then_by_typography_case_and_spacing(form, found):
+    old = vocabulary("mill", "don't", '"', "...", "—", "\n\n", "ran", "ran¬", "is")
+    match = match_vocabularies(vocabulary(form), old, kind="word")
+    expected = NO_WORD if found is None else old.ids[found]
+    assert match.sources.tolist() == [0, expected]
+
+
+def test_of_several_candidates_the_most_frequent_is_taken():
+    old = vocabulary("The", "the", "THE", counts=[1, 5, 9, 2])
+    match = match_vocabularies(vocabulary("tHe", "THE"), old, kind="word")
+    assert match.sources.tolist() == [0, 2, 3]
+    assert (match.exact, match.found) == (2, 3)
+
+
+def test_a_text_with_curly_quotes_is_covered_like_one_with_straight_ones():
+    old = vocabulary('"', "don't", "cat", "'s", "—")
+    curly = vocabulary("“", "”", "don’t", "cat", "’s", "–")
+    assert match_vocabularies(curly, old, kind="word").covered == 1.0
+
+
+# Weights
+
+CELLS = [
+    {"cell": "elman"},
+    {"cell": "gru"},
+    {"cell": "lstm"},
+    {"cell": "lstm_peephole", "peephole": "diagonal"},
+    {"cell": "lstm_peephole", "peephole": "full"},
+    {"tie_weights": False},
+    {"one_hot": True, "tie_weights": False},
+]
+
+
+@pytest.mark.parametrize("options", CELLS)
+def test_what_is_taken_over_is_the_bases_bit_for_bit(options):
+    options = {"embedding_dim": 5, "hidden_sizes": [6, 4], **options}
+    old = vocabulary("a", "b", "c", "d", counts=[1, 50, 40, 3, 2])
+    new = vocabulary("c", "new", "A", counts=[1, 2, 3, 4])
+    base = LanguageModel(len(old), counts=old.counts, seed=1, **options)
+    model = LanguageModel(len(new), counts=new.counts, seed=2, **options)
+    weights = {name: p.detach().numpy() for name, p in base.named_parameters()}
+    sources = match_vocabularies(new, old, kind="word").sources
+    assert sources.tolist() == [0, 3, NO_WORD, 1]
+    take_over(model, weights, sources=sources, counts=old.counts, own_counts=new.counts)
+    known = sources != NO_WORD
+    for name, parameter in model.named_parameters():
+        ours, theirs = parameter.detach().numpy(), weights[name]
+        if ours.shape == theirs.shape:
+            np.testing.assert_array_equal(ours, theirs)
+            continue
+        if name.startswith("layers.0"):  # one-hot: words are columns
+            ours, theirs = ours.T, theirs.T
+        np.testing.assert_array_equal(ours[known], theirs[sources[known]])
+        rare = theirs[3:5].mean(axis=0)  # c and d, seen under twenty times
+        np.testing.assert_allclose(ours[~known][0], rare, rtol=0, atol=1e-7)
+
+
+def test_words_that_take_over_one_are_together_as_likely_as_it_was():
+    old, new = vocabulary('"', "a"), vocabulary("“", "”", "a", counts=[1, 30, 10, 5])
+    options = {"embedding_dim": 3, "hidden_sizes": [4]}
+    base, model = LanguageModel(3, **options), LanguageModel(4, **options)
+    weights = {name: p.detach().numpy() for name, p in base.named_parameters()}
+    weights["output_bias"] = np.array([0.1, 0.7, -0.3], np.float32)
+    sources = match_vocabularies(new, old, kind="word").sources
+    take_over(model, weights, sources=sources, counts=old.counts, own_counts=new.counts)
+    shares = np.exp(model.output_bias.detach().numpy() - 0.7)
+    np.testing.assert_allclose(shares[1:3], [0.75, 0.25], rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(model.output_bias.detach().numpy()[[0, 3]],
+                                  weights["output_bias"][[0, 2]])  # fmt: skip
+
+
+def test_an_adaptive_output_takes_over_the_words_that_stay_in_their_cluster():
+    rng = np.random.default_rng(0)
+    counts = (rng.zipf(1.3, 200) % 5000 + 1).tolist()
+    old = vocabulary(*(f"w{i}" for i in range(200)), counts=[1, *counts])
+    kept = sorted(rng.permutation(200)[:120].tolist())
+    new = vocabulary(*(f"w{i}" for i in kept), counts=[1, *(counts[i] for i in kept)])
+    sides = frequency_clusters(new.counts), frequency_clusters(old.counts)
+    options = {"embedding_dim": 5, "hidden_sizes": [32], "tie_weights": False}
+    models = [
+        LanguageModel(len(v), clusters=[c.tolist() for c in clusters], seed=seed, **options)
+        for seed, (v, clusters) in enumerate(zip((new, old), sides, strict=True))
+    ]
+    weights = {name: p.detach().numpy() for name, p in models[1].named_parameters()}
+    sources = match_vocabularies(new, old, kind="word").sources
+    take_over(models[0], weights, sources=sources, counts=old.counts, own_counts=new.counts,
+              clusters=sides)  # fmt: skip
+    own = {name: p.detach().numpy() for name, p in models[0].named_parameters()}
+    compared = 0
+    for number, (here, there) in enumerate(zip(*sides, strict=False)):
+        name = f"adaptive.tails.{number - 1}.weight" if number else "adaptive.weight"
+        places = {word: place for place, word in enumerate(there.tolist())}
+        for place, word in enumerate(here.tolist()):
+            if sources[word] in places:
+                np.testing.assert_array_equal(
+                    own[name][place], weights[name][places[sources[word]]]
+                )
+                compared += 1
+    assert compared > 60
+    for number in range(1, min(map(len, sides))):
+        name = f"adaptive.tails.{number - 1}.projection"
+        np.testing.assert_array_equal(own[name], weights[name])
+
+
+# The whole way
+
+
+def perplexity(run, *arguments, cwd):
+    done = call_cli("evaluate", run, "--json", *arguments, cwd=cwd, check=0)
+    return json.loads(done.stdout)["perplexity"]
+
+
+def test_a_rate_of_zero_with_the_bases_words_has_the_bases_perplexity(trained_base, here):
+    text = here / "again.txt"
+    text.write_text(STORY * 3, encoding="utf-8")
+    run = train(
+        "mine.yaml", f"data.train={text}", f"train.init_from={trained_base}",
+        "data.vocabulary_from=base", "train.learning_rate=0", cwd=here,
+    )  # fmt: skip
+    theirs = perplexity(trained_base, "--text", text, cwd=here)
+    assert perplexity(run, "--text", text, cwd=here) == pytest.approx(theirs, rel=1e-6)
+    mine, base = (open_found(path, here)[1] for path in (run, trained_base))
+    for name in base:
+        np.testing.assert_array_equal(mine[name], base[name])
+
+
+def test_sizes_cell_and_dropout_come_from_the_base_and_from_the_library(trained_base, here):
+    run = train("mine.yaml", f"train.init_from={trained_base}", cwd=here)
+    config = load(run / "resolved.yaml").config
+    assert config.model.hidden_sizes == [12, 8] and config.model.embedding_dim == 6
+    assert config.train.learning_rate != 0.006 and config.train.max_steps == 24
+    origin = json.loads((best(run) / checkpoint.ORIGIN).read_text(encoding="utf-8"))
+    assert origin["texts"] == ["mine.txt"]
+    assert origin["init_from"]["name"] == trained_base.name
+    assert origin["init_from"]["texts"] == ["base.txt"]
+    assert origin["init_from"]["digest"] == checkpoint.open_checkpoint(best(trained_base)).digest
+
+
+def test_the_start_card_says_what_was_found(trained_base, here):
+    run = train("mine.yaml", f"train.init_from={trained_base}", cwd=here)
+    card = next(
+        event
+        for line in (run / "events.jsonl").read_text(encoding="utf-8").splitlines()
+        if (event := json.loads(line))["event"] == "started"
+    )
+    words = len(json.loads((best(run) / "vocabulary.json").read_text(encoding="utf-8"))["entries"])
+    assert card["base"] == trained_base.name
+    assert 0 < card["base_found"] < words and 0.5 < card["base_covered"] < 1
+    assert card["base_perplexity"] > 1
+    assert "before training" in (run / "log.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("words", ["text", "base", "both"])
+def test_a_resumption_needs_no_base_and_has_the_same_bits(trained_base, here, words):
+    base = here / "base"
+    shutil.copytree(trained_base, base)
+    given = (f"train.init_from={base}", f"data.vocabulary_from={words}", "train.average=ema")
+    straight = train("mine.yaml", *given, cwd=here)
+    stopped = train("mine.yaml", *given, "train.max_steps=24", "train.save_every=8",
+                    "train.keep=9", cwd=here, name="stopped")  # fmt: skip
+    shutil.rmtree(base)
+    checkpoints = stopped / "checkpoints"
+    for step in checkpoint.saved_steps(checkpoints):
+        if step > 8:
+            shutil.rmtree(checkpoint.step_folder(checkpoints, step))
+    checkpoint.write_index(checkpoints, checkpoint.Index(best=8, last=8))
+    call_cli("train", "--resume", stopped, "-q", cwd=here, check=0)
+    for name in (checkpoint.MODEL, checkpoint.STATE, checkpoint.VOCABULARY, checkpoint.ORIGIN):
+        assert (last(straight) / name).read_bytes() == (last(stopped) / name).read_bytes(), name
+    call_cli("generate", stopped, "--cue", "The old", "--words", "5", cwd=here, check=0)
+    call_cli("evaluate", stopped, cwd=here, check=0)
+
+
+def test_both_vocabularies_hold_the_words_of_both(trained_base, here):
+    run = train("mine.yaml", f"train.init_from={trained_base}", "data.vocabulary_from=both",
+                cwd=here)  # fmt: skip
+    entries = json.loads((best(run) / "vocabulary.json").read_text(encoding="utf-8"))["entries"]
+    assert {"zebra", "asked"} <= set(entries) and len(set(entries)) == len(entries)
+
+
+def test_possessives_may_stand_behind_the_bases_words_too(tmp_path):
+    base = train(write(tmp_path, "base", "The dog's cat sat by the mill. " * 40, MODEL),
+                 cwd=tmp_path, name="base")  # fmt: skip
+    mine = write(tmp_path, "mine", "The Dog sat by the cat’s mill and the mill sat. " * 40)
+    run = train(mine, f"train.init_from={base}", cwd=tmp_path)
+    found = json.loads((last(run) / "vocabulary.json").read_text(encoding="utf-8"))
+    stems = {found["entries"][i] for i in found["possessive_stems"]}
+    assert stems == {"Dog", "cat"}
+
+
+def test_check_resume_holds_a_fine_tuning_to_its_bits(trained_base, here):
+    done = call_cli("check", "--resume", "mine.yaml", f"train.init_from={trained_base}", cwd=here)
+    assert done.exit_code == 0, done.output
+
+
+# What a config says, and what it leaves open
+
+
+def test_only_keys_that_nobody_set_are_filled_in(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("model: {embedding_dim: 128}\n", encoding="utf-8")
+    config = load(path, ["model.dropout.input=0.2"]).config
+    filled = fill_in(
+        config,
+        {"model.embedding_dim": 7, "model.hidden_sizes": [3], "model.dropout.input": 0.5,
+         "model.dropout.output": 0.6, "train.window": 9},
+    )  # fmt: skip
+    assert filled.model.embedding_dim == 128 and filled.model.hidden_sizes == [3]
+    assert filled.model.dropout.input == 0.2 and filled.model.dropout.output == 0.6
+    assert filled.train.window == 9 and is_set(filled, "train.window")
+    assert not is_set(config, "train.window") and not is_set(config, "model.dropout.output")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["train.init_from=BASE", "model.hidden_sizes=[3]"],
+         "model.hidden_sizes = [3]: but train.init_from = {name} has [12, 8]. Leave"),
+        (["train.init_from=BASE", "model.cell=gru"], "model.cell = gru: but"),
+        (["train.init_from=BASE", "data.tokenizer=whitespace"], "data.tokenizer = whitespace: but"),
+        (["train.init_from=nothing"], "train.init_from = nothing: no such run or step folder"),
+        (["train.init_from=./nothing"], "no such run or step folder"),
+        (["data.vocabulary_from=base"], "data.vocabulary_from = base: there is no base"),
+        (["train.init_from=.prepared"], "holds no checkpoint"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_started_from_is_one_message(trained_base, here, settings, words):
+    (here / ".prepared").mkdir()
+    given = [setting.replace("BASE", str(trained_base)) for setting in settings]
+    done = call_cli("train", "mine.yaml", *given, cwd=here)
+    assert done.exit_code == 2
+    assert words.format(name=trained_base.name) in done.stderr
+    assert not list(here.glob("runs/mine-*"))
+
+
+def test_a_base_that_was_never_trained_is_refused(trained_base, here):
+    base = here / "step-0"
+    shutil.copytree(best(trained_base), base)
+    manifest = json.loads((base / "manifest.json").read_text(encoding="utf-8"))
+    (base / "manifest.json").write_text(json.dumps(manifest | {"step": 0}), encoding="utf-8")
+    seal(base)
+    done = call_cli("train", "mine.yaml", f"train.init_from={base}", cwd=here)
+    assert done.exit_code == 2 and "was never trained (step 0)" in done.stderr
+
+
+def test_a_damaged_base_is_refused_by_name(trained_base, here):
+    base = here / "odd"
+    shutil.copytree(best(trained_base), base)
+    forge(base, checkpoint.ORIGIN, lambda origin: origin | {"init_from": 3})
+    done = call_cli("train", "mine.yaml", f"train.init_from={base}", cwd=here)
+    assert done.exit_code == 2 and "origin.json is no record of a training" in done.stderr
+    data = bytearray((base / checkpoint.MODEL).read_bytes())
+    data[-1] ^= 1
+    (base / checkpoint.MODEL).write_bytes(data)
+    done = call_cli("train", "mine.yaml", f"train.init_from={base}", cwd=here)
+    assert done.exit_code == 2 and "train.init_from" in done.stderr
+    assert "model.safetensors has been changed" in done.stderr
+
+
+def test_a_base_of_another_language_is_noted_or_refused(trained_base, here):
+    german = "Der alte Müller saß am Fluss, und das Wasser war kalt. Er schlief. " * 30
+    (here / "german.txt").write_text(german, encoding="utf-8")
+    given = ("data.train=german.txt", f"train.init_from={trained_base}")
+    done = call_cli("train", "mine.yaml", *given, "train.max_steps=2", cwd=here, check=0)
+    assert "it may be of another language" in done.stderr
+    (here / "greek.txt").write_text("ο γέρος ήταν " * 60, encoding="utf-8")
+    done = call_cli("train", "mine.yaml", "data.train=greek.txt", given[1], cwd=here)
+    assert done.exit_code == 2 and "it knows no word of this text" in done.stderr
+
+
+def test_none_starts_from_scratch(here):
+    run = train("mine.yaml", "train.init_from=none", "train.max_steps=2", cwd=here)
+    origin = json.loads((last(run) / checkpoint.ORIGIN).read_text(encoding="utf-8"))
+    assert origin["init_from"] is None
+    assert load(run / "resolved.yaml").config.train.base is None
