@@ -124,15 +124,8 @@ def write_checkpoint(
         TOKENIZER: _json(tokenizer),
         ORIGIN: _json(origin),
     }
-    files = {
-        name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        for name, data in contents.items()
-    }
-    if copy_index is not None:
-        files[COPY_INDEX] = {"size": copy_index.size, "sha256": copy_index.sha256}
-    facts = {"format": FORMAT, "step": step, "files": files}
-    manifest = _json({**facts, "digest": _digest(facts)})
     final, temporary = step_folder(checkpoints, step), checkpoints / f".step-{step}.tmp"
+    manifest = _manifest(step, contents, copy_index)
     try:
         checkpoints.mkdir(exist_ok=True)  # not its parents: a run that was removed stays so
         shutil.rmtree(temporary, ignore_errors=True)
@@ -151,6 +144,54 @@ def write_checkpoint(
         size = sum(map(len, contents.values()))
         raise _storage_error(final, size, error) from error
     return final
+
+
+def export_checkpoint(found: "Checkpoint", target: Path, *, half: bool) -> int:
+    """Copy what generation and another training need of a checkpoint to a folder of its own.
+
+    Args:
+        target: must not be there yet.
+        half: keep the weights in float16, half the size.
+
+    Returns:
+        Bytes that were written.
+
+    Raises:
+        StorageError: where it cannot be written.
+    """
+    import numpy as np
+    from safetensors.numpy import save
+
+    names = (MODEL, CONFIG, VOCABULARY, TOKENIZER, ORIGIN, COPY_INDEX)
+    contents = {name: found.read(name) for name in names if name in found.files}
+    if half:
+        weights = found.read_tensors(MODEL)
+        contents[MODEL] = save({name: np.asarray(w, np.float16) for name, w in weights.items()})
+    contents["manifest.json"] = _manifest(found.step, contents, None)
+    temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
+    try:
+        temporary.mkdir(parents=True)
+        for name, data in contents.items():
+            _write_durably(temporary / name, data)
+        _flush_folder(temporary)
+        temporary.rename(target)
+        _flush_folder(target.parent)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise _storage_error(target, sum(map(len, contents.values())), error) from error
+    return sum(map(len, contents.values()))
+
+
+def _manifest(step: int, contents: Mapping[str, bytes], copy_index: SharedFile | None) -> bytes:
+    """What a manifest says of a checkpoint's files."""
+    files = {
+        name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for name, data in contents.items()
+    }
+    if copy_index is not None:
+        files[COPY_INDEX] = {"size": copy_index.size, "sha256": copy_index.sha256}
+    facts = {"format": FORMAT, "step": step, "files": files}
+    return _json({**facts, "digest": _digest(facts)})
 
 
 def write_index(checkpoints: Path, index: Index) -> None:
@@ -266,6 +307,21 @@ class Checkpoint:
             return json.loads(self.read(name))
         except (ValueError, RecursionError) as error:
             raise damaged(self.path, f"{name} is not JSON ({error})") from None
+
+    def read_origin(self) -> dict[str, Any]:
+        """What it says of its training text and of the model that it started from.
+
+        Returns:
+            ``texts``, ``tokens`` and ``init_from``; nothing where an older lstmgen wrote it.
+        """
+        if ORIGIN not in self.files:
+            return {}
+        origin: dict[str, Any] = self.read_json(ORIGIN)
+        fits = isinstance(origin, dict) and isinstance(origin.get("texts", []), list)
+        base = origin.get("init_from") if fits else 0
+        if base is not None and not (isinstance(base, dict) and isinstance(base.get("name"), str)):
+            raise damaged(self.path, f"{ORIGIN} is no record of a training")
+        return origin
 
     def read_tensors(self, name: str) -> "dict[str, NDArray[np.generic]]":
         """A safetensors file's arrays."""

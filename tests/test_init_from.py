@@ -348,3 +348,39 @@ def test_none_starts_from_scratch(here):
     origin = json.loads((last(run) / checkpoint.ORIGIN).read_text(encoding="utf-8"))
     assert origin["init_from"] is None
     assert load(run / "resolved.yaml").config.train.base is None
+
+
+# Handing on
+
+
+def test_an_exported_model_generates_and_is_started_from(trained_base, here):
+    done = call_cli("export", trained_base, "--output", "mine", cwd=here, check=0)
+    assert done.stdout == "mine\n"
+    whole, half = (open_found(path, here)[1] for path in (trained_base, here / "mine"))
+    for name, array in half.items():
+        assert array.dtype == np.float32
+        np.testing.assert_array_equal(array, whole[name].astype(np.float16).astype(np.float32))
+    sizes = [
+        (path / "model.safetensors").stat().st_size for path in (here / "mine", best(trained_base))
+    ]
+    assert sizes[0] < 0.6 * sizes[1]
+    assert not (here / "mine" / checkpoint.STATE).exists()
+    call_cli("generate", "mine", "--cue", "The cat", "--words", "5", cwd=here, check=0)
+    call_cli("evaluate", "mine", "--text", "mine.txt", cwd=here, check=0)
+    run = train("mine.yaml", "train.init_from=./mine", cwd=here)
+    done = call_cli("evaluate", run, "--json", cwd=here, check=0)
+    assert json.loads(done.stdout)["init_from"]["name"] == "mine"
+    assert "started from        mine (" in call_cli("evaluate", run, cwd=here, check=0).stdout
+    call_cli("generate", run, "-c", "The cat", "--receipt", "r.json", cwd=here, check=0)
+    receipt = json.loads((here / "r.json").read_text(encoding="utf-8"))
+    assert receipt["checkpoint"]["init_from"]["texts"] == ["base.txt"]
+
+
+def test_an_export_keeps_float32_where_asked_and_replaces_nothing(trained_base, here):
+    call_cli("export", trained_base, "-o", "whole", "--full", cwd=here, check=0)
+    for name, array in open_found(here / "whole", here)[1].items():
+        np.testing.assert_array_equal(array, open_found(trained_base, here)[1][name])
+    done = call_cli("export", trained_base, "-o", "whole", cwd=here)
+    assert done.exit_code == 2 and "--output whole: exists already" in done.stderr
+    done = call_cli("export", trained_base, cwd=here)
+    assert done.exit_code == 2 and "no folder is named" in done.stderr

@@ -12,6 +12,7 @@ from lstmgen.cli.bench import bench
 from lstmgen.cli.check import check
 from lstmgen.cli.evaluate import evaluate
 from lstmgen.cli.explain import explain
+from lstmgen.cli.export import export
 from lstmgen.cli.generate import generate
 from lstmgen.cli.inspect import inspect
 from lstmgen.cli.train import train
@@ -31,6 +32,7 @@ app.command()(evaluate)
 app.command()(explain)
 app.command()(inspect)
 app.command()(write)
+app.command()(export)
 app.command()(bench)
 app.command()(check)
 

@@ -157,6 +157,7 @@ def _as_json(scored: "Scored") -> dict[str, object]:
         "ngram_order": scored.order,
         "ngram_perplexity": None if math.isnan(scored.ngram) else scored.ngram,
         "zero_state_perplexity": None if zero is None else zero.perplexity,
+        "init_from": scored.init_from,
     }
 
 
@@ -206,4 +207,7 @@ def _as_table(scored: "Scored") -> str:
     ]
     if scored.zero_state is not None:
         rows.insert(4, ("from a zero state", perplexity(scored.zero_state.perplexity)))
+    if scored.init_from is not None:
+        name, digest = scored.init_from["name"], str(scored.init_from.get("digest", ""))
+        rows.insert(1, ("started from", printable(f"{name} ({digest[:16]})")))
     return "\n".join(f"{label:<20}{value}" for label, value in rows)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from lstmgen.cli.outcome import drop_stdout
-from lstmgen.errors import UsageError
+from lstmgen.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from lstmgen.config.loader import Loaded
@@ -30,17 +30,28 @@ def ready_text(
     """A config, checked, and its text, prepared.
 
     Args:
+        config: a config file, a preset, or a text (a file, a folder, a glob, or -).
         ranks: whether several processes do this, which cannot share one standard input.
     """
-    from lstmgen.config.loader import load
-    from lstmgen.run.presets import find_config
+    from lstmgen.config.loader import load, load_text
+    from lstmgen.run.folders import RESOLVED
+    from lstmgen.run.presets import find_config, is_text
 
-    loaded = load(find_config(config), overrides)
+    given_text = is_text(config)
+    if given_text:
+        if (Path(config) / RESOLVED).is_file():
+            raise UsageError(
+                f"{printable(config)}: is a run. To continue it: lstmgen train --resume "
+                f"{printable(config)}"
+            )
+        loaded = load_text(config, overrides)
+    else:
+        loaded = load(find_config(config), overrides)
     from lstmgen.run.preparing import prepare_training  # numpy, not before all is checked
 
     if ranks and loaded.config.data.train == "-":
         raise UsageError("data.train = -: several ranks cannot share standard input. Name a file")
-    return prepare_training(loaded, runs, progress=console.preparing)
+    return prepare_training(loaded, runs, progress=console.preparing, choose_base=given_text)
 
 
 def _name_run(run: Path) -> None:

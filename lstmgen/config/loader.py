@@ -52,6 +52,7 @@ def load(
     overrides: Sequence[str] = (),
     *,
     environment: Mapping[str, str] | None = None,
+    first: Mapping[str, Any] | None = None,
 ) -> Loaded:
     """Read a config file, apply the overrides, and check the whole.
 
@@ -59,6 +60,7 @@ def load(
         path: the YAML file, or None to start from the defaults.
         overrides: ``section.key=value``, the value written as YAML.
         environment: where ``LSTMGEN_DEVICE`` is looked up (default: os.environ).
+        first: values by section, as a file without lines would give them.
 
     Raises:
         ConfigError: with every problem found.
@@ -66,6 +68,8 @@ def load(
     text = "" if path is None else _read(path)
     source = "" if path is None else path.name
     tree = yaml_lines.parse(text, source=source)
+    for name, section in (first or {}).items():
+        tree.values[name] = dict(section)
     if path is not None:
         _make_absolute(tree.values, folder=path.parent)
     places = {keys: f"{source}:{line}" for keys, line in tree.lines.items()}
@@ -76,6 +80,19 @@ def load(
         _override(tree, places, override)
     config = _validate(tree, places)
     return Loaded(config=config, path=path, text=text)
+
+
+def load_text(text: str, overrides: Sequence[str] = ()) -> Loaded:
+    """The defaults for a text that is given without a config, with the overrides.
+
+    Args:
+        text: as in ``data.train``, relative to the current directory.
+    """
+    source = _absolute(text, Path.cwd())
+    loaded = load(None, overrides, first={"data": {"train": source}})
+    stem = Path(text).stem or Path(source).name
+    name = stem if text != "-" and not glob.has_magic(text) else "text"
+    return Loaded(loaded.config, Path(f"{name}.yaml"), yaml.safe_dump({"data": {"train": source}}))
 
 
 def dump(config: Config, *, portable: bool = False) -> str:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lstmgen import checkpoint
 from lstmgen.errors import CheckpointError, DataError, printable
@@ -31,6 +32,7 @@ class Scored:
         unigram: perplexity of the same words by their counts in the training text.
         order, ngram: of the Kneser-Ney model of the training text, and its perplexity; NaN
             where that text is out of reach or too long to count.
+        init_from: what the checkpoint says of the model that it started from; None from scratch.
     """
 
     path: Path
@@ -43,6 +45,7 @@ class Scored:
     order: int
     ngram: float
     scores_unknown: bool
+    init_from: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ def score(scoring: Scoring, *, runs: Path, exact: bool, order: int) -> Scored:
         order=order,
         ngram=math.nan if ngrams is None else ngrams.perplexity(part.ids),
         scores_unknown=vocabulary.models_unknown,
+        init_from=opened.checkpoint.read_origin().get("init_from"),
     )
 
 

@@ -75,16 +75,18 @@ class TakenOver:
     match: Match
 
 
-def open_base(config: Config) -> Base | None:
-    """The model that a config starts from; None where it starts from scratch.
+def base_of(config: Config) -> Base | None:
+    """The model that a config starts from; None where it starts from scratch."""
+    return None if config.train.base is None else open_base(config.train.base)
+
+
+def open_base(given: str) -> Base:
+    """A model to start from, by path or name.
 
     Raises:
         ConfigError: where there is none of that name. CheckpointError: where it is damaged, or
             was not trained.
     """
-    given = config.train.base
-    if given is None:
-        return None
     path = find_base(given)
     try:
         opened, weights = open_found(path, path.parent)
@@ -94,7 +96,7 @@ def open_base(config: Config) -> Base | None:
         raise CheckpointError(
             f"{KEY} = {printable(given)}: this model was never trained (step 0). Name another one"
         )
-    origin = read_origin(opened)
+    origin = opened.checkpoint.read_origin()
     run = opened.checkpoint.path.absolute().parent.parent
     name = given if os.sep not in given else run.name if path == run else path.name
     return Base(name, opened, weights, origin)
@@ -115,22 +117,6 @@ def find_base(given: str) -> Path:
     known = f" Bases that come along: {', '.join(names)}." if names else ""
     problem = f"no such run or step folder.{known} `none` starts from scratch"
     raise ConfigError([Problem("", KEY, printable(given), problem)])
-
-
-def read_origin(opened: Opened) -> dict[str, Any]:
-    """What a checkpoint says of its training text and of the model that it started from.
-
-    Raises:
-        CheckpointError: where it says something else.
-    """
-    found = opened.checkpoint
-    if checkpoint.ORIGIN not in found.files:
-        return {}
-    origin: dict[str, Any] = found.read_json(checkpoint.ORIGIN)
-    fits = isinstance(origin, dict) and isinstance(origin.get("texts", []), list)
-    if not fits or not isinstance(origin.get("init_from"), dict | None):
-        raise checkpoint.damaged(found.path, f"{checkpoint.ORIGIN} is no record of a training")
-    return origin
 
 
 def describe_origin(config: Config, corpus: Corpus, base: Base | None) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from lstmgen.inspection.tracing import (
 )
 from lstmgen.run import folders
 from lstmgen.run.generating import make_engine, open_found
-from lstmgen.run.init_from import open_base, take_over_base
+from lstmgen.run.init_from import base_of, take_over_base
 from lstmgen.run.preparing import prepare_training
 from lstmgen.run.presets import find_config
 from lstmgen.run.texts import encode_text, find_part
@@ -235,7 +235,7 @@ def _open_fresh(request: Request, given: str) -> tuple[str, Config, Vocabulary, 
     from lstmgen.run.models import build_model, to_arrays  # torch, for fresh models only
 
     model = build_model(config.model, corpus.vocabulary, seed=config.train.seed)
-    base = open_base(config)
+    base = base_of(config)
     if base is not None:
         take_over_base(model, config, corpus, base)
     weights = to_arrays(dict(model.named_parameters()))

@@ -4,15 +4,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from lstmgen.config.loader import Loaded
-from lstmgen.config.schema import DataConfig, fill_in
+from lstmgen.config.schema import DataConfig, fill_in, is_set
 from lstmgen.errors import ConfigError, Problem
-from lstmgen.run.init_from import entries_of_base, inherit, open_base, with_base_stems
+from lstmgen.run.init_from import base_of, entries_of_base, inherit, open_base, with_base_stems
+from lstmgen.run.presets import bases_folder
 from lstmgen.text.copy_index import MOST_TOKENS, CopyIndex, build_copy_index
+from lstmgen.text.matching import match_vocabularies
 from lstmgen.text.prepared import Corpus, Progress, TextSettings, keep_stdin, prepare
 from lstmgen.text.reading import find_files, short_names
 from lstmgen.training.fine_tuning import fine_tuning
 
 PREPARED = ".prepared"
+BUNDLED = "english-fiction"  # the base that comes along
+ENOUGH = 0.8  # share of a text's tokens from which on it is started from unasked
 
 
 def settle_stdin(loaded: Loaded, runs: Path) -> Loaded:
@@ -29,16 +33,22 @@ def settle_stdin(loaded: Loaded, runs: Path) -> Loaded:
 
 
 def prepare_training(
-    loaded: Loaded, runs: Path, *, progress: Progress | None = None
+    loaded: Loaded, runs: Path, *, progress: Progress | None = None, choose_base: bool = False
 ) -> tuple[Loaded, Corpus]:
     """A config with all that its base and its text decide, and the text's ids.
+
+    Args:
+        choose_base: start from the base that comes along, if the config names none and the
+            base has ``ENOUGH`` of the text's words.
 
     Raises:
         ConfigError, CheckpointError, DataError: as ``open_base``, ``inherit`` and
             ``prepare_text`` do.
     """
     loaded = settle_stdin(loaded, runs)
-    base = open_base(loaded.config)
+    if choose_base and not is_set(loaded.config, "train.init_from"):
+        loaded = _choose_base(loaded, runs, progress)
+    base = base_of(loaded.config)
     if base is None:
         if loaded.config.data.vocabulary_from != "text":
             value = loaded.config.data.vocabulary_from
@@ -54,6 +64,22 @@ def prepare_training(
     values = fine_tuning(corpus.train.tokens)
     loaded = replace(loaded, config=fill_in(loaded.config, values))
     return loaded, with_base_stems(corpus, base)
+
+
+def _choose_base(loaded: Loaded, runs: Path, progress: Progress | None) -> Loaded:
+    """A config that starts from the base that comes along, where that knows the text's words."""
+    if not (bases_folder() / BUNDLED).is_dir():
+        return loaded
+    started = fill_in(loaded.config, {"train.init_from": BUNDLED})
+    base = open_base(BUNDLED)
+    try:
+        candidate = inherit(replace(loaded, config=started), base)
+    except ConfigError:
+        return loaded  # its sizes are to be others
+    corpus = prepare_text(candidate.config.data, runs, progress=progress)
+    theirs, kind = base.opened.vocabulary, candidate.config.data.tokenizer
+    covered = match_vocabularies(corpus.vocabulary, theirs, kind=kind).covered
+    return replace(loaded, config=started) if covered >= ENOUGH else loaded
 
 
 def prepare_text(

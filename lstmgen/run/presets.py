@@ -1,5 +1,6 @@
 """The configs that come with lstmgen."""
 
+import glob
 import os
 from pathlib import Path
 
@@ -14,10 +15,21 @@ def presets_folder() -> Path:
     return bundled if bundled.is_dir() else _PACKAGE.parent / "configs"
 
 
+TEXT_ENDINGS = (".txt", ".text", ".md")
+
+
+def is_text(given: str) -> bool:
+    """Whether what is to be trained is a text, not a config: a folder, a glob, - or a text file."""
+    if given == "-" or os.path.isdir(given):
+        return True
+    if os.path.isfile(given):
+        return given.lower().endswith(TEXT_ENDINGS)
+    return glob.has_magic(given)
+
+
 def bases_folder() -> Path:
     """Where the models to start from are that come along."""
-    bundled = _PACKAGE / "bundled" / "bases"
-    return bundled if bundled.is_dir() else _PACKAGE.parent / "bases"
+    return presets_folder().parent / "data" / "bases"
 
 
 def find_config(given: str) -> Path:

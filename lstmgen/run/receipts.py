@@ -71,6 +71,7 @@ def write_receipt(path: Path, result: Result) -> None:
             "path": str(result.checkpoint.path.absolute()),
             "step": result.checkpoint.step,
             "digest": result.checkpoint.digest,
+            "init_from": result.checkpoint.read_origin().get("init_from"),
         },
         "cue": result.cue,
         "seed": result.seed,

@@ -9,9 +9,9 @@ from typing import Any
 from lstmgen.config.schema import Config, ModelConfig
 from lstmgen.run.init_from import (
     TakenOver,
+    base_of,
     describe_fit,
     describe_origin,
-    open_base,
     take_over_base,
 )
 from lstmgen.run.memory import refuse_beyond_memory
@@ -130,7 +130,7 @@ def make_ready(
     if device.type == "cpu":
         refuse_beyond_memory(config, vocab_size=len(corpus.vocabulary), ranks=world.local_size)
     model = build_model(config.model, corpus.vocabulary, seed=settings.seed)
-    base = None if resumed else open_base(config)
+    base = None if resumed else base_of(config)
     taken = None if base is None else take_over_base(model, config, corpus, base)
     model = model.to(device)
     optimizer = build_optimizer(
