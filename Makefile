@@ -1,5 +1,5 @@
 # Everything from a bare clone: `make demo` and `make test` need only python3 (3.11 or newer) and make.
-#   make demo                                       train the stories, print continuations
+#   make demo                                       train the stories twice, print continuations
 #   make train CONFIG=configs/fable.yaml            train a config (ARGS="train.epochs=2" adds to it)
 #   make generate CUE="The old miller"              continue a cue with the newest run
 #   make test | slow | soak | lint | bench | setup | clean | help   (bench takes PEER=, TEXTS= and KERAS=)
@@ -42,9 +42,16 @@ $(READY): pyproject.toml constraints.txt
 	$(PIP) $$index torch && $(PIP) -e '.[dev]'
 	@touch $@
 
+# The same stories twice, from scratch and from a base, and three continuations by each.
 demo: $(READY)
-	@run=$$($(BIN)/lstmgen train configs/story.yaml --name demo) && echo && \
-	$(BIN)/lstmgen generate "$$run" --cue "The old miller" -n 3 --words 60 --seed 1
+	@scratch=$$($(BIN)/lstmgen train story --name story) && \
+	tuned=$$($(BIN)/lstmgen train tuned --name tuned) && \
+	for run in "$$scratch" "$$tuned"; do \
+	  { case $$run in "$$tuned") echo "fine-tuned from english-fiction";; *) echo "from scratch";; esac; \
+	    sed -n 's/^ *best perplexity *\([0-9.]*\).*/validation perplexity \1/p' "$$run/log.txt"; echo; \
+	    $(BIN)/lstmgen generate "$$run" --cue "The old miller" -n 3 --words 60 --seed 1; \
+	  } | fold -s -w 56 > "$$run/demo.txt"; \
+	done && echo && pr -m -t -w 118 "$$scratch/demo.txt" "$$tuned/demo.txt"
 
 train: $(READY)
 	@$(BIN)/lstmgen train $(CONFIG) $(ARGS)

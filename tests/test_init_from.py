@@ -5,14 +5,15 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import STORY, call_cli, train
+import torch
+from conftest import STORY, call_cli, run_cli, train
 from scenes import best, forge, last, seal
 
 from lstmgen import checkpoint
 from lstmgen.config.loader import load
 from lstmgen.config.schema import fill_in, is_set
 from lstmgen.model.language_model import LanguageModel
-from lstmgen.model.transfer import NO_WORD, take_over
+from lstmgen.model.transfer import NO_WORD, move_biases, take_over
 from lstmgen.run.generating import open_found
 from lstmgen.text.clusters import frequency_clusters
 from lstmgen.text.matching import match_vocabularies
@@ -142,6 +143,21 @@ def test_words_that_take_over_one_are_together_as_likely_as_it_was():
     np.testing.assert_allclose(shares[1:3], [0.75, 0.25], rtol=0, atol=1e-6)
     np.testing.assert_array_equal(model.output_bias.detach().numpy()[[0, 3]],
                                   weights["output_bias"][[0, 2]])  # fmt: skip
+
+
+def test_biases_move_by_the_logarithm_of_the_words_rates():
+    old, new = vocabulary("a", "b", "c", counts=[1, 10, 40, 3]), vocabulary("b", "a", "x")
+    model = LanguageModel(4, embedding_dim=3, hidden_sizes=[4]).double()
+    torch.nn.init.zeros_(model.output_bias)
+    sources = match_vocabularies(new, old, kind="word").sources
+    given = {"sources": sources, "counts": old.counts, "own_counts": (1, 7, 20, 2)}
+    move_biases(model, **given, weight=0.0)
+    assert not model.output_bias.detach().numpy().any()
+    move_biases(model, **given, weight=0.5)
+    here = np.array([1.5, 7.5, 20.5, 2.5]) / 32
+    there = np.array([1.5, 40.5, 10.5, (10.5 + 3.5) / 2]) / (1.5 + 40.5 + 10.5)
+    expected = 0.5 * np.log(here / there)
+    np.testing.assert_allclose(model.output_bias.detach().numpy(), expected, rtol=0, atol=1e-12)
 
 
 def test_an_adaptive_output_takes_over_the_words_that_stay_in_their_cluster():
@@ -384,3 +400,56 @@ def test_an_export_keeps_float32_where_asked_and_replaces_nothing(trained_base, 
     assert done.exit_code == 2 and "--output whole: exists already" in done.stderr
     done = call_cli("export", trained_base, cwd=here)
     assert done.exit_code == 2 and "no folder is named" in done.stderr
+
+
+# The base that comes along, and texts without a config
+
+
+def started_from(run):
+    origin = json.loads((last(run) / checkpoint.ORIGIN).read_text(encoding="utf-8"))
+    return origin["init_from"] and origin["init_from"]["name"]
+
+
+ONE_STEP = ("train.max_steps=1", "train.device=cpu", "train.threads=1")
+
+
+def test_a_text_that_the_base_knows_is_fine_tuned_without_a_config(tmp_path):
+    (tmp_path / "my story.txt").write_text(STORY * 4, encoding="utf-8")
+    run = train("my story.txt", *ONE_STEP, cwd=tmp_path, name="told")
+    assert started_from(run) == "english-fiction"
+    assert "english-fiction, which has" in (run / "log.txt").read_text(encoding="utf-8")
+    assert load(run / "config.yaml").config.data.train == str(tmp_path / "my story.txt")
+    call_cli("train", "--resume", run, "train.max_steps=2", "-q", cwd=tmp_path, check=0)
+
+
+def test_a_text_of_another_language_is_trained_from_scratch(tmp_path):
+    german = "Der alte Müller saß am Fluss, und das Wasser war kalt. Er schlief. " * 30
+    (tmp_path / "texte").mkdir()
+    (tmp_path / "texte" / "eins.txt").write_text(german, encoding="utf-8")
+    run = train("texte", *ONE_STEP, cwd=tmp_path)
+    assert started_from(run) is None
+
+
+@pytest.mark.parametrize("own", ["train.init_from=none", "model.hidden_sizes=[8]"])
+def test_a_text_is_trained_from_scratch_where_the_command_line_says_so(tmp_path, own):
+    (tmp_path / "story.txt").write_text(STORY * 4, encoding="utf-8")
+    run = train("story.txt", own, *ONE_STEP, cwd=tmp_path)
+    assert started_from(run) is None
+
+
+def test_a_text_comes_from_standard_input_or_a_pattern(tmp_path):
+    (tmp_path / "one.txt").write_text(STORY * 4, encoding="utf-8")
+    done = run_cli("train", "-", *ONE_STEP, "-q", cwd=tmp_path, check=0, stdin=STORY * 4)
+    assert started_from(tmp_path / done.stdout.strip()) == "english-fiction"
+    assert started_from(train("*.txt", *ONE_STEP, cwd=tmp_path)) == "english-fiction"
+
+
+def test_a_run_given_as_a_text_is_told_how_it_is_resumed(trained_base, here):
+    done = call_cli("train", trained_base, cwd=here)
+    assert done.exit_code == 2 and "is a run. To continue it: lstmgen train --resume" in done.stderr
+
+
+def test_the_base_generates_by_itself(tmp_path):
+    done = call_cli("generate", "english-fiction", "-c", "The old", "--words", "9",
+                    cwd=tmp_path, check=0)  # fmt: skip
+    assert done.stdout.startswith("The old ") and "<unk>" not in done.stdout

@@ -108,6 +108,10 @@ class TrainConfig(Section):
         "start from another model's weights: a run, a step folder, or the name of a base that "
         "comes along; none: from scratch",
     )
+    move_biases: float = key(
+        0.0, "with `init_from`: how far output biases start at the text's own word rates", ge=0,
+        le=1, unit="share",
+    )  # fmt: skip
     order: Literal["streams", "random"] = key(
         "streams", "streams: read on, the state carried; random: each window from a zero state"
     )

@@ -72,6 +72,38 @@ def take_over(
         _take_over_adaptive(model, weights, sources=sources, own=clusters[0], other=clusters[1])
 
 
+def move_biases(
+    model: LanguageModel,
+    *,
+    sources: NDArray[np.int64],
+    counts: Sequence[int],
+    own_counts: Sequence[int],
+    weight: float,
+) -> None:
+    """Move output biases towards how often the new text has its words.
+
+    What a network knows of a word in its context is a factor on how often the word stands at
+    all; the first is taken over, the second the new text tells better.
+
+    Args:
+        weight: of the logarithm of a word's rate in the new text by its rate in the other
+            model's; 0 leaves the biases alone.
+        sources, counts, own_counts: as for ``take_over``.
+    """
+    if model.output_bias is None or not weight:
+        return  # the biases of an adaptive softmax are the new text's from the start
+    known = sources != NO_WORD
+    own = np.asarray(own_counts, dtype=np.float64) + 0.5
+    together = np.zeros(len(counts))
+    np.add.at(together, sources[known], own[known])
+    other = np.asarray(counts, dtype=np.float64) + 0.5
+    rare = other[_rare_words(counts)].mean()
+    there = np.where(known, other[sources], rare) / other[np.unique(sources[known])].sum()
+    here = np.where(known, together[sources], own) / own.sum()
+    with torch.no_grad():
+        model.output_bias.add_(torch.from_numpy(weight * np.log(here / there)).to(model.dtype))
+
+
 def _rare_words(counts: Sequence[int]) -> NDArray[np.int64]:
     times = np.asarray(counts)
     rare = np.flatnonzero((times > 0) & (times < RARE))

@@ -13,6 +13,7 @@ from typing import Any
 
 from lstmgen import checkpoint
 from lstmgen.errors import CheckpointError, StorageError, UsageError, printable
+from lstmgen.run.presets import bases_folder
 
 CHECKPOINTS = "checkpoints"
 ENVIRONMENT = "environment.json"
@@ -129,12 +130,15 @@ def find_step(given: Path | None, runs: Path) -> Path:
     """The checkpoint folder that a command line means.
 
     Args:
-        given: a run folder (its best step), a step folder, or None (the newest run's best).
+        given: a run folder (its best step), a step folder, the name of a base that comes
+            along, or None (the newest run's best).
 
     Raises:
         CheckpointError: where it is neither.
     """
     run = newest_run(runs) if given is None else given
+    if not run.exists() and (bases_folder() / run.name).is_dir() and run.name == str(run):
+        run = bases_folder() / run.name
     if run.is_file():
         raise CheckpointError(f"{printable(run)}: is a file, not a run folder")
     if (run / "manifest.json").is_file():

@@ -190,7 +190,7 @@ def take_over_base(model: "LanguageModel", config: Config, corpus: Corpus, base:
         CheckpointError: where its weights do not fit its own config.
         DataError: where it has no word of the text.
     """
-    from lstmgen.model.transfer import take_over  # torch
+    from lstmgen.model.transfer import move_biases, take_over  # torch
 
     new, old = corpus.vocabulary, base.opened.vocabulary
     match = match_vocabularies(new, old, kind=config.data.tokenizer)
@@ -210,6 +210,13 @@ def take_over_base(model: "LanguageModel", config: Config, corpus: Corpus, base:
             counts=old.counts,
             own_counts=new.counts,
             clusters=clusters,
+        )
+        move_biases(
+            model,
+            sources=match.sources,
+            counts=old.counts,
+            own_counts=new.counts,
+            weight=config.train.move_biases,
         )
     except (ValueError, IndexError) as error:
         raise checkpoint.damaged(base.opened.checkpoint.path, str(error)) from None

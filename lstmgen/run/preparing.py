@@ -61,7 +61,7 @@ def prepare_training(
         corpus = prepare_text(data, runs, progress=progress)
     entries = entries_of_base(loaded.config, base, corpus)
     corpus = prepare_text(data, runs, progress=progress, entries=entries)
-    values = fine_tuning(corpus.train.tokens)
+    values = fine_tuning(corpus.train.tokens, own_words=data.vocabulary_from == "text")
     loaded = replace(loaded, config=fill_in(loaded.config, values))
     return loaded, with_base_stems(corpus, base)
 

@@ -19,6 +19,7 @@ from ranked import CASES, COMPRESSED
 from ranked import train as train_alone
 from scenes import checkpoints_of, deep_compare, last, progress_of, wait_for
 
+from lstmgen import checkpoint
 from lstmgen.errors import UsageError
 from lstmgen.training import world
 
@@ -91,6 +92,24 @@ def test_t31_a_run_goes_on_with_another_number_of_ranks(tiny, tmp_path):
     ]
     np.testing.assert_allclose(nats[0], nats[1], rtol=0, atol=1e-5)
     assert progress_of(last(run))["step"] == progress_of(last(straight))["step"] == 40
+
+
+@pytest.mark.slow
+def test_t31_two_ranks_start_from_a_base_as_one_does(tiny, tmp_path):
+    base = train(tiny, "train.max_steps=10", cwd=tmp_path, name="base")
+    settings = (f"train.init_from={base}", "train.precision=fp32", "train.max_steps=20",
+                "data.vocabulary_from=both")  # fmt: skip
+    done = torchrun("-m", "lstmgen", "train", tiny, *settings, "--name", "both", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("before training") == 1
+    alone = train(tiny, *settings, cwd=tmp_path, name="alone")
+    steps = [
+        checkpoint.open_checkpoint(last(run)) for run in (tmp_path / done.stdout.strip(), alone)
+    ]
+    weights = [step.read_tensors(checkpoint.MODEL) for step in steps]
+    for name in weights[1]:
+        np.testing.assert_allclose(weights[0][name], weights[1][name], rtol=0, atol=1e-5)
+    assert steps[0].read_origin() == steps[1].read_origin()
 
 
 @pytest.mark.slow
