@@ -317,9 +317,7 @@ class Checkpoint:
         if ORIGIN not in self.files:
             return {}
         origin: dict[str, Any] = self.read_json(ORIGIN)
-        fits = isinstance(origin, dict) and isinstance(origin.get("texts", []), list)
-        base = origin.get("init_from") if fits else 0
-        if base is not None and not (isinstance(base, dict) and isinstance(base.get("name"), str)):
+        if not _is_origin(origin):
             raise damaged(self.path, f"{ORIGIN} is no record of a training")
         return origin
 
@@ -379,6 +377,26 @@ def damaged(path: Path, reason: str) -> DamagedError:
 def _digest(facts: Mapping[str, Any]) -> str:
     """The manifest's own checksum, over canonical bytes."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _is_origin(value: Any) -> bool:
+    """Whether a JSON value is what ``origin.json`` holds: strings that are Unicode, counts."""
+    if not isinstance(value, dict) or not isinstance(value.get("texts"), list | None):
+        return False
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        return False
+    strings = all(isinstance(name, str) for name in value.get("texts") or ())
+    counts = value.get("tokens") is None or _is_step(value["tokens"])
+    base = value.get("init_from")
+    named = base is None or (
+        isinstance(base, dict)
+        and isinstance(base.get("name"), str)
+        and isinstance(base.get("digest"), str)
+        and _is_origin(base)
+    )
+    return strings and counts and named
 
 
 def _is_step(value: object) -> bool:

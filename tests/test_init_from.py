@@ -1,17 +1,22 @@
 """A model that starts from another one's weights."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 from conftest import STORY, call_cli, run_cli, train
+from safetensors.numpy import save
 from scenes import best, forge, last, seal
 
 from lstmgen import checkpoint
 from lstmgen.config.loader import load
 from lstmgen.config.schema import fill_in, is_set
+from lstmgen.generation.cue import read_cue
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.model.transfer import NO_WORD, move_biases, take_over
 from lstmgen.run.generating import open_found
@@ -453,3 +458,94 @@ def test_the_base_generates_by_itself(tmp_path):
     done = call_cli("generate", "english-fiction", "-c", "The old", "--words", "9",
                     cwd=tmp_path, check=0)  # fmt: skip
     assert done.stdout.startswith("The old ") and "<unk>" not in done.stdout
+
+
+# Found by a second pair of eyes
+
+
+@pytest.mark.slow
+def test_start_and_resumption_take_the_same_precision(tmp_path):
+    """The base's own weights would look otherwise than fresh ones to the choice of bf16."""
+    (tmp_path / "story.txt").write_text(STORY * 4, encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text("data: {train: story.txt}\n", encoding="utf-8")
+    call_cli("check", "--resume", "mine.yaml", "train.init_from=english-fiction", "--steps", "4",
+             "train.device=cpu", cwd=tmp_path, check=0)  # fmt: skip
+
+
+def test_a_start_from_a_base_leaves_the_threads_alone(trained_base, here):
+    code = (
+        "import os; from pathlib import Path; from lstmgen.run.init_from import open_base; "
+        f"open_base({str(trained_base)!r}); print(os.environ.get('MKL_NUM_THREADS'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=here, capture_output=True, text=True)
+    assert done.stdout == "None\n", done.stderr
+
+
+def test_a_presets_name_is_the_preset_though_a_folder_has_it(tmp_path):
+    (tmp_path / "fable").mkdir()
+    (tmp_path / "fable" / "one.txt").write_text(STORY, encoding="utf-8")
+    run = train("fable", "train.max_steps=1", cwd=tmp_path)
+    assert load(run / "resolved.yaml").config.model.hidden_sizes == [128]
+
+
+def test_steps_that_are_asked_for_are_trained(trained_base, here):
+    run = train("mine.yaml", f"train.init_from={trained_base}", "train.max_steps=200", cwd=here)
+    assert last(run).name == "step-200"
+
+
+def test_keys_that_do_not_go_with_the_base_are_refused_before_training(tmp_path):
+    config = "model: {cell: lstm_peephole, hidden_sizes: [4], embedding_dim: 3}\n"
+    base = train(write(tmp_path, "base", STORY * 8, config), cwd=tmp_path, name="base")
+    mine = write(tmp_path, "mine", OTHER * 12)
+    done = call_cli("train", mine, f"train.init_from={base}", "model.backend=fused", cwd=tmp_path)
+    assert done.exit_code == 2 and "torch has no kernel for peepholes" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"texts": ["\ud800"]}, {"texts": [3]}, {"tokens": "many"}, {"init_from": {"name": 5}}],
+)
+def test_an_origin_of_another_kind_is_damage(trained_base, here, change):
+    base = here / "odd"
+    shutil.copytree(best(trained_base), base)
+    forge(base, checkpoint.ORIGIN, lambda origin: origin | change)
+    done = call_cli("train", "mine.yaml", f"train.init_from={base}", cwd=here)
+    assert done.exit_code == 2 and "origin.json is no record of a training" in done.stderr
+
+
+def test_an_origin_cannot_name_another_base(trained_base, here):
+    base = here / "odd"
+    shutil.copytree(best(trained_base), base)
+    forge(base, checkpoint.ORIGIN, lambda origin: origin | {"name": "other", "digest": "0"})
+    run = train("mine.yaml", f"train.init_from={base}", cwd=here)
+    assert checkpoint.open_checkpoint(best(run)).read_origin()["init_from"]["name"] == "odd"
+
+
+def test_a_base_whose_weights_have_odd_shapes_is_damaged(trained_base, here):
+    base = here / "odd"
+    shutil.copytree(best(trained_base), base)
+    weights = checkpoint.open_checkpoint(base).read_tensors(checkpoint.MODEL)
+    weights["output_bias"] = weights["output_bias"][:, None]
+    seal(base, model_safetensors=save(weights))
+    done = call_cli("train", "mine.yaml", f"train.init_from={base}", cwd=here)
+    assert done.exit_code == 2 and "is damaged (output_bias is" in done.stderr
+
+
+def test_a_file_name_that_is_no_unicode_trains(tmp_path):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / os.fsdecode(b"\xff.txt")).write_text(STORY * 8, encoding="utf-8")
+    run = train("texts", "train.init_from=none", *ONE_STEP, cwd=tmp_path)
+    assert checkpoint.open_checkpoint(last(run)).read_origin()["texts"] == ["\\udcff.txt"]
+
+
+def test_unknown_words_are_not_covered():
+    old = vocabulary("<unk>", "the", counts=[1, 50, 9])
+    new = Vocabulary((STORY_ENTRY, "<unk>", "the"), (1, 90, 10))
+    assert match_vocabularies(new, old, kind="word").covered == 0.1
+
+
+def test_a_cue_in_another_typography_is_read_as_the_same_words():
+    words = vocabulary("I", "don't", '"', "know", "'s")
+    cue, ids = read_cue("“I don’t know”’s", words, kind="word", lowercase=False)
+    assert [words.entries[i] for i in ids] == [STORY_ENTRY, '"', "I", "don't", "know", '"', "'s"]
+    assert not cue.replaced

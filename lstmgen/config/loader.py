@@ -182,7 +182,8 @@ def _make_absolute(values: dict[str, Any], *, folder: Path) -> None:
             value = section[inner] = "-"
         if isinstance(value, str):
             named = key == "train.init_from" and "/" not in value
-            if not named or os.path.exists(folder / value):  # else the name of a base
+            known = value in schema.BASES or not os.path.exists(folder / value)
+            if not (named and known):  # else the name of a base
                 section[inner] = _absolute(value, folder)
         elif isinstance(value, list):
             section[inner] = [_absolute(v, folder) if isinstance(v, str) else v for v in value]

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
 Sources = str | list[str]
+BASES = ("english-fiction",)  # that come along, for train.init_from; the first one unasked
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from lstmgen.errors import UsageError
 from lstmgen.text.reading import normalise
-from lstmgen.text.spacing import Joiner, Kind, surface_of
+from lstmgen.text.spacing import Joiner, Kind, in_one_spelling, surface_of
 from lstmgen.text.tokenizer import Tokenizer
 from lstmgen.text.vocabulary import STORY, Vocabulary
 
@@ -67,7 +67,11 @@ class Cue:
         surfaces = [surface_of(token, self.kind) for token in tokens]
         ids = self.vocabulary.ids
         if self.oov == "error":
-            unknown = [s for s in surfaces if s not in ids and not s.isspace()]
+            unknown = [
+                surface
+                for token, surface in zip(tokens, surfaces, strict=True)
+                if find_entry(token, surface, self.vocabulary) is None and not surface.isspace()
+            ]
             if unknown:
                 names = ", ".join(dict.fromkeys(unknown))
                 raise UsageError(
@@ -106,8 +110,13 @@ def read_cue(
 
 
 def find_entry(token: str, surface: str, vocabulary: Vocabulary) -> int | None:
-    """The id that a token is read as: its own, else that of its plain form."""
-    return vocabulary.ids.get(token, vocabulary.ids.get(surface))
+    """The id that a token is read as: its own, else that of its plain form, else that of the
+    same word in another typography (``’`` for ``'``, curly quotes for straight ones)."""
+    known = vocabulary.ids.get(token, vocabulary.ids.get(surface))
+    if known is None and not surface.isspace():
+        spellings = vocabulary.spellings
+        known = spellings.get(in_one_spelling(token), spellings.get(in_one_spelling(surface)))
+    return known
 
 
 def nearest(surface: str, vocabulary: Vocabulary) -> str | None:

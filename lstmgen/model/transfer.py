@@ -56,6 +56,10 @@ def take_over(
         if name not in weights:
             raise ValueError(f"{name} is missing")
         other = torch.from_numpy(np.array(weights[name], dtype=np.float32)).to(parameter.dtype)
+        if not bool(other.isfinite().all()):
+            raise ValueError(f"{name} holds what is no finite number in float32")
+        if other.dim() != parameter.dim():
+            raise ValueError(f"{name} is {tuple(other.shape)}")
         if name in _BY_ROWS:
             taken = _rows(other, sources, rare)
             if name == "output_bias":

@@ -103,7 +103,7 @@ def score(scoring: Scoring, *, runs: Path, exact: bool, order: int) -> Scored:
             model,
             part,
             unknown_id=vocabulary.unknown_id,
-            window=int(opened.checkpoint.read_json(checkpoint.PROGRESS)["window"]),
+            window=_window(opened),
         )
     if not carried.words or math.isnan(carried.nats):
         raise DataError(f"{name}: none of its {part.tokens:,} words is known, nothing to score")
@@ -121,6 +121,13 @@ def score(scoring: Scoring, *, runs: Path, exact: bool, order: int) -> Scored:
         scores_unknown=vocabulary.models_unknown,
         init_from=opened.checkpoint.read_origin().get("init_from"),
     )
+
+
+def _window(opened: Opened) -> int:
+    """The window of a training, which a short text may have made smaller than its config's."""
+    if checkpoint.PROGRESS in opened.checkpoint.files:
+        return int(opened.checkpoint.read_json(checkpoint.PROGRESS)["window"])
+    return opened.config.train.window  # an exported model
 
 
 def measure_samples(step: Path, *, samples: int, runs: Path) -> Novelty:

@@ -318,13 +318,17 @@ def describe_tokenizer(data: DataConfig) -> dict[str, Any]:
     return facts | {"version": VERSION} if data.tokenizer == "word" else facts
 
 
-def open_found(given: Path | None, runs: Path) -> "tuple[Opened, Weights]":
-    """Open the checkpoint that a command line means, and read its weights."""
-    return _open(given, runs, lambda _: None)[0]
+def open_found(given: Path | None, runs: Path, *, threads: bool = True) -> "tuple[Opened, Weights]":
+    """Open the checkpoint that a command line means, and read its weights.
+
+    Args:
+        threads: keep BLAS to one thread where the model is small; a training needs them all.
+    """
+    return _open(given, runs, lambda _: None, threads=threads)[0]
 
 
 def _open(
-    given: Path | None, runs: Path, more: "Callable[[Opened], T]"
+    given: Path | None, runs: Path, more: "Callable[[Opened], T]", *, threads: bool = True
 ) -> "tuple[tuple[Opened, Weights], T]":
     """Open a checkpoint, and read its weights and what else is wanted of it.
 
@@ -334,7 +338,8 @@ def _open(
     for attempt in range(ATTEMPTS):
         step = folders.find_step(given, runs)
         try:
-            _choose_threads(step)
+            if threads:
+                _choose_threads(step)
             opened = open_step(step)
             weights: Any = opened.checkpoint.read_tensors(checkpoint.MODEL)
             _refuse_non_finite(weights, step)

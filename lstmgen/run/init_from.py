@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from lstmgen import checkpoint
 from lstmgen.config.loader import Loaded
-from lstmgen.config.schema import Config, fill_in, is_set, value_of
+from lstmgen.config.schema import Config, fill_in, find_conflicts, is_set, value_of
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
+from lstmgen.run.folders import CHECKPOINTS
 from lstmgen.run.generating import Opened, open_found
 from lstmgen.run.presets import bases_folder
 from lstmgen.text.clusters import frequency_clusters
@@ -57,7 +58,8 @@ class Base:
     def facts(self) -> dict[str, Any]:
         """What the checkpoints of a model that starts from it say of it."""
         found = self.opened.checkpoint
-        return {"name": self.name, "digest": found.digest, "step": found.step, **self.origin}
+        theirs = {key: self.origin.get(key) for key in ("texts", "tokens", "init_from")}
+        return {**theirs, "name": self.name, "digest": found.digest, "step": found.step}
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def open_base(given: str) -> Base:
     """
     path = find_base(given)
     try:
-        opened, weights = open_found(path, path.parent)
+        opened, weights = open_found(path, path.parent, threads=False)
     except CheckpointError as error:
         raise type(error)(f"{KEY} = {printable(given)}: {error}") from None
     if opened.checkpoint.step == 0:
@@ -97,8 +99,9 @@ def open_base(given: str) -> Base:
             f"{KEY} = {printable(given)}: this model was never trained (step 0). Name another one"
         )
     origin = opened.checkpoint.read_origin()
-    run = opened.checkpoint.path.absolute().parent.parent
-    name = given if os.sep not in given else run.name if path == run else path.name
+    folder = path.absolute()
+    in_run = folder.parent.name == CHECKPOINTS
+    name = f"{folder.parent.parent.name}/{folder.name}" if in_run else folder.name
     return Base(name, opened, weights, origin)
 
 
@@ -108,12 +111,12 @@ def find_base(given: str) -> Path:
     Raises:
         ConfigError: where there is neither; it lists the names.
     """
-    if os.path.isdir(given):
-        return Path(given)
     bundled = bases_folder()
     names = sorted(path.name for path in bundled.glob("*") if path.is_dir())
     if given in names:
         return bundled / given
+    if os.path.isdir(given):
+        return Path(given)
     known = f" Bases that come along: {', '.join(names)}." if names else ""
     problem = f"no such run or step folder.{known} `none` starts from scratch"
     raise ConfigError([Problem("", KEY, printable(given), problem)])
@@ -121,8 +124,9 @@ def find_base(given: str) -> Path:
 
 def describe_origin(config: Config, corpus: Corpus, base: Base | None) -> dict[str, Any]:
     """What the checkpoints of a training say of its text and of its base."""
+    files = find_files(config.data.train or "", key="data.train")
     return {
-        "texts": short_names(find_files(config.data.train or "", key="data.train")),
+        "texts": [printable(name) for name in short_names(files)],
         "tokens": corpus.train.tokens,
         "init_from": None if base is None else base.facts(),
     }
@@ -154,7 +158,11 @@ def inherit(loaded: Loaded, base: Base) -> Loaded:
     if problems:
         raise ConfigError(problems)
     values = {key: value_of(theirs, key) for key in INHERITED}
-    return replace(loaded, config=fill_in(config, values))
+    filled = fill_in(config, values)
+    conflicts = [Problem("", c.keys[0], str(c.value), c.message) for c in find_conflicts(filled)]
+    if conflicts:
+        raise ConfigError(conflicts)
+    return replace(loaded, config=filled)
 
 
 def entries_of_base(config: Config, base: Base, corpus: Corpus | None) -> tuple[str, ...] | None:
@@ -218,7 +226,7 @@ def take_over_base(model: "LanguageModel", config: Config, corpus: Corpus, base:
             own_counts=new.counts,
             weight=config.train.move_biases,
         )
-    except (ValueError, IndexError) as error:
+    except (ValueError, LookupError, RuntimeError) as error:
         raise checkpoint.damaged(base.opened.checkpoint.path, str(error)) from None
     return TakenOver(base.name, len(new), match)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lstmgen.config.loader import Loaded
-from lstmgen.config.schema import DataConfig, fill_in, is_set
+from lstmgen.config.schema import BASES, DataConfig, fill_in, is_set
 from lstmgen.errors import ConfigError, Problem
 from lstmgen.run.init_from import base_of, entries_of_base, inherit, open_base, with_base_stems
 from lstmgen.run.presets import bases_folder
@@ -15,7 +15,7 @@ from lstmgen.text.reading import find_files, short_names
 from lstmgen.training.fine_tuning import fine_tuning
 
 PREPARED = ".prepared"
-BUNDLED = "english-fiction"  # the base that comes along
+BUNDLED = BASES[0]
 ENOUGH = 0.8  # share of a text's tokens from which on it is started from unasked
 
 
@@ -62,6 +62,8 @@ def prepare_training(
     entries = entries_of_base(loaded.config, base, corpus)
     corpus = prepare_text(data, runs, progress=progress, entries=entries)
     values = fine_tuning(corpus.train.tokens, own_words=data.vocabulary_from == "text")
+    if loaded.config.train.max_steps is not None:  # it says when to end
+        del values["train.epochs"]
     loaded = replace(loaded, config=fill_in(loaded.config, values))
     return loaded, with_base_stems(corpus, base)
 
@@ -79,7 +81,9 @@ def _choose_base(loaded: Loaded, runs: Path, progress: Progress | None) -> Loade
     corpus = prepare_text(candidate.config.data, runs, progress=progress)
     theirs, kind = base.opened.vocabulary, candidate.config.data.tokenizer
     covered = match_vocabularies(corpus.vocabulary, theirs, kind=kind).covered
-    return replace(loaded, config=started) if covered >= ENOUGH else loaded
+    if covered < ENOUGH:
+        return loaded
+    return replace(loaded, config=started, text=f"{loaded.text}train:\n  init_from: {BUNDLED}\n")
 
 
 def prepare_text(

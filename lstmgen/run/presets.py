@@ -20,6 +20,8 @@ TEXT_ENDINGS = (".txt", ".text", ".md")
 
 def is_text(given: str) -> bool:
     """Whether what is to be trained is a text, not a config: a folder, a glob, - or a text file."""
+    if (presets_folder() / f"{given}.yaml").is_file() and "/" not in given:
+        return False  # a folder of a preset's name is written with a slash
     if given == "-" or os.path.isdir(given):
         return True
     if os.path.isfile(given):

@@ -130,17 +130,18 @@ def make_ready(
     if device.type == "cpu":
         refuse_beyond_memory(config, vocab_size=len(corpus.vocabulary), ranks=world.local_size)
     model = build_model(config.model, corpus.vocabulary, seed=settings.seed)
+    model = model.to(device)
+    # By the fresh weights, which a resumption has too: start and resumption decide alike.
+    bf16, precision_notice = settle_precision(
+        settings.precision, model, batch=fit.batch_size, window=fit.window
+    )
     base = None if resumed else base_of(config)
     taken = None if base is None else take_over_base(model, config, corpus, base)
-    model = model.to(device)
     optimizer = build_optimizer(
         model,
         name=settings.optimizer,
         weight_decay=settings.weight_decay,
         epsilon=settings.epsilon,
-    )
-    bf16, precision_notice = settle_precision(
-        settings.precision, model, batch=fit.batch_size, window=fit.window
     )
     until = _planned_steps(config, plan)
     average = None

@@ -6,15 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmgen.text.spacing import FLIPPED, Kind, is_word, split_form
+from lstmgen.text.spacing import Kind, in_one_spelling, is_word, split_form
 from lstmgen.text.vocabulary import STORY, UNKNOWN, Vocabulary
 
 NONE = -1  # an entry that the other vocabulary has in no form
-
-# Characters that are written in several ways, as one.
-_SPELLINGS = str.maketrans(
-    {**dict.fromkeys("’‘‚‹›`´", "'"), **dict.fromkeys("“”„«»", '"'), **dict.fromkeys("–―", "—")}
-)
 
 
 @dataclass(frozen=True)
@@ -25,7 +20,8 @@ class Match:
         sources: (entries,) ids in the other vocabulary, ``NONE`` where it has no such word.
         exact: how many entries were found as they are.
         found: how many were found in any form.
-        covered: share of the tokens of the training text whose entries were found.
+        covered: share of the words of the training text, unknown ones among them, whose entries
+            were found.
     """
 
     sources: NDArray[np.int64]
@@ -43,13 +39,13 @@ def match_vocabularies(new: Vocabulary, old: Vocabulary, *, kind: Kind) -> Match
     looser: list[Callable[[str], str]] = [lambda form: form]
     if is_word(kind):
         looser += [
-            _in_one_spelling,
-            lambda form: _in_one_spelling(form).casefold(),
-            lambda form: _surface(_in_one_spelling(form)),
-            lambda form: _surface(_in_one_spelling(form)).casefold(),
+            in_one_spelling,
+            lambda form: in_one_spelling(form).casefold(),
+            lambda form: _surface(in_one_spelling(form)),
+            lambda form: _surface(in_one_spelling(form)).casefold(),
         ]
     elif kind == "whitespace":
-        looser += [_in_one_spelling, lambda form: _in_one_spelling(form).casefold()]
+        looser += [in_one_spelling, lambda form: in_one_spelling(form).casefold()]
     sources = np.full(len(new), NONE, dtype=np.int64)
     exact = 0
     by_count = np.argsort(-np.asarray(old.counts), kind="stable").tolist()
@@ -66,20 +62,10 @@ def match_vocabularies(new: Vocabulary, old: Vocabulary, *, kind: Kind) -> Match
         if level == 0:
             exact = int((sources != NONE).sum())
     found = sources != NONE
-    counts = np.asarray(new.counts)
-    covered = float(counts[found].sum() / counts.sum())
+    counts, words = np.asarray(new.counts), np.arange(len(new)) >= len(new.specials)
+    all_words = counts.sum() - counts[0]
+    covered = float(counts[found & words].sum() / max(1, all_words))
     return Match(sources, exact, int(found.sum()), covered)
-
-
-def _in_one_spelling(form: str) -> str:
-    """A form with its quotation marks, dashes and ellipses as they are written most simply."""
-    surface, flipped = split_form(form)
-    surface = surface.translate(_SPELLINGS).replace("…", "...")
-    if surface in ("--", "---"):
-        surface = "—"
-    if surface[:1] == "\n":
-        surface = "\n"  # between paragraphs, with an empty line or without
-    return surface + FLIPPED * flipped
 
 
 def _surface(form: str) -> str:

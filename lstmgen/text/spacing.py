@@ -53,7 +53,7 @@ _QUOTES_V1 = {
     **dict.fromkeys('"“”„', DOUBLE),
     "'": SINGLE,
     **dict.fromkeys("«‘‚‹", OPEN),
-    **dict.fromkeys("»’›", CLOSE),
+    **dict.fromkeys("’›", CLOSE),
 }
 
 # Han, kana, bopomofo, Thai, Lao, Myanmar, Khmer: written without spaces, cut by character.
@@ -61,6 +61,12 @@ UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u19e0-\u19ff\u3005-\u3007\u3041-\u3096"
     "\u309d-\u30ff\u3105-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9fe"
     "\uaa60-\uaa7f\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
+)
+
+
+# Characters that are written in several ways, as one.
+_SPELLINGS = str.maketrans(
+    {**dict.fromkeys("’‘‚‹›`´", "'"), **dict.fromkeys("“”„«»", '"'), **dict.fromkeys("–―", "—")}
 )
 
 
@@ -101,6 +107,17 @@ def split_form(form: str) -> tuple[str, bool]:
     return form, False
 
 
+def in_one_spelling(form: str) -> str:
+    """A form with its quotation marks, dashes and ellipses as they are written most simply."""
+    surface, flipped = split_form(form)
+    surface = surface.translate(_SPELLINGS).replace("…", "...")
+    if surface in ("--", "---"):
+        surface = "—"
+    if surface[:1] == "\n":
+        surface = "\n"  # between paragraphs, with an empty line or without
+    return surface + FLIPPED * flipped
+
+
 def surface_of(form: str, kind: Kind) -> str:
     """A token as it is written."""
     return split_form(form)[0] if is_word(kind) else form
@@ -113,7 +130,7 @@ def classify(surface: str, kind: Kind = "word") -> int:
         return SPACE
     if first in APOSTROPHES and len(surface) > 1:
         return CLOSE if kind == "word_v1" or is_possessive(surface) else PLAIN
-    if is_elided(surface):
+    if kind == "word" and is_elided(surface):
         return OPEN
     quotes = _QUOTES_V1 if kind == "word_v1" else _QUOTES
     if first in quotes:

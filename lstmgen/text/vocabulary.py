@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from lstmgen.errors import CheckpointError, DataError, printable
 from lstmgen.text.contractions import is_possessive
-from lstmgen.text.reading import check_readable, count_control, read_blocks
-from lstmgen.text.spacing import split_form
+from lstmgen.text.reading import check_readable, count_control, encodable, read_blocks
+from lstmgen.text.spacing import in_one_spelling, split_form
 
 STORY = "<story>"
 UNKNOWN = "<unk>"
@@ -46,6 +46,15 @@ class Vocabulary:
     def ids(self) -> dict[str, int]:
         """From entry to id."""
         return {entry: i for i, entry in enumerate(self.entries)}
+
+    @cached_property
+    def spellings(self) -> dict[str, int]:
+        """From an entry in the simplest typography to the first id that is written so."""
+        found: dict[str, int] = {}
+        for i, entry in enumerate(self.entries):
+            if i not in self.specials:
+                found.setdefault(in_one_spelling(entry), i)
+        return found
 
     @property
     def models_unknown(self) -> bool:
@@ -101,6 +110,8 @@ def from_json(data: Any, *, source: str) -> Vocabulary:
         raise refuse("must count in whole numbers, not all of them 0")
     if entries[:1] != [STORY]:
         raise refuse(f"must begin with {STORY}")
+    if not all(map(encodable, entries)):
+        raise refuse("holds what is not Unicode")
     if any(count_control(e) for e in entries):
         raise refuse("holds control characters")
     if stems is not None:
