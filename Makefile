@@ -51,7 +51,7 @@ demo: $(READY)
 	    sed -n 's/^ *best perplexity *\([0-9.]*\).*/validation perplexity \1/p' "$$run/log.txt"; echo; \
 	    $(BIN)/lstmgen generate "$$run" --cue "The old miller" -n 3 --words 60 --seed 1; \
 	  } | fold -s -w 56 > "$$run/demo.txt"; \
-	done && echo && pr -m -t -w 118 "$$scratch/demo.txt" "$$tuned/demo.txt"
+	done && echo && pr -m -t -w 118 "$$scratch/demo.txt" "$$tuned/demo.txt" | expand
 
 train: $(READY)
 	@$(BIN)/lstmgen train $(CONFIG) $(ARGS)
