@@ -232,7 +232,7 @@ CONFIGS = (
     _config("number_for_section", "train: 3", "bad.yaml:1: train = 3: must be a section with keys "
             "of its own, each on a line below it"),
     _config("top_p_of_nothing", "sample:\n  top_p: 0",
-            "bad.yaml:2: sample.top_p = 0: must be at least 0"),
+            "bad.yaml:2: sample.top_p = 0: must be more than 0"),
     _config("negative_temperature", "sample:\n  temperature: -1",
             "bad.yaml:2: sample.temperature = -1: must be at least 0"),
     _config("cue_for_cues", "sample:\n  cues: The cat",
@@ -266,7 +266,7 @@ CONFIGS = (
     _config("empty", "", "data.train: no text is named. Write a path: data.train=story.txt",
             injected="an empty file"),
     Fault("t34_missing", "no such config", ("train", "none.yaml"), "error: none.yaml: no such "
-          "config file. Name a file, or one of those that come with lstmgen: brown, "),
+          "config file. Name a file, or one of those that come with lstmgen: base, "),
     Fault("t34_folder", "a folder for a config", ("train", "runs"), "runs: is a folder. Name the "
           "YAML file in it"),
     Fault("t34_none_named", "no config at all", ("train",), "error: no config is named. Write: "
@@ -410,7 +410,7 @@ SAMPLES = (
     _sample("temperature_infinite", "--temperature", "inf", words="--temperature = inf: must be"),
     _sample("top_k_0", "--top-k", "0", words="error: --top-k = 0: must be at least 1"),
     _sample("top_p_nan", "--top-p", "nan", words="error: --top-p = nan: must be"),
-    _sample("top_p_0", "--top-p", "0", words="--top-p = 0.0: must be at least 0"),
+    _sample("top_p_0", "--top-p", "0", words="--top-p = 0.0: must be more than 0"),
     _sample("top_p_beyond_1", "--top-p", "1.5", words="error: --top-p = 1.5: must be at most 1"),
     _sample("min_p_beyond_1", "--min-p", "2", words="--min-p = 2.0: must be"),
     _sample("fewer_than_no_words", "--words", "-3", words="error: --words = -3: must be at least"),

@@ -96,6 +96,7 @@ def test_t31_a_run_goes_on_with_another_number_of_ranks(tiny, tmp_path):
 
 @pytest.mark.slow
 def test_t31_two_ranks_start_from_a_base_as_one_does(tiny, tmp_path):
+    """Weights after 20 steps to 1e-5, and what the checkpoint says that it came from."""
     base = train(tiny, "train.max_steps=10", cwd=tmp_path, name="base")
     settings = (f"train.init_from={base}", "train.precision=fp32", "train.max_steps=20",
                 "data.vocabulary_from=both")  # fmt: skip
