@@ -267,8 +267,8 @@ CONFIGS = (
             injected="an empty file"),
     Fault("t34_missing", "no such config", ("train", "none.yaml"), "error: none.yaml: no such "
           "config file. Name a file, or one of those that come with lstmgen: base, "),
-    Fault("t34_folder", "a folder for a config", ("train", "runs"), "runs: is a folder. Name the "
-          "YAML file in it"),
+    Fault("t34_folder", "a folder for a config", ("train", "runs"), "runs: the folder holds no "
+          "*.txt file"),
     Fault("t34_none_named", "no config at all", ("train",), "error: no config is named. Write: "
           "lstmgen train CONFIG"),
     Fault("t34_two_named", "two configs", ("train", "my.yaml", "other.yaml"),
