@@ -68,12 +68,10 @@ class TakenOver:
 
     Attributes:
         name: of the base.
-        entries: of the model's vocabulary.
         match: where the base has them.
     """
 
     name: str
-    entries: int
     match: Match
 
 
@@ -228,7 +226,7 @@ def take_over_base(model: "LanguageModel", config: Config, corpus: Corpus, base:
         )
     except (ValueError, LookupError, RuntimeError) as error:
         raise checkpoint.damaged(base.opened.checkpoint.path, str(error)) from None
-    return TakenOver(base.name, len(new), match)
+    return TakenOver(base.name, match)
 
 
 def describe_fit(taken: TakenOver) -> str:
