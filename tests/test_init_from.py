@@ -454,6 +454,11 @@ def test_a_run_given_as_a_text_is_told_how_it_is_resumed(trained_base, here):
     assert done.exit_code == 2 and "is a run. To continue it: lstmgen train --resume" in done.stderr
 
 
+def test_a_text_that_is_not_there_is_told_as_a_text(tmp_path):
+    done = call_cli("train", "nofile.txt", cwd=tmp_path)
+    assert done.exit_code == 2 and "nofile.txt: no such file or folder" in done.stderr
+
+
 def test_the_base_generates_by_itself(tmp_path):
     done = call_cli("generate", "english-fiction", "-c", "The old", "--words", "9",
                     cwd=tmp_path, check=0)  # fmt: skip

@@ -24,9 +24,9 @@ def is_text(given: str) -> bool:
         return False  # a folder of a preset's name is written with a slash
     if given == "-" or os.path.isdir(given):
         return True
-    if os.path.isfile(given):
-        return given.lower().endswith(TEXT_ENDINGS)
-    return glob.has_magic(given)
+    if given.lower().endswith(TEXT_ENDINGS):
+        return True
+    return glob.has_magic(given) and not os.path.isfile(given)
 
 
 def bases_folder() -> Path:
