@@ -25,7 +25,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def set_up(device: torch.device, *, threads: int | None = None) -> None:
-    """Make results repeatable, large tensors cheap, and denormal numbers too.
+    """Make results repeatable, and denormal numbers cheap.
 
     Denormal numbers slow an LSTM 20 times.
 
@@ -35,7 +35,6 @@ def set_up(device: torch.device, *, threads: int | None = None) -> None:
     if threads is not None:
         torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    _keep_memory()
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
         torch.use_deterministic_algorithms(True)
@@ -43,11 +42,12 @@ def set_up(device: torch.device, *, threads: int | None = None) -> None:
         torch.backends.cudnn.allow_tf32 = False
 
 
-def _keep_memory() -> None:
-    """Let the process keep what it frees, where the C library can be told so.
+def keep_memory() -> None:
+    """Let the process keep what it frees from now on, where the C library can do so.
 
     glibc maps each large block anew and gives it back when it is freed, so every
-    step would touch the pages of its gradients for the first time.
+    step would touch the pages of its gradients for the first time. Called before the
+    first step: what was read and freed before it goes back to the system.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -21,6 +21,7 @@ from lstmgen.errors import DivergedError
 from lstmgen.model.dropout import Masks
 from lstmgen.model.language_model import LanguageModel, States
 from lstmgen.training.averaging import Average
+from lstmgen.training.devices import keep_memory
 from lstmgen.training.optimizers import Optimizer, apply_gradients, set_learning_rate
 from lstmgen.training.progress import Progress
 from lstmgen.training.replica import Compression, Penalties, replicated
@@ -127,6 +128,7 @@ def train_steps(
     if deferred is None:
         deferred = model.device.type != "cpu"
     replica = replicated(model, world, compression)
+    keep_memory()
     while progress.step < until:
         begun = time.perf_counter()
         model.train()

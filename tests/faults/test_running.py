@@ -256,8 +256,8 @@ def peak(*arguments, cwd):
 def test_t25_resuming_takes_no_more_memory_than_starting(tiny, tmp_path):
     """A network of 58 MB: the peak is at most half of that above a fresh start's.
 
-    Where the allocator puts things differs from run to run by up to 85 MB: the least of
-    three resumptions counts, and the middle one of three starts.
+    Where the allocator puts things differs from run to run: the least of three resumptions
+    counts, and the middle one of three starts.
     """
     settings = ("model.hidden_sizes=[1900]", "train.max_steps=3", "train.epochs=null",
                 "train.schedule=constant", "sample.cues=[]", "data.copy_index=false")  # fmt: skip
