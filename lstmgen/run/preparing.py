@@ -12,7 +12,7 @@ from lstmgen.text.copy_index import MOST_TOKENS, CopyIndex, build_copy_index
 from lstmgen.text.matching import match_vocabularies
 from lstmgen.text.prepared import Corpus, Progress, TextSettings, keep_stdin, prepare
 from lstmgen.text.reading import find_files, short_names
-from lstmgen.training.fine_tuning import fine_tuning
+from lstmgen.training.recipes import fine_tuning
 
 PREPARED = ".prepared"
 BUNDLED = BASES[0]
