@@ -60,7 +60,7 @@ def test_the_start_card_names_the_cell(tiny, tmp_path):
 EVERYTHING = (
     "model.dropout.input=0.4", "model.dropout.output=0.4", "model.dropout.words=0.2",
     "model.dropout.recurrent=0.4", "train.ar=2", "train.tar=1", "train.average=ema",
-    "train.average_decay=0.9", "train.patience=3", "train.eval_every=2",
+    "train.average_decay=0.9", "train.patience=3", "train.eval_every=2", "train.noise=0.3",
 )  # fmt: skip
 
 

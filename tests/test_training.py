@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from lstmgen.errors import DivergedError, UsageError
+from lstmgen.model.dropout import Masks
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training.averaging import Average
 from lstmgen.training.devices import choose_device
 from lstmgen.training.loop import LOOK, Trainee, refuse_non_finite, train_steps
 from lstmgen.training.meters import Meter
+from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer, set_learning_rate
 from lstmgen.training.progress import Progress
 from lstmgen.training.replica import Penalties, select_scored
@@ -33,10 +35,10 @@ def make(dropout=0.0, optimizer="sgd", sizes=(7, 5)):
     return Trainee(model, build_optimizer(model, name=optimizer, weight_decay=0.01))
 
 
-def train(trainee, plan, until, *, rate=0.5, clip=1.0, ids=IDS, penalties=Penalties()):  # noqa: B008
+def train(trainee, plan, until, *, rate=0.5, clip=1.0, ids=IDS, **options):
     steps = train_steps(
         trainee, ids, plan=plan, until=until, rate=lambda _: rate, clip_norm=clip, seed=9,
-        penalties=penalties,
+        **options,
     )  # fmt: skip
     return list(steps)
 
@@ -54,8 +56,8 @@ def same(a, b, atol=1e-12):
 @pytest.mark.parametrize("stride", [1, 3, 5])
 @pytest.mark.parametrize("parts", [2, 3, 6])
 def test_accumulated_equals_the_whole_batch(order, stride, parts):
-    """Twelve sequences at once or in parts, with all dropout and penalties, clipped, over an
-    epoch's end.
+    """Twelve sequences at once or in parts, with all dropout, noise and penalties, clipped, over
+    an epoch's end.
 
     The last streams lack a word and a random epoch's last step is smaller, so the
     parts are of unequal size too.
@@ -64,8 +66,10 @@ def test_accumulated_equals_the_whole_batch(order, stride, parts):
     plan = order(LENGTH, window=5, stride=stride, batch_size=12)
     in_parts = order(LENGTH, window=5, stride=stride, batch_size=12 // parts, accumulate=parts)
     until = plan.steps_in(0) + 2
-    reports = train(whole, plan, until, penalties=Penalties(2.0, 1.0))
-    others = train(split, in_parts, until, penalties=Penalties(2.0, 1.0))
+    noise = kneser_ney_noise(IDS, vocab_size=VOCAB, rate=0.5)
+    options = {"penalties": Penalties(2.0, 1.0), "noise": noise}
+    reports = train(whole, plan, until, **options)
+    others = train(split, in_parts, until, **options)
     for a, b in zip(reports, others, strict=True):
         assert a.words == b.words
         assert a.nats == pytest.approx(b.nats, rel=0, abs=1e-10)
@@ -73,6 +77,31 @@ def test_accumulated_equals_the_whole_batch(order, stride, parts):
     same(weights(whole), weights(split))
     if order is RandomPlan:
         assert len({report.words for report in reports}) > 1
+
+
+def test_noise_replaces_words_as_kneser_and_ney_count_them():
+    """A word by the share of different words behind it, by words with many before them."""
+    ids = np.array([0, 1, 0, 2, 0, 3, 0, 1, 4, 1])  # behind 0: 1 2 3 1; behind 1: 0 4
+    noise = kneser_ney_noise(ids, vocab_size=6, rate=0.5)
+    assert noise.shares.tolist() == pytest.approx([3 / 8, 2 / 6, 1 / 2, 1 / 2, 1 / 2, 0])
+    before = np.array([3, 2, 1, 1, 1, 0])  # before 0: 1 2 3; before 1: 0 4
+    assert np.diff(noise.cumulated, prepend=0.0) == pytest.approx(before / 8)
+    window = StreamPlan(9000, window=8, stride=8, batch_size=1000).micro_batches(
+        np.zeros(9000, dtype=np.int64), epoch=0, step=0
+    )[0]
+    noised = noise.applied(window, Masks(0, 0, range(1000)))
+    read = np.bincount(noised.inputs.ravel(), minlength=6) / noised.inputs.size
+    expected = 3 / 8 * before / 8
+    expected[0] += 5 / 8
+    assert read == pytest.approx(expected, abs=0.02)
+    assert (noised.targets == window.targets).all()
+    part = noise.applied(
+        StreamPlan(9000, window=8, stride=8, batch_size=500, accumulate=2).micro_batches(
+            np.zeros(9000, dtype=np.int64), epoch=0, step=0
+        )[1],
+        Masks(0, 0, range(500, 1000)),
+    )
+    assert (part.inputs == noised.inputs[500:]).all()
 
 
 def test_parts_of_five_and_two_words_weigh_by_words():

@@ -150,6 +150,10 @@ class TrainConfig(Section):
     tar: float = key(
         0.0, "temporal activation regularisation: weight of their changes' squares", ge=0, le=1e3
     )
+    noise: Fraction = key(
+        0.0, "Kneser-Ney noising: words read as another one, most where many words may follow",
+        unit="share",
+    )  # fmt: skip
     average: Literal["ema", "swa", "nt"] | None = key(
         None, "of the weights: ema: moving; swa: of the last steps; nt: once validation stalls"
     )

@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-WORDS, RECURRENT = 62, 32  # places of whole words, and of the first of 30 recurrent matrices
+WORDS, NOISE = 62, 63  # places of whole words, and of words that are read as others
+RECURRENT = 32  # the first of 30 places, of recurrent matrices
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,13 @@ class Masks:
         Returns:
             (batch, 1, width), each entry 0 or 1 / (1 - share).
         """
-        blocks = -(-width // 4)  # Philox gives four numbers a count
-        bits = self._bits(place)
-        bits.advance(self.rows.start * blocks)
-        drawn = bits.random_raw(len(self.rows) * blocks * 4).reshape(len(self.rows), blocks * 4)
-        kept = drawn[:, None, :width] >= np.uint64(int(share * 2**64))
+        kept = self._drawn(place, width)[:, None] >= np.uint64(int(share * 2**64))
         return self._scaled(kept, share)
+
+    def uniform(self, place: int, width: int) -> NDArray[np.float64]:
+        """(batch, width) numbers in [0, 1)."""
+        bits = self._drawn(place, width) >> np.uint64(11)
+        return bits.astype(np.float64) * 2.0**-53
 
     def words(self, ids: Tensor, share: float) -> Tensor:
         """Which words a sequence does without in its whole window (Gal and Ghahramani 2016).
@@ -80,6 +82,14 @@ class Masks:
         drawn = self._bits(RECURRENT + layer).random_raw(-(-shape.numel() // 4))
         parts = drawn.astype("<u8", copy=False).view("<u2")[: shape.numel()]  # 16 bits a weight
         return self._scaled(parts.reshape(shape) >= int(share * 2**16), share)
+
+    def _drawn(self, place: int, width: int) -> NDArray[np.uint64]:
+        """(batch, width) random numbers, the same for a row in whatever micro-batch."""
+        blocks = -(-width // 4)  # Philox gives four numbers a count
+        bits = self._bits(place)
+        bits.advance(self.rows.start * blocks)
+        drawn = bits.random_raw(len(self.rows) * blocks * 4).reshape(len(self.rows), blocks * 4)
+        return drawn[:, :width]
 
     def _bits(self, place: int) -> np.random.Philox:
         return np.random.Philox(key=np.array([self.seed, self.step * 64 + place], dtype=np.uint64))

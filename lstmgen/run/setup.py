@@ -20,6 +20,7 @@ from lstmgen.text.prepared import Corpus
 from lstmgen.training import devices
 from lstmgen.training.averaging import Average
 from lstmgen.training.loop import StepReport, Trainee, train_steps
+from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.precision import settle_precision
 from lstmgen.training.progress import Progress
@@ -85,15 +86,20 @@ class Ready:
                 halvings=progress.halvings,
             )
 
+        ids, noise = self.corpus.train.ids, None
+        if settings.noise:
+            size = len(self.corpus.vocabulary)
+            noise = kneser_ney_noise(ids, vocab_size=size, rate=settings.noise)
         return train_steps(
             self.trainee,
-            self.corpus.train.ids,
+            ids,
             plan=self.plan,
             until=until,
             rate=rate,
             clip_norm=settings.clip_norm,
             seed=settings.seed,
             penalties=Penalties(settings.ar, settings.tar),
+            noise=noise,
             bf16=self.bf16,
             world=world,
             compression=settings.compression,

@@ -22,6 +22,7 @@ from lstmgen.model.dropout import Masks
 from lstmgen.model.language_model import LanguageModel, States
 from lstmgen.training.averaging import Average
 from lstmgen.training.devices import keep_memory
+from lstmgen.training.noising import Noise
 from lstmgen.training.optimizers import Optimizer, apply_gradients, set_learning_rate
 from lstmgen.training.progress import Progress
 from lstmgen.training.replica import Compression, Penalties, replicated
@@ -97,6 +98,7 @@ def train_steps(
     clip_norm: float | None,
     seed: int,
     penalties: Penalties = Penalties(),  # noqa: B008 (a frozen tuple)
+    noise: Noise | None = None,
     bf16: bool = False,
     deferred: bool | None = None,
     world: World = ALONE,
@@ -112,6 +114,7 @@ def train_steps(
         clip_norm: the longest gradient that is not shortened.
         seed: of the dropout masks.
         penalties: on the top layer's outputs.
+        noise: which words are read as others.
         bf16: take products in bfloat16 (``training.precision``).
         deferred: look for steps that were not finite now and then only, so that the
             host need not wait for the device; the default on a GPU.
@@ -141,7 +144,7 @@ def train_steps(
         set_learning_rate(optimizer, learning_rate)
         sums = _accumulate(
             trainee, replica, own, words=words, carries=plan.carries, seed=seed,
-            penalties=penalties, bf16=bf16, world=world,
+            penalties=penalties, noise=noise, bf16=bf16, world=world,
         )  # fmt: skip
         if not deferred or progress.step % LOOK == 0:
             _refuse_failed(trainee, sums, words=words)
@@ -194,6 +197,7 @@ def _accumulate(
     carries: bool,
     seed: int,
     penalties: Penalties,
+    noise: Noise | None,
     bf16: bool,
     world: World,
 ) -> Tensor:
@@ -225,6 +229,8 @@ def _accumulate(
             shared = replica if isinstance(replica, DistributedDataParallel) else None
             more = part + 1 < len(read)  # gradients are summed over the ranks once, at the last
             with shared.no_sync() if shared is not None and more else nullcontext():
+                if window is not None and noise is not None:
+                    window = noise.applied(window, masks)  # noqa: PLW2901
                 cost, nats, trainee.states[part] = replica(
                     window, trainee.states[part], carries=carries, masks=masks,
                     penalties=penalties, bf16=bf16,

@@ -14,6 +14,7 @@ from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training import replica
 from lstmgen.training.averaging import Average
 from lstmgen.training.loop import Trainee, train_steps
+from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.replica import Compression, Penalties
 from lstmgen.training.world import ALONE, World, joined
@@ -53,10 +54,11 @@ def train(
         build_optimizer(model, name="adamw", weight_decay=0.01),
         average=Average("ema", decay=0.9, start=0),
     )
+    noise = kneser_ney_noise(IDS, vocab_size=VOCAB, rate=0.5)
     found = {"nats": []}
     for report in train_steps(
         trainee, IDS, plan=plan, until=STEPS, rate=lambda _: 0.05, clip_norm=1.0, seed=9,
-        penalties=Penalties(1.0, 1.0), world=world, compression=compression,
+        penalties=Penalties(1.0, 1.0), noise=noise, world=world, compression=compression,
     ):  # fmt: skip
         found["nats"].append(report.nats / report.words)
         whole = b"".join(p.detach().numpy().tobytes() for p in model.parameters())

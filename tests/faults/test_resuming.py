@@ -38,8 +38,8 @@ ROWS = {
         9,
     ),
     "ema_and_every_regulariser": (
-        ("train.average=ema", "train.ar=2", "train.tar=1", "model.dropout.words=0.2",
-         "model.dropout.recurrent=0.4"),
+        ("train.average=ema", "train.ar=2", "train.tar=1", "train.noise=0.3",
+         "model.dropout.words=0.2", "model.dropout.recurrent=0.4"),
         13,
     ),
     "gru": (("model.cell=gru", "train.stride=6"), 7),
@@ -343,12 +343,12 @@ def test_t19_a_signal_in_an_evaluation_leaves_it_to_the_resumption(tiny, tmp_pat
     """The evaluation is broken off, and done when the run goes on, with the same figures."""
     from lstmgen.config.loader import load
     from lstmgen.run import starting, training
-    from lstmgen.run.preparing import prepare_text
+    from lstmgen.run.preparing import prepare_training
     from lstmgen.run.signals import Asked
 
     whole = train(tiny, cwd=tmp_path, name="whole")
-    loaded, runs = load(tiny), tmp_path / "runs"
-    asked = Asked()
+    runs, asked = tmp_path / "runs", Asked()
+    loaded, corpus = prepare_training(load(tiny), runs)
     real = training.evaluate
 
     def stopped(model, part, **options):
@@ -362,9 +362,7 @@ def test_t19_a_signal_in_an_evaluation_leaves_it_to_the_resumption(tiny, tmp_pat
         training.Session, "__init__", lambda self, *a: (cut.append(self), init(self, *a))[0]
     )
     monkeypatch.setattr(training, "evaluate", stopped)
-    events = starting.train(
-        loaded, prepare_text(loaded.config.data, runs), name="cut", runs=runs, asked=asked
-    )
+    events = starting.train(loaded, corpus, name="cut", runs=runs, asked=asked)
     last_event = list(events)[-1]
     assert last_event.interrupted
     run = last_event.run
