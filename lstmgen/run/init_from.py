@@ -21,6 +21,7 @@ from lstmgen.text.matching import Match, match_vocabularies
 from lstmgen.text.prepared import Corpus
 from lstmgen.text.reading import find_files, short_names
 from lstmgen.text.vocabulary import STORY, UNKNOWN
+from lstmgen.training.recipes import FITTING
 
 if TYPE_CHECKING:
     from lstmgen.model.language_model import LanguageModel
@@ -37,7 +38,6 @@ INHERITED = (  # what the base decides: its weights fit nothing else
     "model.tie_weights",
     "model.output",
 )
-FEW = 0.6  # share of the text's tokens below which a base is noted to fit badly
 
 
 @dataclass(frozen=True)
@@ -178,12 +178,17 @@ def entries_of_base(config: Config, base: Base, corpus: Corpus | None) -> tuple[
     return (*theirs, *(entry for entry in own if entry not in base.opened.vocabulary.ids))
 
 
-def with_base_stems(corpus: Corpus, base: Base) -> Corpus:
+def match_base(corpus: Corpus, base: Base) -> Match:
+    """Where a base has the words of a text."""
+    kind = base.opened.config.data.tokenizer
+    return match_vocabularies(corpus.vocabulary, base.opened.vocabulary, kind=kind)
+
+
+def with_base_stems(corpus: Corpus, base: Base, match: Match) -> Corpus:
     """A text whose possessives may stand behind the base's words too."""
     new, old = corpus.vocabulary, base.opened.vocabulary
     if new.possessive_stems is None or old.possessive_stems is None:
         return corpus
-    match = match_vocabularies(new, old, kind="word")
     theirs = np.flatnonzero(np.isin(match.sources, old.possessive_stems)).tolist()
     stems = tuple(sorted({*new.possessive_stems, *theirs}))
     return replace(corpus, vocabulary=replace(new, possessive_stems=stems))
@@ -199,7 +204,7 @@ def take_over_base(model: "LanguageModel", config: Config, corpus: Corpus, base:
     from lstmgen.model.transfer import move_biases, take_over  # torch
 
     new, old = corpus.vocabulary, base.opened.vocabulary
-    match = match_vocabularies(new, old, kind=config.data.tokenizer)
+    match = match_base(corpus, base)
     if match.found <= len(new.specials):
         raise DataError(
             f"{KEY} = {printable(base.name)}: it knows no word of this text. "
@@ -231,7 +236,7 @@ def take_over_base(model: "LanguageModel", config: Config, corpus: Corpus, base:
 
 def describe_fit(taken: TakenOver) -> str:
     """A notice where a base knows little of the text; empty where it fits."""
-    if taken.match.covered >= FEW:
+    if taken.match.covered >= FITTING:
         return ""
     return (
         f"{KEY} = {printable(taken.name)}: it knows {taken.match.covered:.0%} of this text's "

@@ -2,17 +2,24 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lstmgen.config.loader import Loaded
 from lstmgen.config.schema import BASES, DataConfig, fill_in, is_set
 from lstmgen.errors import ConfigError, Problem
-from lstmgen.run.init_from import base_of, entries_of_base, inherit, open_base, with_base_stems
+from lstmgen.run.init_from import (
+    base_of,
+    entries_of_base,
+    inherit,
+    match_base,
+    open_base,
+    with_base_stems,
+)
 from lstmgen.run.presets import bases_folder
 from lstmgen.text.copy_index import MOST_TOKENS, CopyIndex, build_copy_index
-from lstmgen.text.matching import match_vocabularies
 from lstmgen.text.prepared import Corpus, Progress, TextSettings, keep_stdin, prepare
 from lstmgen.text.reading import find_files, short_names
-from lstmgen.training.recipes import fine_tuning
+from lstmgen.training.recipes import fine_tuning, from_scratch
 
 PREPARED = ".prepared"
 BUNDLED = BASES[0]
@@ -54,18 +61,41 @@ def prepare_training(
             value = loaded.config.data.vocabulary_from
             message = "there is no base. Name one: train.init_from=RUN, or leave this key out"
             raise ConfigError([Problem("", "data.vocabulary_from", value, message)])
-        return loaded, prepare_text(loaded.config.data, runs, progress=progress)
+        corpus = prepare_text(loaded.config.data, runs, progress=progress)
+        characters = loaded.config.data.tokenizer == "character"
+        recipe = from_scratch(corpus.train.tokens, characters=characters)
+        return _with_recipe(loaded, recipe), corpus
     loaded = inherit(loaded, base)
-    data, corpus = loaded.config.data, None
-    if data.vocabulary_from == "both":
-        corpus = prepare_text(data, runs, progress=progress)
-    entries = entries_of_base(loaded.config, base, corpus)
+    data = loaded.config.data
+    own = prepare_text(data, runs, progress=progress) if data.vocabulary_from == "both" else None
+    entries = entries_of_base(loaded.config, base, own)
     corpus = prepare_text(data, runs, progress=progress, entries=entries)
-    values = fine_tuning(corpus.train.tokens, own_words=data.vocabulary_from == "text")
-    if loaded.config.train.max_steps is not None:  # it says when to end
-        del values["train.epochs"]
-    loaded = replace(loaded, config=fill_in(loaded.config, values))
-    return loaded, with_base_stems(corpus, base)
+    match = match_base(corpus, base)
+    recipe = fine_tuning(
+        corpus.train.tokens,
+        covered=match.covered,
+        own_words=data.vocabulary_from == "text",
+        characters=data.tokenizer == "character",
+    )
+    return _with_recipe(loaded, recipe), with_base_stems(corpus, base, match)
+
+
+def _with_recipe(loaded: Loaded, values: dict[str, Any]) -> Loaded:
+    """A config with the library's own choices for the keys that it leaves open.
+
+    Dropout and noise go together: where a config sets one of them, the others keep their
+    defaults.
+    """
+    settings, left_out = loaded.config.train, set()
+    dropout = {key for key in values if key.startswith(("model.dropout.", "train.noise"))}
+    if any(is_set(loaded.config, key) for key in dropout):
+        left_out |= dropout
+    if settings.max_steps is not None:  # it says when to end
+        left_out.add("train.epochs")
+    if settings.optimizer != "adamw":  # whose rate and decay they are
+        left_out |= {"train.learning_rate", "train.weight_decay"}
+    kept = {key: value for key, value in values.items() if key not in left_out}
+    return replace(loaded, config=fill_in(loaded.config, kept))
 
 
 def _choose_base(loaded: Loaded, runs: Path, progress: Progress | None) -> Loaded:
@@ -79,9 +109,7 @@ def _choose_base(loaded: Loaded, runs: Path, progress: Progress | None) -> Loade
     except ConfigError:
         return loaded  # its sizes are to be others
     corpus = prepare_text(candidate.config.data, runs, progress=progress)
-    theirs, kind = base.opened.vocabulary, candidate.config.data.tokenizer
-    covered = match_vocabularies(corpus.vocabulary, theirs, kind=kind).covered
-    if covered < ENOUGH:
+    if match_base(corpus, base).covered < ENOUGH:
         return loaded
     return replace(loaded, config=started, text=f"{loaded.text}train:\n  init_from: {BUNDLED}\n")
 

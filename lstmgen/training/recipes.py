@@ -1,29 +1,61 @@
-"""How a model that starts from a base is trained, where the config says nothing else."""
+"""How a model is trained where the config says nothing else, by the size of its text."""
 
 from typing import Any
 
-SHORT = 20_000  # tokens; a shorter text takes more and larger steps
+TINY, SHORT, MIDDLE, LONG = 5_000, 20_000, 60_000, 200_000  # tokens
+FITTING = 0.6  # share of a text's words from which on a base counts as one of its language
 
 
-def fine_tuning(tokens: int, *, own_words: bool) -> dict[str, Any]:
-    """Values of config keys, by the size of the training text.
+def from_scratch(tokens: int, *, characters: bool = False) -> dict[str, Any]:
+    """Values of config keys for a short text; none for a long one, or one read by characters.
+
+    Small batches and much dropout, and so few epochs that the learning rate falls while the
+    validation perplexity still does (docs/recipes.md has the measurements).
+
+    Args:
+        tokens: of the training text.
+        characters: are its tokens.
+    """
+    if tokens >= LONG or characters:
+        return {}
+    return {
+        "model.dropout.input": 0.5,
+        "model.dropout.output": 0.6,
+        "model.dropout.recurrent": 0.5,
+        "train.noise": 0.15,
+        "train.window": 32,
+        "train.batch_size": 4 if tokens < MIDDLE else 8,
+        "train.epochs": 15 if tokens < TINY else 8,
+        "train.weight_decay": 0.1,
+    }
+
+
+def fine_tuning(
+    tokens: int, *, covered: float, own_words: bool, characters: bool = False
+) -> dict[str, Any]:
+    """Values of config keys for a model that starts from a base.
 
     Chosen by measurement (docs/fine-tuning.md).
 
     Args:
         tokens: of the training text.
+        covered: share of its words that the base has. Of another language it has few, and
+            their vectors have to be learnt.
         own_words: the vocabulary is the text's own, not the base's.
+        characters: are its tokens.
     """
+    values = {"train.move_biases": 0.7 if own_words else 0.0}
+    if covered < FITTING:
+        return from_scratch(tokens, characters=characters) | values
     short = tokens < SHORT
-    return {
+    return values | {
         "model.dropout.input": 0.3,
         "model.dropout.hidden": 0.2,
         "model.dropout.output": 0.4,
         "model.dropout.words": 0.05,
         "model.dropout.recurrent": 0.2,
         "train.window": 35,
-        "train.batch_size": 16,
-        "train.epochs": 8 if short else 5,
+        "train.batch_size": 8 if short else 16,
+        "train.epochs": 8 if short else 7,
         "train.learning_rate": 3e-3 if short else 2e-3,
-        "train.move_biases": 0.7 if own_words else 0.0,
     }

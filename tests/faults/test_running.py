@@ -17,7 +17,7 @@ from lstmgen import checkpoint
 from lstmgen.config.loader import load as load_config
 from lstmgen.run import starting, training
 from lstmgen.run.events import Finished
-from lstmgen.run.preparing import prepare_text
+from lstmgen.run.preparing import prepare_training
 from lstmgen.run.signals import Asked
 from lstmgen.training import loop
 from lstmgen.training.meters import Spikes
@@ -60,9 +60,8 @@ def test_t09_killed_at_random_instants_the_run_ends_the_same(tiny, tmp_path, pro
 
 def events_until(config, folder, *, stop_at, number=signal.SIGTERM):
     """Train in this process; at the event of that number a signal comes."""
-    loaded, runs = load_config(config), folder / "runs"
-    asked = Asked()
-    corpus = prepare_text(loaded.config.data, runs)
+    runs, asked = folder / "runs", Asked()
+    loaded, corpus = prepare_training(load_config(config), runs)
     told = []
     for event in starting.train(loaded, corpus, name="cut", runs=runs, asked=asked):
         told.append(event)

@@ -1,0 +1,63 @@
+"""What the library chooses by the size of a text, where a config says nothing."""
+
+import pytest
+
+from lstmgen.config.loader import Loaded
+from lstmgen.config.schema import Config, value_of
+from lstmgen.run.preparing import prepare_training
+from lstmgen.training.recipes import FITTING, LONG, fine_tuning, from_scratch
+
+WORDS = "The cat sat by the mill and the dog ran to the river. "
+
+
+def prepared(folder, words=600, **sections):
+    """A config as it stands once its text is read."""
+    (folder / "story.txt").write_text((WORDS * (words // 12 + 1)).strip() + "\n")
+    data = {"train": str(folder / "story.txt"), **sections.pop("data", {})}
+    config = Config.model_validate({"data": data, **sections})
+    return prepare_training(Loaded(config, "", None), folder / "runs")[0].config
+
+
+def test_a_short_text_gets_small_batches_and_much_dropout(tmp_path):
+    config = prepared(tmp_path)
+    chosen = from_scratch(600)
+    assert {key: value_of(config, key) for key in chosen} == chosen
+    assert chosen["train.batch_size"] < Config().train.batch_size
+    assert chosen["model.dropout.output"] > Config().model.dropout.output
+
+
+def test_what_a_config_sets_stands(tmp_path):
+    config = prepared(tmp_path, train={"epochs": 3, "batch_size": 16})
+    assert (config.train.epochs, config.train.batch_size) == (3, 16)
+    assert config.train.noise == from_scratch(600)["train.noise"] > 0
+
+
+def test_one_dropout_key_leaves_the_others_at_their_defaults(tmp_path):
+    """Nobody who turns dropout off is to find that another kind of it was turned on."""
+    config = prepared(tmp_path, model={"dropout": {"output": 0.0}})
+    assert config.model.dropout == Config().model.dropout.model_copy(update={"output": 0.0})
+    assert config.train.noise == 0.0
+
+
+def test_a_number_of_steps_says_when_to_end(tmp_path):
+    assert prepared(tmp_path, train={"max_steps": 7}).train.epochs is None
+
+
+def test_another_optimizer_keeps_its_own_rate_and_decay(tmp_path):
+    config = prepared(tmp_path, train={"optimizer": "sgd", "learning_rate": 30.0})
+    assert config.train.weight_decay == Config().train.weight_decay
+
+
+def test_characters_and_long_texts_have_the_defaults(tmp_path):
+    config = prepared(tmp_path, data={"tokenizer": "character"})
+    assert config.model.dropout == Config().model.dropout
+    assert from_scratch(LONG) == {} and from_scratch(LONG - 1)
+
+
+@pytest.mark.parametrize("covered", [FITTING - 0.01, FITTING])
+def test_a_base_of_another_language_is_trained_like_a_fresh_model(covered):
+    """Its word vectors have to be learnt, which five epochs at a low rate do not do."""
+    chosen = fine_tuning(600, covered=covered, own_words=True)
+    fresh = from_scratch(600)
+    assert (chosen.items() >= fresh.items()) == (covered < FITTING)
+    assert chosen["train.move_biases"] == 0.7
