@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -433,6 +434,8 @@ def test_a_text_of_another_language_is_trained_from_scratch(tmp_path):
     (tmp_path / "texte" / "eins.txt").write_text(german, encoding="utf-8")
     run = train("texte", *ONE_STEP, cwd=tmp_path)
     assert started_from(run) is None
+    log = (run / "log.txt").read_text(encoding="utf-8")
+    assert re.search(r"from scratch: english-fiction knows \d+% of this text's words", log)
 
 
 @pytest.mark.parametrize("own", ["train.init_from=none", "model.hidden_sizes=[8]"])
@@ -440,6 +443,8 @@ def test_a_text_is_trained_from_scratch_where_the_command_line_says_so(tmp_path,
     (tmp_path / "story.txt").write_text(STORY * 4, encoding="utf-8")
     run = train("story.txt", own, *ONE_STEP, cwd=tmp_path)
     assert started_from(run) is None
+    said = "from scratch: model.hidden_sizes = [8] does not fit english-fiction"
+    assert (said in (run / "log.txt").read_text(encoding="utf-8")) == ("sizes" in own)
 
 
 def test_a_text_comes_from_standard_input_or_a_pattern(tmp_path):

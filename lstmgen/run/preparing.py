@@ -53,8 +53,9 @@ def prepare_training(
             ``prepare_text`` do.
     """
     loaded = settle_stdin(loaded, runs)
+    notices: tuple[str, ...] = ()
     if choose_base and not is_set(loaded.config, "train.init_from"):
-        loaded = _choose_base(loaded, runs, progress)
+        loaded, notices = _choose_base(loaded, runs, progress)
     base = base_of(loaded.config)
     if base is None:
         if loaded.config.data.vocabulary_from != "text":
@@ -64,6 +65,7 @@ def prepare_training(
         corpus = prepare_text(loaded.config.data, runs, progress=progress)
         characters = loaded.config.data.tokenizer == "character"
         recipe = from_scratch(corpus.train.tokens, characters=characters)
+        corpus = replace(corpus, notices=(*notices, *corpus.notices))
         return _with_recipe(loaded, recipe), corpus
     loaded = inherit(loaded, base)
     data = loaded.config.data
@@ -98,20 +100,31 @@ def _with_recipe(loaded: Loaded, values: dict[str, Any]) -> Loaded:
     return replace(loaded, config=fill_in(loaded.config, kept))
 
 
-def _choose_base(loaded: Loaded, runs: Path, progress: Progress | None) -> Loaded:
-    """A config that starts from the base that comes along, where that knows the text's words."""
+def _choose_base(
+    loaded: Loaded, runs: Path, progress: Progress | None
+) -> tuple[Loaded, tuple[str, ...]]:
+    """A config that starts from the base that comes along, where that knows the text's words.
+
+    Returns:
+        The config, and a notice where it starts from scratch.
+    """
     if not (bases_folder() / BUNDLED).is_dir():
-        return loaded
+        return loaded, ()
     started = fill_in(loaded.config, {"train.init_from": BUNDLED})
     base = open_base(BUNDLED)
     try:
         candidate = inherit(replace(loaded, config=started), base)
-    except ConfigError:
-        return loaded  # its sizes are to be others
+    except ConfigError as error:
+        keys = ", ".join(f"{problem.key} = {problem.value}" for problem in error.problems)
+        return loaded, (f"training starts from scratch: {keys} does not fit {BUNDLED}",)
     corpus = prepare_text(candidate.config.data, runs, progress=progress)
-    if match_base(corpus, base).covered < ENOUGH:
-        return loaded
-    return replace(loaded, config=started, text=f"{loaded.text}train:\n  init_from: {BUNDLED}\n")
+    covered = match_base(corpus, base).covered
+    if covered < ENOUGH:
+        return loaded, (
+            f"training starts from scratch: {BUNDLED} knows {covered:.0%} of this text's words",
+        )
+    text = f"{loaded.text}train:\n  init_from: {BUNDLED}\n"
+    return replace(loaded, config=started, text=text), ()
 
 
 def prepare_text(
