@@ -60,7 +60,7 @@ generate: $(READY)
 	@$(BIN)/lstmgen generate --cue "$$CUE" $(ARGS)
 
 test: lint
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
 
 # Tests that take more than some seconds each; CI runs them too.
 slow: $(READY)
