@@ -20,7 +20,7 @@ def prepared(folder, words=600, **sections):
 
 def test_a_short_text_gets_small_batches_and_much_dropout(tmp_path):
     config = prepared(tmp_path)
-    chosen = from_scratch(600)
+    chosen = from_scratch(600, entries=20)
     assert {key: value_of(config, key) for key in chosen} == chosen
     assert chosen["train.batch_size"] < Config().train.batch_size
     assert chosen["model.dropout.output"] > Config().model.dropout.output
@@ -29,7 +29,7 @@ def test_a_short_text_gets_small_batches_and_much_dropout(tmp_path):
 def test_what_a_config_sets_stands(tmp_path):
     config = prepared(tmp_path, train={"epochs": 3, "batch_size": 16})
     assert (config.train.epochs, config.train.batch_size) == (3, 16)
-    assert config.train.noise == from_scratch(600)["train.noise"] > 0
+    assert config.train.noise == from_scratch(600, entries=20)["train.noise"] > 0
 
 
 def test_one_dropout_key_leaves_the_others_at_their_defaults(tmp_path):
@@ -51,13 +51,18 @@ def test_another_optimizer_keeps_its_own_rate_and_decay(tmp_path):
 def test_characters_and_long_texts_have_the_defaults(tmp_path):
     config = prepared(tmp_path, data={"tokenizer": "character"})
     assert config.model.dropout == Config().model.dropout
-    assert from_scratch(LONG) == {} and from_scratch(LONG - 1)
+    assert from_scratch(LONG, entries=9) == {} and from_scratch(LONG - 1, entries=9)
+
+
+@pytest.mark.parametrize(("entries", "epochs"), [(2_000, 12), (2_001, 8)])
+def test_words_that_come_often_are_read_more_often(entries, epochs):
+    assert from_scratch(30_000, entries=entries)["train.epochs"] == epochs
 
 
 @pytest.mark.parametrize("covered", [FITTING - 0.01, FITTING])
 def test_a_base_of_another_language_is_trained_like_a_fresh_model(covered):
     """Its word vectors have to be learnt, which five epochs at a low rate do not do."""
-    chosen = fine_tuning(600, covered=covered, own_words=True)
-    fresh = from_scratch(600)
+    chosen = fine_tuning(600, entries=20, covered=covered, own_words=True)
+    fresh = from_scratch(600, entries=20)
     assert (chosen.items() >= fresh.items()) == (covered < FITTING)
     assert chosen["train.move_biases"] == 0.7

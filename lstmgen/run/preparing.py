@@ -63,8 +63,11 @@ def prepare_training(
             message = "there is no base. Name one: train.init_from=RUN, or leave this key out"
             raise ConfigError([Problem("", "data.vocabulary_from", value, message)])
         corpus = prepare_text(loaded.config.data, runs, progress=progress)
-        characters = loaded.config.data.tokenizer == "character"
-        recipe = from_scratch(corpus.train.tokens, characters=characters)
+        recipe = from_scratch(
+            corpus.train.tokens,
+            entries=len(corpus.vocabulary),
+            characters=loaded.config.data.tokenizer == "character",
+        )
         corpus = replace(corpus, notices=(*notices, *corpus.notices))
         return _with_recipe(loaded, recipe), corpus
     loaded = inherit(loaded, base)
@@ -75,6 +78,7 @@ def prepare_training(
     match = match_base(corpus, base)
     recipe = fine_tuning(
         corpus.train.tokens,
+        entries=len(corpus.vocabulary),
         covered=match.covered,
         own_words=data.vocabulary_from == "text",
         characters=data.tokenizer == "character",

@@ -3,10 +3,11 @@
 from typing import Any
 
 TINY, SHORT, MIDDLE, LONG = 5_000, 20_000, 60_000, 200_000  # tokens
+OFTEN = 15  # tokens for each entry from which on more epochs pay
 FITTING = 0.6  # share of a text's words from which on a base counts as one of its language
 
 
-def from_scratch(tokens: int, *, characters: bool = False) -> dict[str, Any]:
+def from_scratch(tokens: int, *, entries: int, characters: bool = False) -> dict[str, Any]:
     """Values of config keys for a short text; none for a long one, or one read by characters.
 
     Small batches and much dropout, and so few epochs that the learning rate falls while the
@@ -14,10 +15,12 @@ def from_scratch(tokens: int, *, characters: bool = False) -> dict[str, Any]:
 
     Args:
         tokens: of the training text.
+        entries: of its vocabulary.
         characters: are its tokens.
     """
     if tokens >= LONG or characters:
         return {}
+    epochs = 15 if tokens < TINY else 12 if tokens >= OFTEN * entries else 8
     return {
         "model.dropout.input": 0.5,
         "model.dropout.output": 0.6,
@@ -25,13 +28,13 @@ def from_scratch(tokens: int, *, characters: bool = False) -> dict[str, Any]:
         "train.noise": 0.15,
         "train.window": 32,
         "train.batch_size": 4 if tokens < MIDDLE else 8,
-        "train.epochs": 15 if tokens < TINY else 8,
+        "train.epochs": epochs,
         "train.weight_decay": 0.1,
     }
 
 
 def fine_tuning(
-    tokens: int, *, covered: float, own_words: bool, characters: bool = False
+    tokens: int, *, entries: int, covered: float, own_words: bool, characters: bool = False
 ) -> dict[str, Any]:
     """Values of config keys for a model that starts from a base.
 
@@ -39,6 +42,7 @@ def fine_tuning(
 
     Args:
         tokens: of the training text.
+        entries: of the model's vocabulary.
         covered: share of its words that the base has. Of another language it has few, and
             their vectors have to be learnt.
         own_words: the vocabulary is the text's own, not the base's.
@@ -46,7 +50,7 @@ def fine_tuning(
     """
     values = {"train.move_biases": 0.7 if own_words else 0.0}
     if covered < FITTING:
-        return from_scratch(tokens, characters=characters) | values
+        return from_scratch(tokens, entries=entries, characters=characters) | values
     short = tokens < SHORT
     return values | {
         "model.dropout.input": 0.3,
