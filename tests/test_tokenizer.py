@@ -59,6 +59,7 @@ def test_normalising_twice_changes_nothing(text):
         ("„Ja“, sagte er", ["„", "Ja", "“", ",", "sagte", "er"]),
         ("»Ja«, sagte »er«", ["»", "Ja", "«", ",", "sagte", "»¬", "er", "«"]),
         ("«Ja», dit-il", ["«", "Ja", "»", ",", "dit", "-", "il"]),
+        ("«\u00a0Oui\u00a0» dit-il", ["«", "\u00a0", "Oui", "\u00a0", "»", "dit", "-", "il"]),
         ("”Hej”, sade ”han”", ["”", "Hej", "”", ",", "sade", "”¬", "han", "”"]),
         ("‘I won’t,’ she said", ["‘", "I", "won’t", ",", "’", "she", "said"]),
         ("「你好」", ["「", "你", "好", "」"]),

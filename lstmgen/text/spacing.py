@@ -201,7 +201,8 @@ def _likely_role(quote: int, previous: int, opened: int) -> int:
         return OPEN
     if quote in (DOUBLE_OPEN, SINGLE_OPEN):
         return CLOSE if opened == BY_OTHER else OPEN
-    return OPEN if previous in (SPACE, START) else CLOSE
+    # », behind white space: French may have a no-break space before a closing one.
+    return OPEN if previous in (SPACE, START) and opened != BY_ITS_OWN else CLOSE
 
 
 class Joiner:
