@@ -157,16 +157,16 @@ def export_checkpoint(found: "Checkpoint", target: Path, *, half: bool) -> int:
         Bytes that were written.
 
     Raises:
-        StorageError: where it cannot be written.
+        StorageError: where it cannot be written. CheckpointError: where a weight is too large
+            for float16.
     """
-    import numpy as np
     from safetensors.numpy import save
 
     names = (MODEL, CONFIG, VOCABULARY, TOKENIZER, ORIGIN, COPY_INDEX)
     contents = {name: found.read(name) for name in names if name in found.files}
     if half:
-        weights = found.read_tensors(MODEL)
-        contents[MODEL] = save({name: np.asarray(w, np.float16) for name, w in weights.items()})
+        halves = {name: _halved(w, found, name) for name, w in found.read_tensors(MODEL).items()}
+        contents[MODEL] = save(halves)
     contents["manifest.json"] = _manifest(found.step, contents, None)
     temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
     try:
@@ -180,6 +180,19 @@ def export_checkpoint(found: "Checkpoint", target: Path, *, half: bool) -> int:
         shutil.rmtree(temporary, ignore_errors=True)
         raise _storage_error(target, sum(map(len, contents.values())), error) from error
     return sum(map(len, contents.values()))
+
+
+def _halved(weight: "NDArray[np.generic]", found: "Checkpoint", name: str) -> "NDArray[np.float16]":
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        half = np.asarray(weight, np.float16)
+    if not np.isfinite(half).all():
+        raise CheckpointError(
+            f"{printable(found.path)}: {name} has values above 65,504, which float16 cannot hold. "
+            "Export it with --full"
+        )
+    return half
 
 
 def _manifest(step: int, contents: Mapping[str, bytes], copy_index: SharedFile | None) -> bytes:

@@ -1,5 +1,6 @@
 """A model that starts from another one's weights."""
 
+import dataclasses
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from scenes import best, forge, last, seal
 from lstmgen import checkpoint
 from lstmgen.config.loader import load
 from lstmgen.config.schema import fill_in, is_set
+from lstmgen.errors import CheckpointError
 from lstmgen.generation.cue import read_cue
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.model.transfer import NO_WORD, move_biases, take_over
@@ -406,6 +408,21 @@ def test_an_export_keeps_float32_where_asked_and_replaces_nothing(trained_base, 
     assert done.exit_code == 2 and "--output whole: exists already" in done.stderr
     done = call_cli("export", trained_base, cwd=here)
     assert done.exit_code == 2 and "no folder is named" in done.stderr
+
+
+def test_a_weight_beyond_float16_is_exported_in_full_only(trained_base, tmp_path):
+    @dataclasses.dataclass(frozen=True)
+    class Large(checkpoint.Checkpoint):
+        def read_tensors(self, name):
+            tensors = super().read_tensors(name)
+            return tensors | {"output_bias": tensors["output_bias"] + 1e5}
+
+    whole = checkpoint.open_checkpoint(best(trained_base))
+    large = Large(whole.path, whole.step, whole.files, whole.digest)
+    with pytest.raises(CheckpointError, match="output_bias has values above 65,504.*--full"):
+        checkpoint.export_checkpoint(large, tmp_path / "half", half=True)
+    assert not (tmp_path / "half").exists()
+    checkpoint.export_checkpoint(large, tmp_path / "full", half=False)
 
 
 # The base that comes along, and texts without a config
