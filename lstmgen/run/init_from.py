@@ -38,6 +38,7 @@ INHERITED = (  # what the base decides: its weights fit nothing else
     "model.tie_weights",
     "model.output",
 )
+DIAGONAL = {None, "diagonal"}  # values of model.peephole that are one
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def inherit(loaded: Loaded, base: Base) -> Loaded:
     problems = []
     for key in INHERITED:
         own, other = value_of(config, key), value_of(theirs, key)
-        if is_set(config, key) and own != other:
+        if is_set(config, key) and own != other and {own, other} != DIAGONAL:
             problems.append(
                 Problem(
                     "",
