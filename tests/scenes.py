@@ -8,8 +8,7 @@ from pathlib import Path
 
 from conftest import STORY, call_cli
 
-from lstmgen import checkpoint
-from lstmgen.run import folders
+from lstmgen.runs import checkpoint, folders
 
 CONFIG = """\
 data: {train: story.txt, valid_fraction: 0.2}

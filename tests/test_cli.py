@@ -15,7 +15,7 @@ from conftest import STORY, call_cli, run_cli
 
 from lstmgen.errors import UsageError
 from lstmgen.run import cores
-from lstmgen.run.records import COLUMNS
+from lstmgen.runs.records import COLUMNS
 
 FAST = ("train.max_steps=4", "train.batch_size=2", "model.hidden_sizes=[8]",
         "model.embedding_dim=8", "train.device=cpu")  # fmt: skip

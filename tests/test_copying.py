@@ -8,9 +8,9 @@ import pytest
 from conftest import STORY, call_cli
 
 import lstmgen
-from lstmgen import checkpoint
 from lstmgen.evaluation.novelty import copied_runs, measure_novelty
 from lstmgen.generation.continuing import Drawn, Piece
+from lstmgen.runs import checkpoint
 from lstmgen.text.copy_index import Location, RunMeter, build_copy_index, from_arrays
 from lstmgen.text.prepared import TextSettings, prepare
 from lstmgen.text.spacing import split_form

@@ -22,7 +22,7 @@ FLOORS = {
     "ngrams": 1,
     "windows": 2,
     "model": 2,
-    "checkpoint": 2,
+    "runs": 2,
     "generation": 2,
     "training": 3,
     "evaluation": 3,

@@ -15,7 +15,6 @@ from conftest import STORY, call_cli, run_cli, train
 from safetensors.numpy import save
 from scenes import best, forge, last, seal
 
-from lstmgen import checkpoint
 from lstmgen.config.loader import load
 from lstmgen.config.schema import fill_in, is_set
 from lstmgen.errors import CheckpointError
@@ -23,6 +22,7 @@ from lstmgen.generation.cue import read_cue
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.model.transfer import NO_WORD, move_biases, take_over
 from lstmgen.run.generating import open_found
+from lstmgen.runs import checkpoint
 from lstmgen.text.clusters import frequency_clusters
 from lstmgen.text.matching import match_vocabularies
 from lstmgen.text.vocabulary import STORY as STORY_ENTRY

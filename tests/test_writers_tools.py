@@ -9,8 +9,8 @@ from conftest import call_cli, run_cli
 from test_copying import parrot, run_of  # noqa: F401 (a fixture)
 
 import lstmgen
-from lstmgen import checkpoint
 from lstmgen.errors import UsageError
+from lstmgen.runs import checkpoint
 
 FREE = ("--temperature", 1.5, "--top-p", 1, "--words", 15, "--stop", "words")
 

@@ -27,7 +27,7 @@ def bench(
     """
     config, overrides = one_config(arguments, command="bench")
     from lstmgen.config.loader import load
-    from lstmgen.run.presets import find_config
+    from lstmgen.runs.presets import find_config
 
     loaded = load(find_config(config), overrides)
     if loaded.config.data.train == "-":

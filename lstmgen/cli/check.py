@@ -34,7 +34,7 @@ def check(
     if not resume:
         raise UsageError(f"say what to check: lstmgen check --resume {config}")
     from lstmgen.config.loader import load
-    from lstmgen.run.presets import find_config
+    from lstmgen.runs.presets import find_config
 
     loaded = load(find_config(config), overrides)
     if loaded.config.data.train == "-":

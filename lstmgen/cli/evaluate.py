@@ -63,7 +63,7 @@ def evaluate(
             "Leave --text and --split out, then score the other text with --adapt"
         )
     from lstmgen.run.cores import share_cores
-    from lstmgen.run.folders import find_step, runs_folder
+    from lstmgen.runs.folders import find_step, runs_folder
 
     runs = runs_folder(runs_dir)
     find_step(run, runs)

@@ -33,9 +33,9 @@ def export(
         raise UsageError("no folder is named. Write: lstmgen export RUN --output FOLDER")
     if output.exists() or output.is_symlink():
         raise UsageError(f"--output {printable(output)}: exists already. Name a new folder")
-    from lstmgen.checkpoint import export_checkpoint
-    from lstmgen.run.folders import runs_folder
     from lstmgen.run.generating import open_found
+    from lstmgen.runs.checkpoint import export_checkpoint
+    from lstmgen.runs.folders import runs_folder
 
     opened, _ = open_found(run, runs_folder(runs_dir))
     written = export_checkpoint(opened.checkpoint, output, half=not full)

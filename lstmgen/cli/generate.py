@@ -156,7 +156,7 @@ def generate(
     shown = _Shown(no_cue, show_copied, show_probs, color, svg, as_json)
     if shown.as_json and shown.page:
         raise UsageError("--json holds all of it. Leave the other options of what is shown out")
-    from lstmgen.run.folders import runs_folder
+    from lstmgen.runs.folders import runs_folder
 
     runs = runs_folder(runs_dir)
     if replay is not None:

@@ -113,8 +113,8 @@ def request(
     Raises:
         UsageError: where they contradict each other.
     """
-    from lstmgen.run.folders import runs_folder
     from lstmgen.run.generating import keep_to_one_thread
+    from lstmgen.runs.folders import runs_folder
 
     keep_to_one_thread()
     from lstmgen.run.inspecting import Request  # numpy

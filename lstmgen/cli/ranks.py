@@ -34,8 +34,9 @@ def train_together(
     """Train with the other ranks; what goes wrong is told once."""
     # Our own message is one line; torch's engines add pages of addresses to theirs.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
-    from lstmgen.run import folders, ranks
+    from lstmgen.run import ranks
     from lstmgen.run.signals import listening
+    from lstmgen.runs import folders
     from lstmgen.training.world import joined
 
     def find() -> Path | None:

@@ -42,9 +42,9 @@ def train(
         raise UsageError(f"{named[1]}: one config is trained at a time. Settings are KEY=VALUE")
     from lstmgen.reporting.console import TrainingConsole
     from lstmgen.run.cores import share_cores
-    from lstmgen.run.folders import runs_folder
     from lstmgen.run.ranks import started_by_torchrun
     from lstmgen.run.signals import listening
+    from lstmgen.runs.folders import runs_folder
 
     if not resume and not named:
         raise UsageError("no config is named. Write: lstmgen train CONFIG, as in `train story`")

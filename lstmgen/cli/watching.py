@@ -34,8 +34,8 @@ def ready_text(
         ranks: whether several processes do this, which cannot share one standard input.
     """
     from lstmgen.config.loader import load, load_text
-    from lstmgen.run.folders import RESOLVED
-    from lstmgen.run.presets import find_config, is_text
+    from lstmgen.runs.folders import RESOLVED
+    from lstmgen.runs.presets import find_config, is_text
 
     given_text = is_text(config)
     if given_text:

@@ -33,7 +33,7 @@ from lstmgen.run.events import (
     Started,
     Stepped,
 )
-from lstmgen.run.records import Records
+from lstmgen.runs.records import Records
 
 INTERVAL = 10.0  # seconds between two plain lines of progress
 LARGE = 20_000_000  # bytes of text from which preparing it gets a bar

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lstmgen.errors import printable
 from lstmgen.reporting import figures
-from lstmgen.run.records import Row
+from lstmgen.runs.records import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

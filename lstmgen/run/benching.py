@@ -10,10 +10,10 @@ from pathlib import Path
 
 from lstmgen.config.loader import Loaded
 from lstmgen.errors import LstmgenError
-from lstmgen.run import folders
 from lstmgen.run.keeping import Keeper
 from lstmgen.run.preparing import prepare_training
 from lstmgen.run.setup import make_ready
+from lstmgen.runs import folders
 from lstmgen.text.prepared import Progress
 from lstmgen.training.costs import seconds_of, step_products
 

@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from lstmgen import checkpoint
-from lstmgen.checkpoint import Checkpoint
 from lstmgen.config.loader import Loaded
 from lstmgen.errors import UsageError
-from lstmgen.run import folders
 from lstmgen.run.events import Event, Finished, Saved
 from lstmgen.run.preparing import prepare_training
 from lstmgen.run.signals import Asked
 from lstmgen.run.starting import resume, train
+from lstmgen.runs import checkpoint, folders
+from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.text.prepared import Corpus, Progress
 
 STOP = 15  # the signal that the interrupted training is told of: SIGTERM

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lstmgen import checkpoint
 from lstmgen.errors import CheckpointError, DataError, printable
 from lstmgen.evaluation.novelty import Novelty, measure_novelty
 from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
@@ -17,6 +16,7 @@ from lstmgen.run.memory import least_weights
 from lstmgen.run.models import build_model, load_weights
 from lstmgen.run.samples import generate_samples
 from lstmgen.run.texts import Split, find_part
+from lstmgen.runs import checkpoint
 from lstmgen.text.prepared import Part
 
 

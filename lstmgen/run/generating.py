@@ -7,12 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lstmgen import checkpoint
-from lstmgen.checkpoint import Checkpoint
 from lstmgen.config.loader import from_portable
 from lstmgen.config.schema import Config, DataConfig, SampleConfig
 from lstmgen.errors import CheckpointError, ConfigError, UsageError
-from lstmgen.run import folders
+from lstmgen.runs import checkpoint, folders
+from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.text.reading import remove_control
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmgen import checkpoint
 from lstmgen.config.loader import Loaded
 from lstmgen.config.schema import Config, fill_in, find_conflicts, is_set, value_of
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
-from lstmgen.run.folders import CHECKPOINTS
 from lstmgen.run.generating import Opened, open_found
-from lstmgen.run.presets import bases_folder
+from lstmgen.runs import checkpoint
+from lstmgen.runs.folders import CHECKPOINTS
+from lstmgen.runs.presets import bases_folder
 from lstmgen.text.clusters import frequency_clusters
 from lstmgen.text.matching import Match, match_vocabularies
 from lstmgen.text.prepared import Corpus

@@ -21,12 +21,12 @@ from lstmgen.inspection.tracing import (
     trace_gates,
     trace_gradient,
 )
-from lstmgen.run import folders
 from lstmgen.run.generating import make_engine, open_found
 from lstmgen.run.init_from import base_of, take_over_base
 from lstmgen.run.preparing import prepare_training
-from lstmgen.run.presets import find_config
 from lstmgen.run.texts import encode_text, find_part
+from lstmgen.runs import folders
+from lstmgen.runs.presets import find_config
 from lstmgen.text.spacing import surface_of
 from lstmgen.text.vocabulary import Vocabulary
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lstmgen.checkpoint import Checkpoint
 from lstmgen.config.loader import override_sample
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import UsageError
-from lstmgen.run.folders import runs_folder
 from lstmgen.run.generating import Generator, open_generator
 from lstmgen.run.samples import generate_samples
+from lstmgen.runs.checkpoint import Checkpoint
+from lstmgen.runs.folders import runs_folder
 from lstmgen.text.reading import encodable
 
 

@@ -15,7 +15,7 @@ from lstmgen.run.init_from import (
     open_base,
     with_base_stems,
 )
-from lstmgen.run.presets import bases_folder
+from lstmgen.runs.presets import bases_folder
 from lstmgen.text.copy_index import MOST_TOKENS, CopyIndex, build_copy_index
 from lstmgen.text.prepared import Corpus, Progress, TextSettings, keep_stdin, prepare
 from lstmgen.text.reading import find_files, short_names

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lstmgen import __version__
-from lstmgen.checkpoint import Checkpoint
 from lstmgen.config.schema import SampleConfig
 from lstmgen.evaluation.novelty import copied_runs, measure_novelty
 from lstmgen.generation.continuing import Piece
 from lstmgen.run.generating import Generator
+from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.text.reading import remove_control
 
 

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from lstmgen import __version__, checkpoint
+from lstmgen import __version__
 from lstmgen.config.loader import Loaded, dump, load
 from lstmgen.config.schema import Config
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
-from lstmgen.run import folders
 from lstmgen.run.events import Created, Event
 from lstmgen.run.generating import open_step
 from lstmgen.run.keeping import CHANGEABLE, refuse_small_disk
@@ -24,6 +23,7 @@ from lstmgen.run.ranks import in_turn, job_name, refuse_differences, together
 from lstmgen.run.setup import Ready, make_ready
 from lstmgen.run.signals import Asked
 from lstmgen.run.training import Session, most_checkpoints
+from lstmgen.runs import checkpoint, folders
 from lstmgen.text.prepared import Corpus
 from lstmgen.text.vocabulary import Vocabulary
 from lstmgen.training.world import ALONE, World

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-from lstmgen import checkpoint
 from lstmgen.config.schema import Config
 from lstmgen.errors import (
     DivergedError,
@@ -29,9 +28,10 @@ from lstmgen.run.generating import continue_cues
 from lstmgen.run.keeping import Keeper, refuse_small_disk
 from lstmgen.run.models import to_arrays
 from lstmgen.run.preparing import index_copies
-from lstmgen.run.records import Records
 from lstmgen.run.setup import Ready
 from lstmgen.run.signals import Asked
+from lstmgen.runs import checkpoint
+from lstmgen.runs.records import Records
 from lstmgen.training.loop import LOOK, StepReport
 from lstmgen.training.meters import Meter, Spikes
 from lstmgen.training.progress import Progress

@@ -13,10 +13,9 @@ import pytest
 from conftest import call_cli, train
 from scenes import fingerprint, last, progress_of, seal
 
-from lstmgen import checkpoint
-from lstmgen.checkpoint import Index
 from lstmgen.errors import CheckpointError, StorageError
-from lstmgen.run import folders
+from lstmgen.runs import checkpoint, folders
+from lstmgen.runs.checkpoint import Index
 
 
 def write(folder, step, value=1.0):

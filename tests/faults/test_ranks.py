@@ -19,8 +19,8 @@ from ranked import CASES, COMPRESSED
 from ranked import train as train_alone
 from scenes import checkpoints_of, deep_compare, last, progress_of, wait_for
 
-from lstmgen import checkpoint
 from lstmgen.errors import UsageError
+from lstmgen.runs import checkpoint
 from lstmgen.training import world
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")
@@ -253,7 +253,7 @@ def test_t28_what_goes_wrong_on_one_rank_is_told_by_the_first(tiny, tmp_path, ha
 def test_t28_a_disk_that_is_full_ends_all_ranks(tiny, tmp_path):
     """What goes wrong where the first rank alone is at work is told once, and nobody hangs."""
     harm = (
-        "from lstmgen import checkpoint as c; from lstmgen.errors import StorageError as E; "
+        "from lstmgen.runs import checkpoint as c; from lstmgen.errors import StorageError as E; "
         "c.write_checkpoint = lambda *a, **b: (_ for _ in ()).throw(E('no space left here'))"
     )
     script = harmed(tmp_path, harm, rank=0)

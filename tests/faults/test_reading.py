@@ -7,9 +7,9 @@ import pytest
 from conftest import SOAK, call_cli
 from scenes import RUN, best, checkpoints_of, last, make_trained, wait_for
 
-from lstmgen import checkpoint
 from lstmgen.errors import DamagedError
 from lstmgen.run.generating import open_found
+from lstmgen.runs import checkpoint
 
 
 @pytest.fixture(scope="module")

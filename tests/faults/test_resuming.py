@@ -10,8 +10,8 @@ from conftest import call_cli, run_cli, train
 from safetensors.numpy import load, save
 from scenes import cut_behind, deep_compare, last, progress_of, seal, wait_for
 
-from lstmgen import checkpoint
-from lstmgen.run import folders, setup
+from lstmgen.run import setup
+from lstmgen.runs import checkpoint, folders
 from lstmgen.windows import plans
 
 

@@ -13,12 +13,12 @@ from conftest import SOAK, call_cli, run_cli, train
 from safetensors.numpy import load
 from scenes import checkpoints_of, deep_compare, fingerprint, last, progress_of, wait_for
 
-from lstmgen import checkpoint
 from lstmgen.config.loader import load as load_config
 from lstmgen.run import starting, training
 from lstmgen.run.events import Finished
 from lstmgen.run.preparing import prepare_training
 from lstmgen.run.signals import Asked
+from lstmgen.runs import checkpoint
 from lstmgen.training import loop
 from lstmgen.training.meters import Spikes
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import run_cli, train
 from scenes import fingerprint, make_trained
 
-from lstmgen import checkpoint
+from lstmgen.runs import checkpoint
 
 
 def saved(run):

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lstmgen import checkpoint
 from lstmgen.errors import CheckpointError, StorageError, UsageError, printable
-from lstmgen.run.presets import bases_folder
+from lstmgen.runs import checkpoint
+from lstmgen.runs.presets import bases_folder
 
 CHECKPOINTS = "checkpoints"
 ENVIRONMENT = "environment.json"

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lstmgen.run.folders import replace_text
+from lstmgen.runs.folders import replace_text
 
 COLUMNS = (
     "step",
