@@ -1,6 +1,6 @@
 """A trainer for word-level LSTM text generation.
 
-For programs: ``lstmgen.load`` (see ``lstmgen.run.library``), loaded when it is asked for.
+For programs: ``lstmgen.load`` (see ``lstmgen.generation.api``), loaded when it is asked for.
 """
 
 from importlib import import_module
@@ -12,5 +12,5 @@ __all__ = ["__version__", "load"]
 
 def __getattr__(name: str) -> Any:
     if name == "load":
-        return import_module("lstmgen.run.library").load
+        return import_module("lstmgen.generation.api").load
     raise AttributeError(f"module 'lstmgen' has no attribute {name!r}")

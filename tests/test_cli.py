@@ -14,8 +14,8 @@ import pytest
 from conftest import STORY, call_cli, run_cli
 
 from lstmgen.errors import UsageError
-from lstmgen.run import cores
 from lstmgen.runs.records import COLUMNS
+from lstmgen.training import threads
 
 FAST = ("train.max_steps=4", "train.batch_size=2", "model.hidden_sizes=[8]",
         "model.embedding_dim=8", "train.device=cpu")  # fmt: skip
@@ -397,23 +397,23 @@ def test_help_shows_an_example_for_each_command(tmp_path):
 def test_waiting_threads_sleep_soon_where_other_programs_run(monkeypatch):
     """A training of two threads beside another one would crawl."""
     looks = iter([2, 3, 2, 2, 2, 2, 2, 1, 0])
-    monkeypatch.setattr(cores, "APART", 0)
-    monkeypatch.setattr(cores, "running", lambda: next(looks))
+    monkeypatch.setattr(threads, "APART", 0)
+    monkeypatch.setattr(threads, "running", lambda: next(looks))
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
-    cores.share_cores()
-    assert os.environ["GOMP_SPINCOUNT"] == cores.BRIEF
-    cores.share_cores()  # said already: no look
+    threads.share_cores()
+    assert os.environ["GOMP_SPINCOUNT"] == threads.BRIEF
+    threads.share_cores()  # said already: no look
     monkeypatch.delenv("GOMP_SPINCOUNT")
     for _ in range(2):  # it was somebody else's moment, then no system that tells
-        cores.share_cores()
+        threads.share_cores()
         assert "GOMP_SPINCOUNT" not in os.environ
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
-    cores.share_cores()
+    threads.share_cores()
     assert "GOMP_SPINCOUNT" not in os.environ
     monkeypatch.undo()
-    assert cores.running() >= 1 or not Path("/proc/loadavg").exists()
+    assert threads.running() >= 1 or not Path("/proc/loadavg").exists()
 
 
 @pytest.mark.parametrize(("command", "rest"), [
@@ -428,5 +428,5 @@ def test_every_command_that_loads_torch_looks_at_the_cores_first(
     def look():
         raise UsageError("looked")
 
-    monkeypatch.setattr(cores, "share_cores", look)
+    monkeypatch.setattr(threads, "share_cores", look)
     assert "looked" in call_cli(command, *rest, cwd=tmp_path, check=2).stderr

@@ -8,8 +8,8 @@ import pytest
 from conftest import STORY, call_cli
 
 import lstmgen
-from lstmgen.evaluation.novelty import copied_runs, measure_novelty
 from lstmgen.generation.continuing import Drawn, Piece
+from lstmgen.generation.novelty import copied_runs, measure_novelty
 from lstmgen.runs import checkpoint
 from lstmgen.text.copy_index import Location, RunMeter, build_copy_index, from_arrays
 from lstmgen.text.prepared import TextSettings, prepare

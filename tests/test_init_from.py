@@ -19,9 +19,9 @@ from lstmgen.config.loader import load
 from lstmgen.config.schema import fill_in, is_set
 from lstmgen.errors import CheckpointError
 from lstmgen.generation.cue import read_cue
+from lstmgen.generation.load import open_found
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.model.transfer import NO_WORD, move_biases, take_over
-from lstmgen.run.generating import open_found
 from lstmgen.runs import checkpoint
 from lstmgen.text.clusters import frequency_clusters
 from lstmgen.text.matching import match_vocabularies
@@ -502,7 +502,7 @@ def test_start_and_resumption_take_the_same_precision(tmp_path):
 def test_a_start_from_a_base_leaves_the_threads_alone(trained_base, here):
     code = (
         "import os; os.environ.pop('MKL_NUM_THREADS', None); "
-        "from lstmgen.run.init_from import open_base; "
+        "from lstmgen.training.init_from import open_base; "
         f"open_base({str(trained_base)!r}); print(os.environ.get('MKL_NUM_THREADS'))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=here, capture_output=True, text=True)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from rich.cells import cell_len
 
 from lstmgen.errors import UsageError
+from lstmgen.generation.load import make_engine, open_found
 from lstmgen.inspection.explaining import cost as cost_of
 from lstmgen.inspection.tracing import (
     VANISHED,
@@ -19,11 +20,10 @@ from lstmgen.inspection.tracing import (
     trace_gates,
     trace_gradient,
 )
+from lstmgen.model.factory import build_model, load_weights
 from lstmgen.model.layers import PeepholeLSTM, run_layer, zero_state
 from lstmgen.reporting.inspecting import _bar
 from lstmgen.reporting.inspection_plots import check_picture
-from lstmgen.run.generating import make_engine, open_found
-from lstmgen.run.models import build_model, load_weights
 
 CELLS = ("elman", "gru", "lstm", "lstm_peephole")
 CUE = "The old dog sat by the river."

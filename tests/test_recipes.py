@@ -4,8 +4,8 @@ import pytest
 
 from lstmgen.config.loader import Loaded
 from lstmgen.config.schema import Config, value_of
-from lstmgen.run.preparing import prepare_training
 from lstmgen.training.recipes import FITTING, LONG, fine_tuning, from_scratch
+from lstmgen.training.resolve import prepare_training
 
 WORDS = "The cat sat by the mill and the dog ran to the river. "
 

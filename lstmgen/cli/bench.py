@@ -10,7 +10,7 @@ from lstmgen.cli.outcome import reported
 from lstmgen.errors import UsageError
 
 if TYPE_CHECKING:
-    from lstmgen.run.benching import Benched
+    from lstmgen.training.benchmark import Benched
 
 
 @reported
@@ -33,10 +33,10 @@ def bench(
     if loaded.config.data.train == "-":
         raise UsageError("data.train = -: bench reads no standard input. Name a file")
     from lstmgen.reporting.console import TrainingConsole
-    from lstmgen.run.cores import share_cores
+    from lstmgen.training.threads import share_cores
 
     share_cores()
-    from lstmgen.run.benching import bench as bench_config  # torch, not before all is checked
+    from lstmgen.training.benchmark import bench as bench_config  # torch, not before all is checked
 
     console = TrainingConsole()
     try:
@@ -64,7 +64,7 @@ def _as_json(benched: "Benched") -> dict[str, object]:
 
 def _as_table(benched: "Benched") -> str:
     from lstmgen.reporting.figures import share
-    from lstmgen.run.benching import WORDS
+    from lstmgen.training.benchmark import WORDS
 
     step = f"{1000 * benched.step_seconds:.1f} ms for {benched.words / benched.steps:,.0f} words"
     products = f"{benched.flop / 1e9:.3g} GFLOP of matrix products, which take "

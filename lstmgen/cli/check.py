@@ -40,10 +40,10 @@ def check(
     if loaded.config.data.train == "-":
         raise UsageError("data.train = -: check reads no standard input. Name a file")
     from lstmgen.reporting.console import TrainingConsole
-    from lstmgen.run.cores import share_cores
+    from lstmgen.training.threads import share_cores
 
     share_cores()
-    from lstmgen.run.checking import check_resume  # torch, not before all is checked
+    from lstmgen.training.resume_check import check_resume  # torch, not before all is checked
 
     console = TrainingConsole()
     try:

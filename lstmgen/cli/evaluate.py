@@ -14,9 +14,9 @@ from lstmgen.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lstmgen.evaluation.novelty import Novelty
-    from lstmgen.run.adapting import Adapted
-    from lstmgen.run.evaluating import Scored, Scoring
+    from lstmgen.evaluation.score import Scored, Scoring
+    from lstmgen.evaluation.tune import Adapted
+    from lstmgen.generation.novelty import Novelty
 
 
 @reported
@@ -62,14 +62,14 @@ def evaluate(
             "--tune: parameters are tuned on the run's validation text only. "
             "Leave --text and --split out, then score the other text with --adapt"
         )
-    from lstmgen.run.cores import share_cores
     from lstmgen.runs.folders import find_step, runs_folder
+    from lstmgen.training.threads import share_cores
 
     runs = runs_folder(runs_dir)
     find_step(run, runs)
     share_cores()
     # torch, not before the run is found
-    from lstmgen.run.evaluating import measure_samples, open_scoring, score
+    from lstmgen.evaluation.score import measure_samples, open_scoring, score
 
     scoring = open_scoring(run, text=text, split=split, runs=runs)
     adapted = None
@@ -88,8 +88,8 @@ def evaluate(
 
 
 def _adapt(scoring: "Scoring", *, runs: "Path", order: int, tune: bool) -> "Adapted":
+    from lstmgen.evaluation.tune import adapt_run, tune_run
     from lstmgen.reporting.progress import Bars
-    from lstmgen.run.adapting import adapt_run, tune_run
 
     with Bars() as bars:
         work = tune_run if tune else adapt_run

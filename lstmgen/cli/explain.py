@@ -61,7 +61,7 @@ def explain(
                 f"--layer {layer}: the example has {layers or 1}. Add --layers {layer}"
             )
         chosen = read_units(units, most=5)
-        from lstmgen.run.inspecting import explain_deep_breathe
+        from lstmgen.inspection.subject import explain_deep_breathe
 
         subject, found = explain_deep_breathe(layers=layers or 1, start=start)
     else:
@@ -69,7 +69,7 @@ def explain(
             raise UsageError("--layers goes with --oracle; a model has its own")
         asked = request(model, cue, text, start, window, layer, units, runs_dir, words=WORDS)
         chosen = asked.units
-        from lstmgen.run.inspecting import explain_found
+        from lstmgen.inspection.subject import explain_found
 
         subject, found = explain_found(asked)
     from lstmgen.reporting.explaining import explanation_json, explanation_text

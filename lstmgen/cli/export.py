@@ -33,7 +33,7 @@ def export(
         raise UsageError("no folder is named. Write: lstmgen export RUN --output FOLDER")
     if output.exists() or output.is_symlink():
         raise UsageError(f"--output {printable(output)}: exists already. Name a new folder")
-    from lstmgen.run.generating import open_found
+    from lstmgen.generation.load import open_found
     from lstmgen.runs.checkpoint import export_checkpoint
     from lstmgen.runs.folders import runs_folder
 

@@ -22,8 +22,8 @@ from lstmgen.text.reading import encodable
 if TYPE_CHECKING:
     from lstmgen.config.schema import SampleConfig
     from lstmgen.generation.continuing import Piece
-    from lstmgen.run.generating import Generator
-    from lstmgen.run.samples import Result
+    from lstmgen.generation.load import Generator
+    from lstmgen.generation.samples import Result
 
 
 @reported
@@ -167,10 +167,10 @@ def generate(
         _replay(replay, run, runs, shown, quiet=quiet)
         return
     from lstmgen.config.loader import override_sample
-    from lstmgen.run.generating import open_generator
+    from lstmgen.generation.load import open_generator
 
     if receipt is not None:
-        from lstmgen.run.receipts import check_place, write_receipt
+        from lstmgen.generation.receipts import check_place, write_receipt
 
         check_place(receipt)
     blocks = [cue] if cue is not None else _piped()
@@ -189,7 +189,7 @@ def generate(
             announced=announced,
         )  # fmt: skip
         return
-    from lstmgen.run.samples import generate_samples
+    from lstmgen.generation.samples import generate_samples
 
     result = generate_samples(
         generator, found, "".join(blocks), settings, samples=samples or 1, seed=chosen,
@@ -231,7 +231,7 @@ def _refuse_bytes(texts: Iterable[tuple[str, str | None]]) -> None:
 
 
 def _replay(path: Path, run: Path | None, runs: Path, shown: _Shown, *, quiet: bool) -> None:
-    from lstmgen.run.receipts import replay
+    from lstmgen.generation.receipts import replay
 
     result, changed = replay(path, given=run, runs=runs)
     for change in changed if not quiet else ():
@@ -242,7 +242,7 @@ def _replay(path: Path, run: Path | None, runs: Path, shown: _Shown, *, quiet: b
 
 
 def _show(result: "Result", shown: _Shown) -> None:
-    from lstmgen.run.samples import sample_json
+    from lstmgen.generation.samples import sample_json
 
     for number in range(len(result.samples)):
         if shown.as_json:

@@ -24,7 +24,7 @@ from lstmgen.errors import UsageError
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from lstmgen.run.inspecting import Request
+    from lstmgen.inspection.subject import Request
 
 PLAIN_WIDTH = 100  # columns, where stdout is no terminal
 GATE_WORDS, GRADIENT_WORDS = 24, 40
@@ -80,7 +80,7 @@ def inspect(
 
 
 def _show_gates(asked: "Request", *, svg: Path | None, as_json: bool) -> None:
-    from lstmgen.run.inspecting import inspect_gates
+    from lstmgen.inspection.subject import inspect_gates
 
     subject, trace = inspect_gates(asked)
     from lstmgen.reporting.inspecting import gates_json, gates_page
@@ -97,7 +97,7 @@ def _show_gates(asked: "Request", *, svg: Path | None, as_json: bool) -> None:
 
 
 def _show_gradients(asked: "Request", *, svg: Path | None, as_json: bool) -> None:
-    from lstmgen.run.inspecting import inspect_gradients
+    from lstmgen.inspection.subject import inspect_gradients
 
     subject, model, elman = inspect_gradients(asked)
     from lstmgen.reporting.inspecting import gradients_json, gradients_page

@@ -8,7 +8,7 @@ import typer
 from lstmgen.errors import UsageError, printable
 
 if TYPE_CHECKING:
-    from lstmgen.run.inspecting import Request
+    from lstmgen.inspection.subject import Request
 
 RunsDir = Annotated[
     Path | None,
@@ -113,11 +113,11 @@ def request(
     Raises:
         UsageError: where they contradict each other.
     """
-    from lstmgen.run.generating import keep_to_one_thread
+    from lstmgen.generation.load import keep_to_one_thread
     from lstmgen.runs.folders import runs_folder
 
     keep_to_one_thread()
-    from lstmgen.run.inspecting import Request  # numpy
+    from lstmgen.inspection.subject import Request  # numpy
 
     if cue is not None and any(given is not None for given in (text, start, window)):
         raise UsageError("--cue is the text itself. Leave --text, --start and --window out")

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from lstmgen.config.loader import Loaded
     from lstmgen.reporting.console import TrainingConsole
-    from lstmgen.run.events import Event
-    from lstmgen.run.signals import Asked
     from lstmgen.text.prepared import Corpus
+    from lstmgen.training.events import Event
+    from lstmgen.training.signals import Asked
 
 ENGINES = ("gloo", "NCCL", "Connection")  # who says that another rank has gone
 
@@ -34,30 +34,30 @@ def train_together(
     """Train with the other ranks; what goes wrong is told once."""
     # Our own message is one line; torch's engines add pages of addresses to theirs.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
-    from lstmgen.run import ranks
-    from lstmgen.run.signals import listening
     from lstmgen.runs import folders
-    from lstmgen.training.world import joined
+    from lstmgen.training import collective
+    from lstmgen.training.distributed import joined
+    from lstmgen.training.signals import listening
 
     def find() -> Path | None:
         """What to go on with: as asked, or where torchrun has started us anew."""
         if resume:
             return Path(named[0]) if named else folders.newest_run(runs)
-        return folders.run_of_job(runs, ranks.job_name()) if ranks.restarts() else None
+        return folders.run_of_job(runs, collective.job_name()) if collective.restarts() else None
 
     def ready() -> "tuple[Loaded, Corpus]":
         return ready_text(named[0], overrides, runs=runs, console=console, ranks=True)
 
     with listening() as asked, joined() as world, _told_once():
-        from lstmgen.run.starting import resume as resume_run
-        from lstmgen.run.starting import train as train_run
+        from lstmgen.training.start import resume as resume_run
+        from lstmgen.training.start import train as train_run
 
-        run = world.everybody(ranks.together(world, find))[0]
+        run = world.everybody(collective.together(world, find))[0]
         if run is not None:
             given = overrides if resume else []
             events = resume_run(run, given, runs=runs, asked=asked, world=world)
         else:
-            loaded, corpus = ranks.in_turn(world, ready)
+            loaded, corpus = collective.in_turn(world, ready)
             events = train_run(loaded, corpus, name=name, runs=runs, asked=asked, world=world)
         if world.leads:
             watch(events, console, asked)
@@ -68,7 +68,7 @@ def train_together(
 @contextmanager
 def _told_once() -> "Iterator[None]":
     """Let the first rank alone say what went wrong."""
-    from lstmgen.run.ranks import leads
+    from lstmgen.training.collective import leads
 
     try:
         yield
@@ -90,7 +90,7 @@ def _told_once() -> "Iterator[None]":
 
 def _follow(events: "Iterator[Event]", asked: "Asked") -> None:
     """Train along without a word."""
-    from lstmgen.run.events import Finished
+    from lstmgen.training.events import Finished
 
     interrupted = False
     for event in events:

@@ -41,10 +41,10 @@ def train(
     if len(named) > 1:
         raise UsageError(f"{named[1]}: one config is trained at a time. Settings are KEY=VALUE")
     from lstmgen.reporting.console import TrainingConsole
-    from lstmgen.run.cores import share_cores
-    from lstmgen.run.ranks import started_by_torchrun
-    from lstmgen.run.signals import listening
     from lstmgen.runs.folders import runs_folder
+    from lstmgen.training.collective import started_by_torchrun
+    from lstmgen.training.signals import listening
+    from lstmgen.training.threads import share_cores
 
     if not resume and not named:
         raise UsageError("no config is named. Write: lstmgen train CONFIG, as in `train story`")
@@ -59,7 +59,7 @@ def train(
         elif resume:
             given = Path(named[0]) if named else None
             with listening() as asked:
-                from lstmgen.run.starting import resume as resume_run
+                from lstmgen.training.start import resume as resume_run
 
                 watch(resume_run(given, overrides, runs=runs, asked=asked), console, asked)
         else:
@@ -72,9 +72,9 @@ def _start(
     config: str, overrides: list[str], *, name: str | None, runs: Path, console: "TrainingConsole"
 ) -> None:
     loaded, corpus = ready_text(config, overrides, runs=runs, console=console)
-    from lstmgen.run.signals import listening
+    from lstmgen.training.signals import listening
 
     with listening() as asked:
-        from lstmgen.run.starting import train as train_run  # torch, not before all is checked
+        from lstmgen.training.start import train as train_run  # torch, not before all is checked
 
         watch(train_run(loaded, corpus, name=name, runs=runs, asked=asked), console, asked)

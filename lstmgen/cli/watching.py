@@ -14,9 +14,9 @@ from lstmgen.errors import UsageError, printable
 if TYPE_CHECKING:
     from lstmgen.config.loader import Loaded
     from lstmgen.reporting.console import TrainingConsole
-    from lstmgen.run.events import Event
-    from lstmgen.run.signals import Asked
     from lstmgen.text.prepared import Corpus
+    from lstmgen.training.events import Event
+    from lstmgen.training.signals import Asked
 
 
 def ready_text(
@@ -47,7 +47,7 @@ def ready_text(
         loaded = load_text(config, overrides)
     else:
         loaded = load(find_config(config), overrides)
-    from lstmgen.run.preparing import prepare_training  # numpy, not before all is checked
+    from lstmgen.training.resolve import prepare_training  # numpy, not before all is checked
 
     if ranks and loaded.config.data.train == "-":
         raise UsageError("data.train = -: several ranks cannot share standard input. Name a file")
@@ -65,7 +65,7 @@ def _name_run(run: Path) -> None:
 
 def watch(events: "Iterator[Event]", console: "TrainingConsole", asked: "Asked") -> None:
     """Show what a training tells, and end as it ends."""
-    from lstmgen.run.events import Created, Finished
+    from lstmgen.training.events import Created, Finished
 
     interrupted = False
     with closing(events):  # type: ignore[type-var]

@@ -46,7 +46,7 @@ def write(
     Example: printf 'The old miller\\n/go 20\\n/quit\\n' | lstmgen write
     """
     from lstmgen.config.loader import override_sample
-    from lstmgen.run.generating import open_generator
+    from lstmgen.generation.load import open_generator
     from lstmgen.runs.folders import runs_folder
 
     generator, found = open_generator(run, runs_folder(runs_dir), copies=True)

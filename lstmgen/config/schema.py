@@ -1,7 +1,7 @@
 """Every key of a config: its type, range, unit and default, each stated once.
 
 One frozen model per YAML section. Nothing here builds an object or imports
-torch; the sections are handed on as flat keywords by ``run/``.
+torch.
 """
 
 import functools

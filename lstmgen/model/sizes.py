@@ -5,6 +5,8 @@ from typing import Literal
 
 from lstmgen.cells.cell import CELLS
 
+MOMENTS = {"adamw": 2, "sgd": 0}  # numbers that an optimiser remembers of each weight
+
 
 def least_parameters(
     vocab_size: int,

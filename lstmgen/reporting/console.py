@@ -22,7 +22,8 @@ from tqdm import tqdm
 from lstmgen.errors import printable
 from lstmgen.reporting import figures
 from lstmgen.reporting.plots import draw_losses
-from lstmgen.run.events import (
+from lstmgen.runs.records import Records
+from lstmgen.training.events import (
     Created,
     Evaluated,
     Event,
@@ -33,7 +34,6 @@ from lstmgen.run.events import (
     Started,
     Stepped,
 )
-from lstmgen.runs.records import Records
 
 INTERVAL = 10.0  # seconds between two plain lines of progress
 LARGE = 20_000_000  # bytes of text from which preparing it gets a bar

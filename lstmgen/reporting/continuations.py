@@ -11,12 +11,12 @@ from rich.style import Style
 from rich.text import Text
 
 from lstmgen.errors import StorageError, printable
-from lstmgen.evaluation.novelty import LONG, copied_runs, measure_novelty
 from lstmgen.generation.continuing import Piece
+from lstmgen.generation.novelty import LONG, copied_runs, measure_novelty
+from lstmgen.generation.samples import Result
 from lstmgen.reporting.explaining import shown_word
 from lstmgen.reporting.figures import share
 from lstmgen.reporting.inspecting import GATE_COLOURS, blend
-from lstmgen.run.samples import Result
 
 UNLIKELY = 0.05  # probability below which a word is underlined
 DEEPEST = 1e-4  # probability of the deepest shade

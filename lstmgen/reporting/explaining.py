@@ -10,8 +10,8 @@ from rich.cells import set_cell_size
 from lstmgen.cells.step import Array
 from lstmgen.errors import printable
 from lstmgen.inspection.explaining import Explanation, Prediction
+from lstmgen.inspection.subject import Subject
 from lstmgen.reporting.equations import BACKWARD, FORWARD, LETTERS, NAMES, spelled_out
-from lstmgen.run.inspecting import Subject
 
 WORD = 12  # columns of a word
 UNITS = 2  # shown unless the command line says which

@@ -9,10 +9,10 @@ from rich.style import Style
 from rich.text import Text
 
 from lstmgen.errors import printable
+from lstmgen.inspection.subject import Subject
 from lstmgen.inspection.tracing import VANISHED, GateTrace, GradientTrace
 from lstmgen.reporting.equations import LETTERS, NAMES
 from lstmgen.reporting.explaining import shown_word
-from lstmgen.run.inspecting import Subject
 
 WORD, GAP = 12, 2  # columns
 BAR, DECADES = 20, 8  # columns of a bar and the powers of ten that it spans

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lstmgen.errors import UsageError, printable
+from lstmgen.inspection.subject import Subject
 from lstmgen.inspection.tracing import VANISHED, GateTrace, GradientTrace
 from lstmgen.reporting.explaining import shown_word
 from lstmgen.reporting.inspecting import gate_panels
 from lstmgen.reporting.plots import INK, QUIET, TRAIN, VALID, new_figure, save_figure
-from lstmgen.run.inspecting import Subject
 
 MOST_WORDS = 300  # in a heat map
 MOST_UNITS = 40  # in a heat map, unless the command line says which

@@ -22,11 +22,11 @@ from lstmgen.model.dropout import Masks
 from lstmgen.model.language_model import LanguageModel, States
 from lstmgen.training.averaging import Average
 from lstmgen.training.devices import keep_memory
+from lstmgen.training.distributed import ALONE, World
 from lstmgen.training.noising import Noise
 from lstmgen.training.optimizers import Optimizer, apply_gradients, set_learning_rate
 from lstmgen.training.progress import Progress
 from lstmgen.training.replica import Compression, Penalties, replicated
-from lstmgen.training.world import ALONE, World
 from lstmgen.windows.plans import Plan
 from lstmgen.windows.window import Ids, Window
 

@@ -5,9 +5,10 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from lstmgen.model.sizes import MOMENTS
+
 Optimizer = torch.optim.AdamW | torch.optim.SGD
 ADAMW = frozenset({"step", "exp_avg", "exp_avg_sq"})  # what it remembers of a parameter
-MOMENTS = {"adamw": 2, "sgd": 0}  # numbers that an optimiser remembers of each weight
 
 
 def build_optimizer(

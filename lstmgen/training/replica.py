@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from lstmgen.model.dropout import Masks
 from lstmgen.model.language_model import LanguageModel, States
-from lstmgen.training.world import World
+from lstmgen.training.distributed import World
 from lstmgen.windows.window import IGNORED, Window
 
 Compression = Literal["bf16", "powersgd"]

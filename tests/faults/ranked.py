@@ -13,11 +13,11 @@ import torch
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training import replica
 from lstmgen.training.averaging import Average
+from lstmgen.training.distributed import ALONE, World, joined
 from lstmgen.training.loop import Trainee, train_steps
 from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.replica import Compression, Penalties
-from lstmgen.training.world import ALONE, World, joined
 from lstmgen.windows.plans import RandomPlan, StreamPlan
 
 VOCAB, LENGTH, STEPS = 13, 163, 20

@@ -21,7 +21,7 @@ from scenes import checkpoints_of, deep_compare, last, progress_of, wait_for
 
 from lstmgen.errors import UsageError
 from lstmgen.runs import checkpoint
-from lstmgen.training import world
+from lstmgen.training import distributed
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")
 CALM = {"TORCH_CPP_LOG_LEVEL": "ERROR", "OMP_NUM_THREADS": "1"}
@@ -227,7 +227,7 @@ def harmed(folder, harm, *, rank):
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            "from lstmgen.run import ranks; ranks.__version__ = '0.0.9'",
+            "from lstmgen.training import collective; collective.__version__ = '0.0.9'",
             "rank 1 has another version of lstmgen than rank 0",
             marks=pytest.mark.slow,
         ),
@@ -266,7 +266,7 @@ def test_t28_a_disk_that_is_full_ends_all_ranks(tiny, tmp_path):
 def test_t30_a_signal_within_an_evaluation_stops_all_ranks(tiny, tmp_path):
     """They leave it at the same window; a resumption does it again."""
     harm = (
-        "import signal; from lstmgen.run import training as t; right = t.evaluate; "
+        "import signal; from lstmgen.training import trainer as t; right = t.evaluate; "
         "t.evaluate = lambda *a, **b: (os.kill(os.getpid(), signal.SIGTERM), right(*a, **b))[1]"
     )
     script = harmed(tmp_path, harm, rank=1)
@@ -282,8 +282,8 @@ def test_t30_a_signal_within_an_evaluation_stops_all_ranks(tiny, tmp_path):
 
 def test_the_start_card_says_who_reads_what():
     """Whole micro-batches where accumulate divides by the ranks, else rows of each."""
-    three = world.World(size=3)
-    assert world.ALONE.share(batch_size=8, accumulate=3) == ""
+    three = distributed.World(size=3)
+    assert distributed.ALONE.share(batch_size=8, accumulate=3) == ""
     said = "3 ranks, each 2 of its 6 micro-batches"
     assert three.share(batch_size=8, accumulate=6) == said
     said = "3 ranks, each 2 or 3 of the 8 rows of a micro-batch"
@@ -294,7 +294,7 @@ def test_the_start_card_says_who_reads_what():
 
 def test_t29_more_ranks_than_gpus_are_one_message():
     """Two ranks would take one GPU, which torch's engine refuses in words of its own."""
-    crowded = world.World(size=2, local_size=torch.cuda.device_count() + 1)
+    crowded = distributed.World(size=2, local_size=torch.cuda.device_count() + 1)
     with pytest.raises(UsageError, match="ranks on this machine have"):
         crowded.check_device(torch.device("cuda"))
     crowded.check_device(torch.device("cpu"))
@@ -308,9 +308,9 @@ def test_t28_a_rank_that_nobody_joins_says_so(rank, monkeypatch):
     for name, value in (("RANK", rank), ("WORLD_SIZE", 2), ("MASTER_PORT", port)):
         monkeypatch.setenv(name, str(value))
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-    monkeypatch.setattr(world, "TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr(distributed, "TIMEOUT", timedelta(seconds=1))
     found = pytest.raises(UsageError, match=f"rank {rank} of 2 did not find the others at 127")
-    with found, world.joined():
+    with found, distributed.joined():
         raise AssertionError("joined nobody")
 
 

@@ -8,7 +8,7 @@ from conftest import SOAK, call_cli
 from scenes import RUN, best, checkpoints_of, last, make_trained, wait_for
 
 from lstmgen.errors import DamagedError
-from lstmgen.run.generating import open_found
+from lstmgen.generation.load import open_found
 from lstmgen.runs import checkpoint
 
 

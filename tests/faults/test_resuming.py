@@ -10,8 +10,8 @@ from conftest import call_cli, run_cli, train
 from safetensors.numpy import load, save
 from scenes import cut_behind, deep_compare, last, progress_of, seal, wait_for
 
-from lstmgen.run import setup
 from lstmgen.runs import checkpoint, folders
+from lstmgen.training import build
 from lstmgen.windows import plans
 
 
@@ -69,10 +69,11 @@ def test_t01_check_compares_every_tensor(tiny, tmp_path, monkeypatch):
     done = call_cli("check", "--resume", tiny, *settings, "--steps", "9", cwd=tmp_path, check=0)
     assert "after 9 steps, straight and stopped at 4: 0 differ" in done.stdout
     assert not (tmp_path / "runs").exists()
-    from lstmgen.run import states
 
-    real = states.State
-    monkeypatch.setattr(states, "State", lambda hidden, cell: real(hidden, cell * 0))
+    from lstmgen.training import state
+
+    real = state.State
+    monkeypatch.setattr(state, "State", lambda hidden, cell: real(hidden, cell * 0))
     done = call_cli("check", "--resume", tiny, "--steps", "9", "--json", cwd=tmp_path, check=1)
     found = json.loads(done.stdout)
     assert (
@@ -342,14 +343,14 @@ def test_torn_records_do_not_stand_in_the_way(tiny, tmp_path):
 def test_t19_a_signal_in_an_evaluation_leaves_it_to_the_resumption(tiny, tmp_path, monkeypatch):
     """The evaluation is broken off, and done when the run goes on, with the same figures."""
     from lstmgen.config.loader import load
-    from lstmgen.run import starting, training
-    from lstmgen.run.preparing import prepare_training
-    from lstmgen.run.signals import Asked
+    from lstmgen.training import start, trainer
+    from lstmgen.training.resolve import prepare_training
+    from lstmgen.training.signals import Asked
 
     whole = train(tiny, cwd=tmp_path, name="whole")
     runs, asked = tmp_path / "runs", Asked()
     loaded, corpus = prepare_training(load(tiny), runs)
-    real = training.evaluate
+    real = trainer.evaluate
 
     def stopped(model, part, **options):
         if cut[0].progress.step == cut[0].until:
@@ -357,12 +358,12 @@ def test_t19_a_signal_in_an_evaluation_leaves_it_to_the_resumption(tiny, tmp_pat
         return real(model, part, **options)
 
     cut = []
-    init = training.Session.__init__
+    init = trainer.Session.__init__
     monkeypatch.setattr(
-        training.Session, "__init__", lambda self, *a: (cut.append(self), init(self, *a))[0]
+        trainer.Session, "__init__", lambda self, *a: (cut.append(self), init(self, *a))[0]
     )
-    monkeypatch.setattr(training, "evaluate", stopped)
-    events = starting.train(loaded, corpus, name="cut", runs=runs, asked=asked)
+    monkeypatch.setattr(trainer, "evaluate", stopped)
+    events = start.train(loaded, corpus, name="cut", runs=runs, asked=asked)
     last_event = list(events)[-1]
     assert last_event.interrupted
     run = last_event.run
@@ -397,7 +398,7 @@ def test_t13_patience_ends_a_run_and_a_tie_keeps_the_older(tiny, tmp_path):
 
 def test_a_resumption_in_another_precision_says_so(tiny, tmp_path, monkeypatch):
     run = interrupted(tiny, "train.precision=fp32", cwd=tmp_path, stop_at=13)
-    monkeypatch.setattr(setup, "settle_precision", lambda *args, **kwargs: (True, ""))
+    monkeypatch.setattr(build, "settle_precision", lambda *args, **kwargs: (True, ""))
     done = call_cli("train", "--resume", run, cwd=tmp_path, check=0)
     assert (
         "note: this run was trained with fp32 products and goes on with bf16: not with the bits of "

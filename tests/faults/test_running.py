@@ -14,13 +14,12 @@ from safetensors.numpy import load
 from scenes import checkpoints_of, deep_compare, fingerprint, last, progress_of, wait_for
 
 from lstmgen.config.loader import load as load_config
-from lstmgen.run import starting, training
-from lstmgen.run.events import Finished
-from lstmgen.run.preparing import prepare_training
-from lstmgen.run.signals import Asked
 from lstmgen.runs import checkpoint
-from lstmgen.training import loop
+from lstmgen.training import loop, start, trainer
+from lstmgen.training.events import Finished
 from lstmgen.training.meters import Spikes
+from lstmgen.training.resolve import prepare_training
+from lstmgen.training.signals import Asked
 
 
 @pytest.mark.slow
@@ -63,7 +62,7 @@ def events_until(config, folder, *, stop_at, number=signal.SIGTERM):
     runs, asked = folder / "runs", Asked()
     loaded, corpus = prepare_training(load_config(config), runs)
     told = []
-    for event in starting.train(loaded, corpus, name="cut", runs=runs, asked=asked):
+    for event in start.train(loaded, corpus, name="cut", runs=runs, asked=asked):
         told.append(event)
         if len(told) == stop_at:
             asked.stop = number
@@ -75,7 +74,7 @@ def test_t19_a_stop_at_any_event_saves_and_resumes_to_the_same_end(
     tiny, tmp_path, monkeypatch, stop_at
 ):  # fmt: skip
     """Before the first step, beside an evaluation, a sample or a save: one step more at most."""
-    monkeypatch.setattr(training, "TELL", 0.0)
+    monkeypatch.setattr(trainer, "TELL", 0.0)
     monkeypatch.chdir(tmp_path)
     whole = train(tiny, cwd=tmp_path, name="whole")
     told = events_until(tiny, tmp_path, stop_at=stop_at if stop_at < 4 else 5 * stop_at)
@@ -106,7 +105,7 @@ def test_t21_each_signal_has_its_exit_code(tiny, tmp_path, processes, number, co
 
 TWICE = """
 import os, signal
-from lstmgen.run.signals import listening
+from lstmgen.training.signals import listening
 with listening() as asked:
     os.kill(os.getpid(), signal.SIGTERM)
     assert asked.stop == signal.SIGTERM

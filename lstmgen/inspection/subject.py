@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from lstmgen.config.loader import load
 from lstmgen.config.schema import Config
 from lstmgen.errors import ConfigError, UsageError, printable
+from lstmgen.evaluation.sources import encode_text, find_part
 from lstmgen.generation.cue import read_cue
 from lstmgen.generation.engine import Engine
+from lstmgen.generation.load import make_engine, open_found
 from lstmgen.inspection import deep_breathe
 from lstmgen.inspection.explaining import Explanation, explain
 from lstmgen.inspection.tracing import (
@@ -21,14 +23,12 @@ from lstmgen.inspection.tracing import (
     trace_gates,
     trace_gradient,
 )
-from lstmgen.run.generating import make_engine, open_found
-from lstmgen.run.init_from import base_of, take_over_base
-from lstmgen.run.preparing import prepare_training
-from lstmgen.run.texts import encode_text, find_part
 from lstmgen.runs import folders
 from lstmgen.runs.presets import find_config
 from lstmgen.text.spacing import surface_of
 from lstmgen.text.vocabulary import Vocabulary
+from lstmgen.training.init_from import base_of, take_over_base
+from lstmgen.training.resolve import prepare_training
 
 if TYPE_CHECKING:
     from lstmgen.cells.cell import Layer
@@ -232,7 +232,7 @@ def _open_fresh(request: Request, given: str) -> tuple[str, Config, Vocabulary, 
             ) from None
     loaded, corpus = prepare_training(load(find_config(given)), request.runs)
     config = loaded.config
-    from lstmgen.run.models import build_model, to_arrays  # torch, for fresh models only
+    from lstmgen.model.factory import build_model, to_arrays  # torch, for fresh models only
 
     model = build_model(config.model, corpus.vocabulary, seed=config.train.seed)
     base = base_of(config)

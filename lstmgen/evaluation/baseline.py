@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from lstmgen.errors import LstmgenError
+from lstmgen.evaluation.sources import find_part
+from lstmgen.generation.load import Opened
 from lstmgen.ngrams.kneser_ney import MOST_WORDS, KneserNey, build_kneser_ney
-from lstmgen.run.generating import Opened
-from lstmgen.run.texts import find_part
 from lstmgen.text.prepared import Part
 from lstmgen.text.vocabulary import Vocabulary
 

@@ -12,9 +12,17 @@ from lstmgen.errors import (
     DivergedError,
 )
 from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
+from lstmgen.generation.load import continue_cues
+from lstmgen.model.factory import to_arrays
 from lstmgen.model.language_model import LanguageModel
-from lstmgen.run.cards import start_card
-from lstmgen.run.events import (
+from lstmgen.runs import checkpoint
+from lstmgen.runs.records import Records
+from lstmgen.text.prepare import index_copies
+from lstmgen.training.build import Ready
+from lstmgen.training.card import start_card
+from lstmgen.training.checkpoints import Keeper, refuse_small_disk
+from lstmgen.training.distributed import World
+from lstmgen.training.events import (
     Evaluated,
     Event,
     Finished,
@@ -24,18 +32,10 @@ from lstmgen.run.events import (
     Started,
     Stepped,
 )
-from lstmgen.run.generating import continue_cues
-from lstmgen.run.keeping import Keeper, refuse_small_disk
-from lstmgen.run.models import to_arrays
-from lstmgen.run.preparing import index_copies
-from lstmgen.run.setup import Ready
-from lstmgen.run.signals import Asked
-from lstmgen.runs import checkpoint
-from lstmgen.runs.records import Records
 from lstmgen.training.loop import LOOK, StepReport
 from lstmgen.training.meters import Meter, Spikes
 from lstmgen.training.progress import Progress
-from lstmgen.training.world import World
+from lstmgen.training.signals import Asked
 
 ROWS = 200  # of metrics.csv in a run, beside those of evaluations
 EVALUATIONS = 20  # of a run, at ends of epochs, unless the config says otherwise

@@ -11,13 +11,13 @@ import numpy as np
 
 from lstmgen.config.loader import Loaded
 from lstmgen.errors import UsageError
-from lstmgen.run.events import Event, Finished, Saved
-from lstmgen.run.preparing import prepare_training
-from lstmgen.run.signals import Asked
-from lstmgen.run.starting import resume, train
 from lstmgen.runs import checkpoint, folders
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.text.prepared import Corpus, Progress
+from lstmgen.training.events import Event, Finished, Saved
+from lstmgen.training.resolve import prepare_training
+from lstmgen.training.signals import Asked
+from lstmgen.training.start import resume, train
 
 STOP = 15  # the signal that the interrupted training is told of: SIGTERM
 TENSORS = (checkpoint.MODEL, checkpoint.STATE)

@@ -6,9 +6,9 @@ from typing import Any
 
 from lstmgen import __version__
 from lstmgen.config.schema import SampleConfig
-from lstmgen.evaluation.novelty import copied_runs, measure_novelty
 from lstmgen.generation.continuing import Piece
-from lstmgen.run.generating import Generator
+from lstmgen.generation.load import Generator
+from lstmgen.generation.novelty import copied_runs, measure_novelty
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.text.reading import remove_control
 

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from lstmgen.errors import CheckpointError, DataError, printable
-from lstmgen.evaluation.novelty import Novelty, measure_novelty
+from lstmgen.evaluation.baseline import count_run
 from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
+from lstmgen.evaluation.sources import Split, find_part
+from lstmgen.generation.load import Opened, open_found, open_generator
+from lstmgen.generation.novelty import Novelty, measure_novelty
+from lstmgen.generation.samples import generate_samples
+from lstmgen.model.factory import build_model, load_weights
 from lstmgen.model.language_model import LanguageModel
+from lstmgen.model.memory import least_weights
 from lstmgen.ngrams.kneser_ney import build_unigram
-from lstmgen.run.counting import count_run
-from lstmgen.run.generating import Opened, open_found, open_generator
-from lstmgen.run.memory import least_weights
-from lstmgen.run.models import build_model, load_weights
-from lstmgen.run.samples import generate_samples
-from lstmgen.run.texts import Split, find_part
 from lstmgen.runs import checkpoint
 from lstmgen.text.prepared import Part
 

@@ -15,18 +15,18 @@ from lstmgen import __version__
 from lstmgen.config.loader import Loaded, dump, load
 from lstmgen.config.schema import Config
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
-from lstmgen.run.events import Created, Event
-from lstmgen.run.generating import open_step
-from lstmgen.run.keeping import CHANGEABLE, refuse_small_disk
-from lstmgen.run.preparing import prepare_text
-from lstmgen.run.ranks import in_turn, job_name, refuse_differences, together
-from lstmgen.run.setup import Ready, make_ready
-from lstmgen.run.signals import Asked
-from lstmgen.run.training import Session, most_checkpoints
+from lstmgen.generation.load import open_step
 from lstmgen.runs import checkpoint, folders
+from lstmgen.text.prepare import prepare_text
 from lstmgen.text.prepared import Corpus
 from lstmgen.text.vocabulary import Vocabulary
-from lstmgen.training.world import ALONE, World
+from lstmgen.training.build import Ready, make_ready
+from lstmgen.training.checkpoints import CHANGEABLE, refuse_small_disk
+from lstmgen.training.collective import in_turn, job_name, refuse_differences, together
+from lstmgen.training.distributed import ALONE, World
+from lstmgen.training.events import Created, Event
+from lstmgen.training.signals import Asked
+from lstmgen.training.trainer import Session, most_checkpoints
 
 
 def train(

@@ -7,9 +7,9 @@ from typing import Literal
 from lstmgen.config.loader import load
 from lstmgen.config.schema import Config, DataConfig
 from lstmgen.errors import CheckpointError, UsageError
-from lstmgen.run.generating import Opened
-from lstmgen.run.preparing import prepare_text
+from lstmgen.generation.load import Opened
 from lstmgen.runs import folders
+from lstmgen.text.prepare import prepare_text
 from lstmgen.text.prepared import Part, encode_files, keep_stdin
 from lstmgen.text.vocabulary import Vocabulary
 

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from lstmgen.config.schema import Config, ModelConfig
-from lstmgen.run.init_from import (
+from lstmgen.model.factory import build_model
+from lstmgen.model.memory import refuse_beyond_memory
+from lstmgen.text.prepared import Corpus
+from lstmgen.training import devices
+from lstmgen.training.averaging import Average
+from lstmgen.training.distributed import ALONE, World
+from lstmgen.training.init_from import (
     TakenOver,
     base_of,
     describe_fit,
     describe_origin,
     take_over_base,
 )
-from lstmgen.run.memory import refuse_beyond_memory
-from lstmgen.run.models import build_model
-from lstmgen.text.prepared import Corpus
-from lstmgen.training import devices
-from lstmgen.training.averaging import Average
 from lstmgen.training.loop import StepReport, Trainee, train_steps
 from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer
@@ -26,7 +27,6 @@ from lstmgen.training.precision import settle_precision
 from lstmgen.training.progress import Progress
 from lstmgen.training.replica import Penalties
 from lstmgen.training.schedules import learning_rate, planned_epochs
-from lstmgen.training.world import ALONE, World
 from lstmgen.windows.plans import Fit, Plan, RandomPlan, StreamPlan, fit_to_text, steps_until
 
 

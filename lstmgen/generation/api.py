@@ -8,8 +8,8 @@ from typing import Any
 from lstmgen.config.loader import override_sample
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import UsageError
-from lstmgen.run.generating import Generator, open_generator
-from lstmgen.run.samples import generate_samples
+from lstmgen.generation.load import Generator, open_generator
+from lstmgen.generation.samples import generate_samples
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.runs.folders import runs_folder
 from lstmgen.text.reading import encodable

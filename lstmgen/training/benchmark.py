@@ -10,12 +10,12 @@ from pathlib import Path
 
 from lstmgen.config.loader import Loaded
 from lstmgen.errors import LstmgenError
-from lstmgen.run.keeping import Keeper
-from lstmgen.run.preparing import prepare_training
-from lstmgen.run.setup import make_ready
 from lstmgen.runs import folders
 from lstmgen.text.prepared import Progress
+from lstmgen.training.build import make_ready
+from lstmgen.training.checkpoints import Keeper
 from lstmgen.training.costs import seconds_of, step_products
+from lstmgen.training.resolve import prepare_training
 
 WORDS = 200  # of a generation that is timed from the shell
 DRAWN = 300  # words drawn for the rate of a process that is up
@@ -104,7 +104,7 @@ def bench(loaded: Loaded, *, seconds: float, progress: Progress | None = None) -
         )
         list(Keeper(run, config, corpus, fit, schedule_steps=ready.until).save(ready.trainee))
         step = folders.find_step(run, runs)
-        drawn = json.loads(_run("lstmgen.run.drawing", str(step), str(DRAWN)))
+        drawn = json.loads(_run("lstmgen.generation.speed", str(step), str(DRAWN)))
         begun = time.perf_counter()
         _run("lstmgen", "generate", str(run), "-q", "--cue", "", "--words", str(WORDS))
         shell = time.perf_counter() - begun

@@ -11,16 +11,16 @@ from lstmgen import __version__
 from lstmgen.config.loader import PATH_KEYS, dump, from_portable
 from lstmgen.config.schema import Config, all_keys, value_of
 from lstmgen.errors import CheckpointError, ConfigError, DamagedError, StorageError, printable
-from lstmgen.run.events import Notice, Saved
-from lstmgen.run.generating import describe_tokenizer
-from lstmgen.run.models import load_weights, to_arrays
-from lstmgen.run.states import checkpoint_bytes, gather_state, restore_state
+from lstmgen.generation.load import describe_tokenizer
+from lstmgen.model.factory import load_weights, to_arrays
 from lstmgen.runs import checkpoint, folders
 from lstmgen.runs.checkpoint import Index, SharedFile
 from lstmgen.text.prepared import Corpus
+from lstmgen.training.distributed import ALONE, World
+from lstmgen.training.events import Notice, Saved
 from lstmgen.training.loop import Trainee, refuse_non_finite
 from lstmgen.training.progress import Progress
-from lstmgen.training.world import ALONE, World
+from lstmgen.training.state import checkpoint_bytes, gather_state, restore_state
 from lstmgen.windows.plans import Fit
 
 RESUMABLE = frozenset(  # what a resumption may change

@@ -11,8 +11,8 @@ from lstmgen import __version__
 from lstmgen.config.loader import override_sample
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import ConfigError, LstmgenError, StorageError, UsageError, printable
-from lstmgen.run.generating import open_generator
-from lstmgen.run.samples import Result, generate_samples, sample_json
+from lstmgen.generation.load import open_generator
+from lstmgen.generation.samples import Result, generate_samples, sample_json
 from lstmgen.runs.folders import replace_text
 
 FORMAT = 1

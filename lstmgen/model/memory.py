@@ -6,8 +6,7 @@ from pathlib import Path
 
 from lstmgen.config.schema import Config
 from lstmgen.errors import UsageError
-from lstmgen.model.sizes import least_parameters
-from lstmgen.training.optimizers import MOMENTS
+from lstmgen.model.sizes import MOMENTS, least_parameters
 
 LIMITS = (  # of a container
     Path("/sys/fs/cgroup/memory.max"),

@@ -1,6 +1,6 @@
 """Times words drawn from a checkpoint, in a process that has loaded what generating loads.
 
-    python -m lstmgen.run.drawing STEP-FOLDER WORDS
+    python -m lstmgen.generation.speed STEP-FOLDER WORDS
 
 prints a JSON object: the seconds of a word, and those of summing as many bytes as
 the model has, which is what reading all weights once takes at least.
@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from lstmgen.run.generating import open_generator
+from lstmgen.generation.load import open_generator
 
 
 def main(step: Path, words: int) -> dict[str, float]:

@@ -10,7 +10,7 @@ from lstmgen import __version__
 from lstmgen.errors import LstmgenError, UsageError
 
 if TYPE_CHECKING:
-    from lstmgen.training.world import World
+    from lstmgen.training.distributed import World
 
 T = TypeVar("T")
 

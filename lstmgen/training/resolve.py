@@ -1,13 +1,16 @@
-"""The part of a training that needs no torch: the text, checked and made ready."""
+"""A config with all that its base and its text decide: the part of a training without torch."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lstmgen.config.loader import Loaded
-from lstmgen.config.schema import BASES, DataConfig, fill_in, is_set
+from lstmgen.config.schema import BASES, fill_in, is_set
 from lstmgen.errors import ConfigError, Problem
-from lstmgen.run.init_from import (
+from lstmgen.runs.presets import bases_folder
+from lstmgen.text.prepare import prepare_text, settle_stdin
+from lstmgen.text.prepared import Corpus, Progress
+from lstmgen.training.init_from import (
     base_of,
     entries_of_base,
     inherit,
@@ -15,28 +18,10 @@ from lstmgen.run.init_from import (
     open_base,
     with_base_stems,
 )
-from lstmgen.runs.presets import bases_folder
-from lstmgen.text.copy_index import MOST_TOKENS, CopyIndex, build_copy_index
-from lstmgen.text.prepared import Corpus, Progress, TextSettings, keep_stdin, prepare
-from lstmgen.text.reading import find_files, short_names
 from lstmgen.training.recipes import fine_tuning, from_scratch
 
-PREPARED = ".prepared"
 BUNDLED = BASES[0]
 ENOUGH = 0.8  # share of a text's tokens from which on it is started from unasked
-
-
-def settle_stdin(loaded: Loaded, runs: Path) -> Loaded:
-    """Put a copy of standard input in the place of ``data.train: -``.
-
-    The copy stays under the runs folder, so that the run can be resumed and scored.
-    """
-    data = loaded.config.data
-    if data.train != "-":
-        return loaded
-    path = keep_stdin(runs / PREPARED)
-    data = data.model_copy(update={"train": str(path.absolute())})
-    return replace(loaded, config=loaded.config.model_copy(update={"data": data}))
 
 
 def prepare_training(
@@ -129,60 +114,3 @@ def _choose_base(
         )
     text = f"{loaded.text}train:\n  init_from: {BUNDLED}\n"
     return replace(loaded, config=started, text=text), ()
-
-
-def prepare_text(
-    data: DataConfig,
-    runs: Path,
-    *,
-    progress: Progress | None = None,
-    entries: tuple[str, ...] | None = None,
-) -> Corpus:
-    """The ids of a config's text, kept under the runs folder.
-
-    Args:
-        entries: of the vocabulary, where it is not the text's own.
-
-    Raises:
-        ConfigError: where no text is named. DataError: where it cannot be used.
-    """
-    if data.train is None:
-        raise ConfigError(
-            [Problem("", "data.train", "", "no text is named. Write a path: data.train=story.txt")]
-        )
-    if data.test is not None:
-        find_files(data.test, key="data.test")
-    settings = TextSettings(
-        train=data.train,
-        valid=data.valid,
-        valid_fraction=data.valid_fraction,
-        tokenizer=data.tokenizer,
-        lowercase=data.lowercase,
-        vocabulary_size=data.vocabulary_size,
-        min_count=data.min_count,
-        vocabulary=data.vocabulary,
-        entries=entries,
-    )
-    return prepare(settings, folder=runs / PREPARED, progress=progress)
-
-
-def index_copies(data: DataConfig, corpus: Corpus) -> tuple[CopyIndex | None, str]:
-    """The index of a training text, and why there is none."""
-    if not data.copy_index:
-        return None, ""
-    if data.tokenizer == "character":
-        return None, "no copy index is kept of a text read by characters"
-    if len(corpus.train.ids) > MOST_TOKENS:
-        return None, (
-            f"the training text has more than {MOST_TOKENS:,} tokens: no copy index is kept, so "
-            "copied words cannot be told"
-        )
-    index = build_copy_index(
-        corpus.train.ids,
-        corpus.line_ends,
-        corpus.vocabulary,
-        kind=data.tokenizer,
-        file_starts=corpus.file_starts,
-        names=short_names(find_files(data.train or "", key="data.train")),
-    )
-    return index, ""

@@ -4,12 +4,12 @@ import math
 from pathlib import Path
 
 from lstmgen.config.schema import ModelConfig
+from lstmgen.evaluation.baseline import count_ngrams
 from lstmgen.evaluation.perplexity import evaluate
 from lstmgen.ngrams.kneser_ney import USUAL, build_unigram
-from lstmgen.run.counting import count_ngrams
-from lstmgen.run.events import Started
-from lstmgen.run.setup import Ready
-from lstmgen.training.world import World
+from lstmgen.training.build import Ready
+from lstmgen.training.distributed import World
+from lstmgen.training.events import Started
 
 
 def start_card(run: Path, ready: Ready, world: World, *, resumed_at: int | None) -> Started:

@@ -8,10 +8,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from lstmgen.errors import CheckpointError, LstmgenError, UsageError, printable
 from lstmgen.evaluation.adapting import LINES, Adaptation, Line, Told, adapt, measure, tune
+from lstmgen.evaluation.baseline import count_ngrams
+from lstmgen.evaluation.score import Scoring
+from lstmgen.evaluation.sources import find_part
 from lstmgen.ngrams.kneser_ney import LONGEST
-from lstmgen.run.counting import count_ngrams
-from lstmgen.run.evaluating import Scoring
-from lstmgen.run.texts import find_part
 from lstmgen.runs import folders
 from lstmgen.text.prepared import Part
 

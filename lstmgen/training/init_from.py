@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lstmgen.config.loader import Loaded
 from lstmgen.config.schema import Config, fill_in, find_conflicts, is_set, value_of
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
-from lstmgen.run.generating import Opened, open_found
+from lstmgen.generation.load import Opened, open_found
 from lstmgen.runs import checkpoint
 from lstmgen.runs.folders import CHECKPOINTS
 from lstmgen.runs.presets import bases_folder

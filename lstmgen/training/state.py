@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from lstmgen.errors import CheckpointError
+from lstmgen.model.factory import Arrays, load_weights, to_arrays, to_tensors
 from lstmgen.model.language_model import States
 from lstmgen.model.layers import State
-from lstmgen.run.models import Arrays, load_weights, to_arrays, to_tensors
 from lstmgen.runs import checkpoint
 from lstmgen.training.loop import Trainee
 from lstmgen.training.optimizers import moments, optimizer_tensors, restore_optimizer

@@ -1,1 +1,0 @@
-"""Where settings meet objects: one room for each thing that a command does."""
