@@ -141,7 +141,8 @@ def inherit(loaded: Loaded, base: Base) -> Loaded:
     problems = []
     for key in INHERITED:
         own, other = value_of(config, key), value_of(theirs, key)
-        if is_set(config, key) and own != other and {own, other} != DIAGONAL:
+        alike = own == other or (key == "model.peephole" and {own, other} == DIAGONAL)
+        if is_set(config, key) and not alike:
             problems.append(
                 Problem(
                     "",
