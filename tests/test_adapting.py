@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from lstmgen.evaluation.adapting import LINES, NGRAM, STATIC, adapt, measure, tune
-from lstmgen.evaluation.cache import Cache
+from lstmgen.evaluation.cache_mixture import Cache
 from lstmgen.evaluation.dynamic import FLOOR, Dynamic, gradient_sizes, read_segments
 from lstmgen.evaluation.mixture import fit_weights, mix, perplexity
 from lstmgen.evaluation.perplexity import evaluate

@@ -24,7 +24,7 @@ from lstmgen.cells import (
     initial_weights,
     reorder_gates,
 )
-from lstmgen.cells.initialise import draw
+from lstmgen.cells.initialization import draw
 from lstmgen.cells.step import sigmoid, sigmoid_slope, tanh_slope
 from lstmgen.inspection import deep_breathe
 from lstmgen.inspection.explaining import cost_gradient, softmax

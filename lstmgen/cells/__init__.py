@@ -2,7 +2,7 @@
 
 from lstmgen.cells.cell import CELLS, Cell, Layer, zero_state
 from lstmgen.cells.gates import reorder_gates
-from lstmgen.cells.initialise import initial_weights
+from lstmgen.cells.initialization import initial_weights
 from lstmgen.cells.sequence import backward, backward_stack, forward, forward_stack
 from lstmgen.cells.step import State, Weights
 

@@ -89,7 +89,7 @@ def evaluate(
 
 def _adapt(scoring: "Scoring", *, runs: "Path", order: int, tune: bool) -> "Adapted":
     from lstmgen.evaluation.tune import adapt_run, tune_run
-    from lstmgen.reporting.progress import Bars
+    from lstmgen.reporting.progress_bar import Bars
 
     with Bars() as bars:
         work = tune_run if tune else adapt_run

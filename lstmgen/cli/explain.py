@@ -72,7 +72,7 @@ def explain(
         from lstmgen.inspection.subject import explain_found
 
         subject, found = explain_found(asked)
-    from lstmgen.reporting.explaining import explanation_json, explanation_text
+    from lstmgen.reporting.explanation import explanation_json, explanation_text
 
     if as_json:
         page = explanation_json(subject, found, layer=layer, units=chosen)

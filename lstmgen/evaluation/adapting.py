@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstmgen.errors import DataError
-from lstmgen.evaluation.cache import Cache
+from lstmgen.evaluation.cache_mixture import Cache
 from lstmgen.evaluation.dynamic import Dynamic, Rule, Sizes, gradient_sizes, read_segments
 from lstmgen.evaluation.mixture import Floats, fit_weights, mix, perplexity
 from lstmgen.model.language_model import LanguageModel

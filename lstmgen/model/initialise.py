@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lstmgen.cells import CELLS, initial_weights
 from lstmgen.cells.cell import Peephole
-from lstmgen.cells.initialise import draw
+from lstmgen.cells.initialization import draw
 
 EMBEDDING_RANGE = 0.1
 LEAST, MOST = 0.1, 4.0  # times that a word which training lacks counts as

@@ -14,7 +14,7 @@ from lstmgen.errors import StorageError, printable
 from lstmgen.generation.continuing import Piece
 from lstmgen.generation.novelty import LONG, copied_runs, measure_novelty
 from lstmgen.generation.samples import Result
-from lstmgen.reporting.explaining import shown_word
+from lstmgen.reporting.explanation import shown_word
 from lstmgen.reporting.figures import share
 from lstmgen.reporting.inspecting import GATE_COLOURS, blend
 

@@ -12,7 +12,7 @@ from lstmgen.errors import printable
 from lstmgen.inspection.subject import Subject
 from lstmgen.inspection.tracing import VANISHED, GateTrace, GradientTrace
 from lstmgen.reporting.equations import LETTERS, NAMES
-from lstmgen.reporting.explaining import shown_word
+from lstmgen.reporting.explanation import shown_word
 
 WORD, GAP = 12, 2  # columns
 BAR, DECADES = 20, 8  # columns of a bar and the powers of ten that it spans

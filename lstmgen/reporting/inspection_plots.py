@@ -6,7 +6,7 @@ from pathlib import Path
 from lstmgen.errors import UsageError, printable
 from lstmgen.inspection.subject import Subject
 from lstmgen.inspection.tracing import VANISHED, GateTrace, GradientTrace
-from lstmgen.reporting.explaining import shown_word
+from lstmgen.reporting.explanation import shown_word
 from lstmgen.reporting.inspecting import gate_panels
 from lstmgen.reporting.plots import INK, QUIET, TRAIN, VALID, new_figure, save_figure
 
