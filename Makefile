@@ -74,6 +74,7 @@ lint: $(READY)
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
+	@said=$$($(BIN)/lint-imports --no-logo --no-cache 2>&1) || { echo "$$said"; exit 1; }
 
 # Peers come by path, as do their texts: PEER a checkout of pytorch/examples, TEXTS as in
 # "--text Brown=brown --text Shakespeare=input.txt", KERAS the python of an environment with Keras.
