@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def bench(
     arguments: ConfigAndSettings,
     seconds: Annotated[
-        float, typer.Option("--seconds", min=0.1, max=3600, help="Of training that are timed.")
+        float, typer.Option("--seconds", min=0.1, max=3600, help="Seconds of training to time.")
     ] = 10.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -16,10 +16,11 @@ def check(
     arguments: ConfigAndSettings,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Prove that a training that is stopped loses nothing."),
+        typer.Option("--resume", help="Prove that an interrupted training run loses nothing."),
     ] = False,
     steps: Annotated[
-        int, typer.Option("--steps", min=2, max=1_000_000, help="To train each time.")
+        int,
+        typer.Option("--steps", min=2, max=1_000_000, help="Number of steps to train each time."),
     ] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

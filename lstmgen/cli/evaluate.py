@@ -27,27 +27,31 @@ def evaluate(
     ] = None,
     split: Annotated[
         Literal["train", "valid", "test"],
-        typer.Option("--split", help="Without --text: which part of the run's own text."),
+        typer.Option("--split", help="Part of the run's own text to score, if no --text is given."),
     ] = "valid",
     exact: Annotated[
-        bool, typer.Option("--exact", help="One pass over the text instead of parallel lanes.")
+        bool,
+        typer.Option("--exact", help="Read the text in one pass instead of in parallel lanes."),
     ] = False,
     adapt: Annotated[
         bool,
-        typer.Option("--adapt", help="Also with a cache, dynamic evaluation and n-grams mixed in."),
+        typer.Option("--adapt", help="Also score with a cache, dynamic evaluation and n-grams."),
     ] = False,
     tune: Annotated[
         bool,
-        typer.Option("--tune", help="Tune --adapt on the validation text, and keep it."),
+        typer.Option("--tune", help="Tune --adapt on the validation text and store the result."),
     ] = False,
     order: Annotated[
         int,
-        typer.Option("--order", min=1, max=5, help="Words of the n-grams to compare with."),
+        typer.Option("--order", min=1, max=5, help="Order of the n-gram model to compare with."),
     ] = 3,
     samples: Annotated[
         int | None,
         typer.Option(
-            "--samples", min=1, max=10_000, help="Also write so many stories and tell the copied."
+            "--samples",
+            min=1,
+            max=10_000,
+            help="Also generate this many stories and measure copying.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -38,11 +38,13 @@ def explain(
     layer: LayerNumber = 1,
     units: Units = None,
     oracle: Annotated[
-        bool, typer.Option("--oracle", help="The worked example of Deep-Breathe instead.")
+        bool, typer.Option("--oracle", help="Show the worked example of Deep-Breathe instead.")
     ] = False,
     layers: Annotated[
         int | None,
-        typer.Option("--layers", min=1, max=8, help="With --oracle: of the network (default: 1)."),
+        typer.Option(
+            "--layers", min=1, max=8, help="With --oracle: number of layers (default: 1)."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     runs_dir: RunsDir = None,

@@ -35,74 +35,95 @@ def generate(
     ] = None,
     samples: Annotated[
         int | None,
-        typer.Option("-n", "--samples", min=1, max=10_000, help="How many continuations."),
+        typer.Option("-n", "--samples", min=1, max=10_000, help="Number of continuations."),
     ] = None,
     words: Annotated[
         int | None,
-        typer.Option("--words", help="At most so many new words."),
+        typer.Option("--words", help="Maximum number of new words."),
     ] = None,
     min_words: Annotated[
-        int | None, typer.Option("--min-words", help="No end before so many.")
+        int | None, typer.Option("--min-words", help="Minimum number of new words.")
     ] = None,
     stop: Annotated[
         str | None,
-        typer.Option("--stop", help="End with the story, the paragraph, the sentence, or words."),
+        typer.Option("--stop", help="Where to stop: story, paragraph, sentence or words."),
     ] = None,
     stop_at: Annotated[
-        str | None, typer.Option("--stop-at", help="End when this text comes, itself included.")
+        str | None, typer.Option("--stop-at", help="Stop after this text has been generated.")
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option("--temperature", help="0 takes the likeliest word each time.")
+        float | None,
+        typer.Option(
+            "--temperature", help="Sampling temperature (0: always the most likely word)."
+        ),
     ] = None,
     top_k: Annotated[
-        int | None, typer.Option("--top-k", help="Choose among the k likeliest words.")
+        int | None, typer.Option("--top-k", help="Keep only the k most likely words.")
     ] = None,
     top_p: Annotated[
         float | None,
-        typer.Option("--top-p", help="Choose among the likeliest words of this probability."),
+        typer.Option(
+            "--top-p",
+            help="Nucleus sampling: keep the most likely words whose probabilities add up to this.",
+        ),
     ] = None,
     min_p: Annotated[
         float | None,
-        typer.Option("--min-p", help="Choose among words at least so likely beside the likeliest."),
+        typer.Option(
+            "--min-p", help="Keep words at least this likely, relative to the most likely one."
+        ),
     ] = None,
     repetition_penalty: Annotated[
         float | None,
-        typer.Option("--repetition-penalty", help="Above 1: recent words become less likely."),
+        typer.Option("--repetition-penalty", help="Penalty on recent words (1: none)."),
     ] = None,
     repetition_span: Annotated[
-        int | None, typer.Option("--repetition-span", help="How many words are recent.")
+        int | None,
+        typer.Option("--repetition-span", help="Number of recent words that the penalty covers."),
     ] = None,
     no_repeat_ngram: Annotated[
         int | None,
-        typer.Option("--no-repeat-ngram", help="No so many tokens in a row twice."),
+        typer.Option("--no-repeat-ngram", help="Never repeat an n-gram of this length."),
     ] = None,
     cache_weight: Annotated[
         float | None,
-        typer.Option("--cache-weight", help="How much the last words are likelier to come again."),
+        typer.Option("--cache-weight", help="Weight of a cache of recent words (0: off)."),
     ] = None,
     cache_window: Annotated[
-        int | None, typer.Option("--cache-window", help="How many words are the last.")
+        int | None, typer.Option("--cache-window", help="Number of words in the cache.")
     ] = None,
     cache_theta: Annotated[
         float | None,
-        typer.Option("--cache-theta", help="How much words in a like context count more."),
+        typer.Option(
+            "--cache-theta",
+            help="Sharpness of the cache: above 0, words from similar contexts count more.",
+        ),
     ] = None,
     banned: Annotated[
-        list[str] | None, typer.Option("--banned", help="A word never to draw (repeat for more).")
+        list[str] | None,
+        typer.Option("--banned", help="A word never to generate (may be repeated)."),
     ] = None,
     max_copied: Annotated[
         int | None,
-        typer.Option("--max-copied", help="Longest run of words as in the training text."),
+        typer.Option(
+            "--max-copied",
+            help="Longest passage that may be copied from the training text, in words.",
+        ),
     ] = None,
     oov: Annotated[
         str | None,
-        typer.Option("--oov", help="Unknown words of the cue: nearest, unk, skip or error."),
+        typer.Option(
+            "--oov", help="What to do with unknown words of the cue: nearest, unk, skip or error."
+        ),
     ] = None,
     beams: Annotated[
-        int | None, typer.Option("--beams", help="Search for the likeliest text instead.")
+        int | None, typer.Option("--beams", help="Beam width (instead of sampling).")
     ] = None,
     length_penalty: Annotated[
-        float | None, typer.Option("--length-penalty", help="Of beams: 0 prefers short texts.")
+        float | None,
+        typer.Option(
+            "--length-penalty", help="Length penalty of the beam search (0: prefers short texts)."
+        ),
     ] = None,
     seed: Annotated[
         int | None,
@@ -114,28 +135,33 @@ def generate(
         bool, typer.Option("--no-cue", help="Print the continuation without the cue.")
     ] = False,
     show_copied: Annotated[
-        bool, typer.Option("--show-copied", help="Mark runs of 5 words or more from the training.")
+        bool,
+        typer.Option(
+            "--show-copied", help="Mark passages of 5 or more words copied from the training text."
+        ),
     ] = False,
     show_probs: Annotated[
-        bool, typer.Option("--show-probs", help="Each word's probability, rank and rivals.")
+        bool,
+        typer.Option("--show-probs", help="Show each word's probability, rank and alternatives."),
     ] = False,
     color: Annotated[
         bool, typer.Option("--color", help="Shade words by probability; underline those below 5 %.")
     ] = False,
     svg: Annotated[
-        Path | None, typer.Option("--svg", help="Draw what is shown into this file too.")
+        Path | None, typer.Option("--svg", help="Also save what is shown as an SVG file.")
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object for each sample.")
     ] = False,
     receipt: Annotated[
-        Path | None, typer.Option("--receipt", help="Write all that is needed to do it again.")
+        Path | None,
+        typer.Option("--receipt", help="Write a receipt from which the text can be regenerated."),
     ] = None,
     replay: Annotated[
-        Path | None, typer.Option("--replay", help="Do again what this receipt tells of.")
+        Path | None, typer.Option("--replay", help="Regenerate the text recorded in this receipt.")
     ] = None,
     runs_dir: RunsDir = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
     """Continue a cue; the text goes to stdout, everything else to stderr.
 

@@ -34,10 +34,11 @@ GATE_WORDS, GRADIENT_WORDS = 24, 40
 def inspect(
     model: Model = None,
     gates: Annotated[
-        bool, typer.Option("--gates", help="What write, keep, candidate, read and cell do.")
+        bool, typer.Option("--gates", help="Show the gates and the cell state, word by word.")
     ] = False,
     gradients: Annotated[
-        bool, typer.Option("--gradients", help="How far back the gradient of one cost reaches.")
+        bool,
+        typer.Option("--gradients", help="Show how far back the gradient of one loss reaches."),
     ] = False,
     cue: Cue = None,
     text: TextFile = None,
@@ -54,7 +55,7 @@ def inspect(
     layer: LayerNumber = 1,
     units: Units = None,
     svg: Annotated[
-        Path | None, typer.Option("--svg", help="Draw a picture into this file too.")
+        Path | None, typer.Option("--svg", help="Also save the picture as an SVG file.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     runs_dir: RunsDir = None,

@@ -20,7 +20,7 @@ ConfigAndSettings = Annotated[
     list[str],
     typer.Argument(
         metavar="CONFIG [KEY=VALUE]...",
-        help="A YAML file or the name of a preset, and settings that go before it.",
+        help="A YAML file or the name of a preset, followed by key=value overrides.",
     ),
 ]
 Run = Annotated[
@@ -48,10 +48,10 @@ Start = Annotated[
     int | None, typer.Option("--start", min=0, help="First word taken from the text (default: 0).")
 ]
 LayerNumber = Annotated[
-    int, typer.Option("--layer", min=1, help="Which layer, counted from 1 at the input.")
+    int, typer.Option("--layer", min=1, help="Layer to show, counted from 1 at the input.")
 ]
 Units = Annotated[
-    str | None, typer.Option("--units", help="Which of its units, as in 0,3,8-11.", metavar="LIST")
+    str | None, typer.Option("--units", help="Units to show, as in 0,3,8-11.", metavar="LIST")
 ]
 
 

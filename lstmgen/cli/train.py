@@ -20,18 +20,18 @@ def train(
         list[str] | None,
         typer.Argument(
             metavar="CONFIG [KEY=VALUE]...",
-            help="A YAML file or the name of a preset, and settings that go before it. "
+            help="A YAML file, a preset's name or a text, followed by key=value overrides. "
             "With --resume: a run folder (default: the newest).",
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run from its last checkpoint.")
+        bool, typer.Option("--resume", help="Continue a run from its last checkpoint.")
     ] = False,
     name: Annotated[
-        str | None, typer.Option("--name", help="Of the run (default: the config's).")
+        str | None, typer.Option("--name", help="Name of the run (default: the config's).")
     ] = None,
     runs_dir: RunsDir = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
     """Train a model and print the folder of the run.
 

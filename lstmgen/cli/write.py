@@ -27,14 +27,20 @@ HELP = """1 to 9         take a suggestion            anything else  is added as
 def write(
     run: Run = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Of the words that the model draws.")
+        int | None, typer.Option("--seed", min=0, help="Seed of the random choices.")
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option("--temperature", help="0 takes the likeliest word each time.")
+        float | None,
+        typer.Option(
+            "--temperature", help="Sampling temperature (0: always the most likely word)."
+        ),
     ] = None,
     max_copied: Annotated[
         int | None,
-        typer.Option("--max-copied", help="Longest run of words as in the training text."),
+        typer.Option(
+            "--max-copied",
+            help="Longest passage that may be copied from the training text, in words.",
+        ),
     ] = None,
     runs_dir: RunsDir = None,
 ) -> None:
