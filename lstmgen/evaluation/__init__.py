@@ -1,1 +1,1 @@
-"""Measuring a model on a text."""
+"""Measuring a model on a text: perplexity, n-gram baselines, caches, dynamic evaluation."""

@@ -1,1 +1,1 @@
-"""From a checkpoint's weights to words, in numpy alone."""
+"""From a checkpoint to words, in numpy alone: loading, sampling, receipts, the Python API."""

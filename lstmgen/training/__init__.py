@@ -1,1 +1,1 @@
-"""The training loop and what it needs: optimisers, schedules, devices, progress."""
+"""Training a model: setup, loop, evaluations, checkpoints, optimizers, schedules, ranks."""
