@@ -4,13 +4,13 @@ import pytest
 
 from lstmgen.config.loader import Loaded
 from lstmgen.config.schema import Config, value_of
-from lstmgen.training.recipes import FITTING, LONG, fine_tuning, from_scratch
+from lstmgen.training.recipes import FITTING, LEAST, LONG, fine_tuning, from_scratch
 from lstmgen.training.resolve import prepare_training
 
 WORDS = "The cat sat by the mill and the dog ran to the river. "
 
 
-def prepared(folder, words=600, **sections):
+def prepared(folder, words=2000, **sections):
     """A config as it stands once its text is read."""
     (folder / "story.txt").write_text((WORDS * (words // 12 + 1)).strip() + "\n")
     data = {"train": str(folder / "story.txt"), **sections.pop("data", {})}
@@ -20,7 +20,7 @@ def prepared(folder, words=600, **sections):
 
 def test_a_short_text_gets_small_batches_and_much_dropout(tmp_path):
     config = prepared(tmp_path)
-    chosen = from_scratch(600, entries=20)
+    chosen = from_scratch(2000, entries=20)
     assert {key: value_of(config, key) for key in chosen} == chosen
     assert chosen["train.batch_size"] < Config().train.batch_size
     assert chosen["model.dropout.output"] > Config().model.dropout.output
@@ -29,7 +29,7 @@ def test_a_short_text_gets_small_batches_and_much_dropout(tmp_path):
 def test_what_a_config_sets_stands(tmp_path):
     config = prepared(tmp_path, train={"epochs": 3, "batch_size": 16})
     assert (config.train.epochs, config.train.batch_size) == (3, 16)
-    assert config.train.noise == from_scratch(600, entries=20)["train.noise"] > 0
+    assert config.train.noise == from_scratch(2000, entries=20)["train.noise"] > 0
 
 
 def test_one_dropout_key_leaves_the_others_at_their_defaults(tmp_path):
@@ -48,6 +48,11 @@ def test_another_optimizer_keeps_its_own_rate_and_decay(tmp_path):
     assert config.train.weight_decay == Config().train.weight_decay
 
 
+def test_a_fable_is_memorized(tmp_path):
+    assert prepared(tmp_path, words=250).model.dropout == Config().model.dropout
+    assert from_scratch(LEAST - 1, entries=9) == {} and from_scratch(LEAST, entries=9)
+
+
 def test_characters_and_long_texts_have_the_defaults(tmp_path):
     config = prepared(tmp_path, data={"tokenizer": "character"})
     assert config.model.dropout == Config().model.dropout
@@ -62,7 +67,7 @@ def test_words_that_come_often_are_read_more_often(entries, epochs):
 @pytest.mark.parametrize("covered", [FITTING - 0.01, FITTING])
 def test_a_base_of_another_language_is_trained_like_a_fresh_model(covered):
     """Its word vectors have to be learnt, which five epochs at a low rate do not do."""
-    chosen = fine_tuning(600, entries=20, covered=covered, own_words=True)
-    fresh = from_scratch(600, entries=20)
+    chosen = fine_tuning(2000, entries=20, covered=covered, own_words=True)
+    fresh = from_scratch(2000, entries=20)
     assert (chosen.items() >= fresh.items()) == (covered < FITTING)
     assert chosen["train.move_biases"] == 0.7

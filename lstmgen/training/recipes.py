@@ -2,13 +2,15 @@
 
 from typing import Any
 
-TINY, SHORT, MIDDLE, LONG = 5_000, 20_000, 60_000, 200_000  # tokens
+LEAST, TINY, SHORT, MIDDLE, LONG = 1_000, 5_000, 20_000, 60_000, 200_000  # tokens
 OFTEN = 15  # tokens for each entry from which on more epochs pay
 FITTING = 0.6  # share of a text's words from which on a base counts as one of its language
 
 
 def from_scratch(tokens: int, *, entries: int, characters: bool = False) -> dict[str, Any]:
     """Values of config keys for a short text; none for a long one, or one read by characters.
+
+    Nor for a text of some hundred words, which can only be memorized.
 
     Small batches and much dropout, and so few epochs that the learning rate falls while the
     validation perplexity still does (docs/recipes.md has the measurements).
@@ -18,7 +20,7 @@ def from_scratch(tokens: int, *, entries: int, characters: bool = False) -> dict
         entries: of its vocabulary.
         characters: are its tokens.
     """
-    if tokens >= LONG or characters:
+    if not LEAST <= tokens < LONG or characters:
         return {}
     epochs = 15 if tokens < TINY else 12 if tokens >= OFTEN * entries else 8
     return {
