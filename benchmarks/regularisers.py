@@ -20,7 +20,7 @@ from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training.averaging import Average
 from lstmgen.training.devices import set_up
 from lstmgen.training.loop import StepReport
-from lstmgen.training.precision import settle_precision
+from lstmgen.training.precision import resolve_precision
 from lstmgen.training.replica import Penalties
 from lstmgen.windows.plans import StreamPlan
 
@@ -40,7 +40,7 @@ def training(dropout: DropoutShares, penalties: Penalties, ema: bool) -> Iterato
     """A training with some of them."""
     model = LanguageModel(WORDS, embedding_dim=254, hidden_sizes=[640], dropout=dropout)
     ids = np.random.default_rng(0).integers(0, WORDS, 400_000).astype(np.uint32)
-    bf16, _ = settle_precision("auto", model, batch=32, window=35)
+    bf16, _ = resolve_precision("auto", model, batch=32, window=35)
     plan = StreamPlan(len(ids), window=35, stride=35, batch_size=32)
     average = Average("ema", decay=0.999, start=0) if ema else None
     return endless_steps(model, ids, plan, bf16=bf16, penalties=penalties, average=average)

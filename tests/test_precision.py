@@ -10,9 +10,9 @@ from lstmgen.model import output
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.model.layers import State, make_layer, run_layer
 from lstmgen.training import precision
-from lstmgen.training.loop import LOOK, Trainee, refuse_non_finite, train_steps
+from lstmgen.training.loop import LOOK, Trainee, check_finite, train_steps
 from lstmgen.training.optimizers import build_optimizer
-from lstmgen.training.precision import has_bf16_units, settle_precision
+from lstmgen.training.precision import has_bf16_units, resolve_precision
 from lstmgen.windows.plans import StreamPlan
 
 CPU = torch.device("cpu")
@@ -129,7 +129,7 @@ def test_the_answer_of_the_config_and_the_device(monkeypatch):
     model = make()
 
     def settle(name):
-        return settle_precision(name, model, batch=6, window=8)
+        return resolve_precision(name, model, batch=6, window=8)
 
     monkeypatch.setattr(precision, "has_bf16_units", lambda device: False)
     assert settle("fp32") == settle("auto") == (False, "")
@@ -172,9 +172,9 @@ def test_units_are_those_that_torch_reports(monkeypatch):
 @needs_units
 def test_the_layers_of_a_model_pass_the_trial():
     for cell in ("lstm", "gru", "elman", "lstm_peephole"):
-        assert settle_precision("auto", make(cell=cell), batch=6, window=8) == (True, "")
-    assert settle_precision("auto", make(), batch=1, window=1) == (True, "")
-    assert settle_precision("auto", make(hidden_sizes=[300]), batch=40, window=30) == (True, "")
+        assert resolve_precision("auto", make(cell=cell), batch=6, window=8) == (True, "")
+    assert resolve_precision("auto", make(), batch=1, window=1) == (True, "")
+    assert resolve_precision("auto", make(hidden_sizes=[300]), batch=40, window=30) == (True, "")
 
 
 def test_a_training_that_looks_now_and_then_has_the_same_bits():
@@ -202,7 +202,7 @@ def test_a_step_that_is_not_finite_is_never_applied_and_never_saved(optimizer):
     for name, value in weights(trainee.model).items():
         assert torch.equal(value, good[name])
     with pytest.raises(DivergedError, match="training diverged at or shortly before step 2"):
-        refuse_non_finite(trainee)
+        check_finite(trainee)
     with pytest.raises(DivergedError, match="training diverged at or shortly before step"):
         for _ in range(LOOK + 1):
             next(steps)

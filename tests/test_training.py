@@ -11,7 +11,7 @@ from lstmgen.model.dropout import Masks
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training.averaging import Average
 from lstmgen.training.devices import choose_device
-from lstmgen.training.loop import LOOK, Trainee, refuse_non_finite, train_steps
+from lstmgen.training.loop import LOOK, Trainee, check_finite, train_steps
 from lstmgen.training.meters import Meter
 from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer, set_learning_rate
@@ -230,11 +230,11 @@ def test_t22_weights_that_are_not_finite_are_kept_out_of_checkpoints():
     """A last look before each save."""
     trainee = make()
     trainee.progress.step = 3
-    refuse_non_finite(trainee)
+    check_finite(trainee)
     with torch.no_grad():
         trainee.model.projection.weight[0, 0] = float("inf")
     with pytest.raises(DivergedError, match="projection.weight is not finite after step 3"):
-        refuse_non_finite(trainee)
+        check_finite(trainee)
 
 
 def test_select_scored_takes_the_scored_positions_and_no_other():
@@ -372,7 +372,7 @@ def test_a_deferred_training_waits_for_nothing_that_a_device_holds(plan, monkeyp
     )  # fmt: skip
     assert [report.step for report in steps] == list(range(2, until + 1))
     with pytest.raises(RuntimeError, match="meta"):
-        refuse_non_finite(trainee)
+        check_finite(trainee)
 
 
 def test_t22_a_late_look_names_no_cause_that_it_does_not_know():

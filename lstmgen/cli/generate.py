@@ -176,9 +176,7 @@ def generate(
         "max_copied": max_copied, "oov": oov, "beams": beams, "length_penalty": length_penalty,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value is not None}
-    _refuse_bytes(
-        [("--cue", cue), ("--stop-at", stop_at), *(("--banned", b) for b in banned or ())]
-    )
+    _check_bytes([("--cue", cue), ("--stop-at", stop_at), *(("--banned", b) for b in banned or ())])
     shown = _Shown(no_cue, show_copied, show_probs, color, svg, as_json)
     if shown.as_json and shown.page:
         raise UsageError("--json holds all of it. Leave the other options of what is shown out")
@@ -249,7 +247,7 @@ class _Shown:
         return self.page or self.as_json
 
 
-def _refuse_bytes(texts: Iterable[tuple[str, str | None]]) -> None:
+def _check_bytes(texts: Iterable[tuple[str, str | None]]) -> None:
     """Refuse options that hold bytes which are no text."""
     for option, text in texts:
         if text is not None and not encodable(text):

@@ -53,7 +53,7 @@ class Engine:
             self.output = take_softmax(take, vocab_size, width, tied=self._embedding)
         else:
             self.output = take_adaptive(take, clusters, width)
-        take.refuse_rest()
+        take.check_nothing_left()
         self.dtype = self.layers[0].weights.weight_hh.dtype
         self._unknown = self._rare_vector(np.asarray(seen_once, dtype=np.int64))
 

@@ -341,7 +341,7 @@ def _open(
                 _choose_threads(step)
             opened = open_step(step)
             weights: Any = opened.checkpoint.read_tensors(checkpoint.MODEL)
-            _refuse_non_finite(weights, step)
+            _check_finite(weights, step)
             weights = {name: _full(array) for name, array in weights.items()}
             return (opened, weights), more(opened)
         except CheckpointError:
@@ -350,7 +350,7 @@ def _open(
     raise AssertionError("unreachable")
 
 
-def _refuse_non_finite(weights: "Weights", path: Path) -> None:
+def _check_finite(weights: "Weights", path: Path) -> None:
     """Training never saves such weights, so whoever did was another."""
     import numpy as np
 

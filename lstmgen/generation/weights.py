@@ -72,7 +72,7 @@ class Taker:
         )
         return Layer(cell, weights)
 
-    def refuse_rest(self) -> None:
+    def check_nothing_left(self) -> None:
         """Raise a CheckpointError where a weight was not taken."""
         if self.rest:
             names = ", ".join(sorted(self.rest)[:3])

@@ -15,7 +15,7 @@ LIMITS = (  # of a container
 FLOAT = 4  # bytes
 
 
-def refuse_beyond_memory(config: Config, *, vocab_size: int, ranks: int = 1) -> None:
+def check_memory(config: Config, *, vocab_size: int, ranks: int = 1) -> None:
     """Refuse a training that this machine's memory cannot hold.
 
     Only what is certain is counted: weights, gradients and what the optimiser remembers.

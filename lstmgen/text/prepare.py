@@ -13,7 +13,7 @@ from lstmgen.text.reading import find_files, short_names
 PREPARED = ".prepared"
 
 
-def settle_stdin(loaded: Loaded, runs: Path) -> Loaded:
+def resolve_stdin(loaded: Loaded, runs: Path) -> Loaded:
     """Put a copy of standard input in the place of ``data.train: -``.
 
     The copy stays under the runs folder, so that the run can be resumed and scored.

@@ -8,7 +8,7 @@ from typing import Any
 
 from lstmgen.config.schema import Config, ModelConfig
 from lstmgen.model.factory import build_model
-from lstmgen.model.memory import refuse_beyond_memory
+from lstmgen.model.memory import check_memory
 from lstmgen.text.prepared import Corpus
 from lstmgen.training import devices
 from lstmgen.training.averaging import Average
@@ -23,7 +23,7 @@ from lstmgen.training.init_from import (
 from lstmgen.training.loop import StepReport, Trainee, train_steps
 from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer
-from lstmgen.training.precision import settle_precision
+from lstmgen.training.precision import resolve_precision
 from lstmgen.training.progress import Progress
 from lstmgen.training.replica import Penalties
 from lstmgen.training.schedules import learning_rate, planned_epochs
@@ -134,11 +134,11 @@ def make_ready(
     world.check_fit(batch_size=fit.batch_size, accumulate=fit.accumulate)
     plan = _plan(config, corpus, fit)
     if device.type == "cpu":
-        refuse_beyond_memory(config, vocab_size=len(corpus.vocabulary), ranks=world.local_size)
+        check_memory(config, vocab_size=len(corpus.vocabulary), ranks=world.local_size)
     model = build_model(config.model, corpus.vocabulary, seed=settings.seed)
     model = model.to(device)
     # By the fresh weights, which a resumption has too: start and resumption decide alike.
-    bf16, precision_notice = settle_precision(
+    bf16, precision_notice = resolve_precision(
         settings.precision, model, batch=fit.batch_size, window=fit.window
     )
     base = None if resumed else base_of(config)

@@ -18,7 +18,7 @@ from lstmgen.runs.checkpoint import Index, SharedFile
 from lstmgen.text.prepared import Corpus
 from lstmgen.training.distributed import ALONE, World
 from lstmgen.training.events import Notice, Saved
-from lstmgen.training.loop import Trainee, refuse_non_finite
+from lstmgen.training.loop import Trainee, check_finite
 from lstmgen.training.progress import Progress
 from lstmgen.training.state import checkpoint_bytes, gather_state, restore_state
 from lstmgen.windows.plans import Fit
@@ -79,7 +79,7 @@ class Keeper:
         step = trainee.progress.step
         if self.saved_step == step:
             return
-        refuse_non_finite(trainee)
+        check_finite(trainee)
         states = self.world.all_states(trainee.states, accumulate=self.fit.accumulate)
         if not self.world.leads:
             self.saved_step, self.saved_at = step, time.monotonic()
@@ -170,7 +170,7 @@ class Keeper:
         if not step == found.step == progress.step:
             raise checkpoint.damaged(path, f"it is of step {progress.step}, not of {step}")
         tokenizer = found.read_json(checkpoint.TOKENIZER)
-        self._refuse_changes(found.read(checkpoint.CONFIG), facts, tokenizer, source=path)
+        self._check_unchanged(found.read(checkpoint.CONFIG), facts, tokenizer, source=path)
         weights = found.read_tensors(checkpoint.MODEL)
         try:
             load_weights(trainee.model, weights, source=checkpoint.MODEL)
@@ -192,7 +192,7 @@ class Keeper:
         trainee.progress = progress
         self.saved_step = step
 
-    def _refuse_changes(
+    def _check_unchanged(
         self, config: bytes, facts: dict[str, Any], tokenizer: Any, *, source: Path
     ) -> None:
         """Go on with the same training only.
@@ -248,7 +248,7 @@ def _count(value: Any) -> int:
     return value
 
 
-def refuse_small_disk(place: Path, trainee: Trainee, *, checkpoints: int) -> None:
+def check_disk_space(place: Path, trainee: Trainee, *, checkpoints: int) -> None:
     """Refuse to train for hours towards a checkpoint that the disk will not take.
 
     Args:

@@ -94,7 +94,7 @@ def in_turn(world: "World", prepare: Callable[[], T]) -> T:
     return done[0]
 
 
-def refuse_differences(world: "World", facts: Mapping[str, object]) -> None:
+def check_ranks_agree(world: "World", facts: Mapping[str, object]) -> None:
     """Train together only what is the same on all ranks.
 
     Raises:

@@ -147,7 +147,7 @@ def train_steps(
             penalties=penalties, noise=noise, bf16=bf16, world=world,
         )  # fmt: skip
         if not deferred or progress.step % LOOK == 0:
-            _refuse_failed(trainee, sums, words=words)
+            _check_step(trainee, sums, words=words)
         apply_gradients(
             optimizer, words=words / world.size, norm=sums[1], clip_norm=clip_norm,
             failed=trainee.failed,
@@ -169,7 +169,7 @@ def train_steps(
         )
 
 
-def refuse_non_finite(trainee: Trainee) -> None:
+def check_finite(trainee: Trainee) -> None:
     """Keep a training that has gone wrong out of checkpoints.
 
     Raises:
@@ -252,7 +252,7 @@ def _span(window: Window) -> range:
     return range(int(window.rows[0]), int(window.rows[-1]) + 1)
 
 
-def _refuse_failed(trainee: Trainee, sums: Tensor, *, words: int) -> None:
+def _check_step(trainee: Trainee, sums: Tensor, *, words: int) -> None:
     """Stop at a step that is not finite, before it is applied."""
     if not bool(trainee.failed):
         return

@@ -18,7 +18,7 @@ Precision = Literal["auto", "fp32", "bf16"]
 TOLERANCE = 0.05  # of a bfloat16 kernel's outputs, which lie in -1..1, and of gradients' norms
 
 
-def settle_precision(
+def resolve_precision(
     name: Precision, model: LanguageModel, *, batch: int, window: int
 ) -> tuple[bool, str]:
     """Whether a model trains with products in bfloat16.

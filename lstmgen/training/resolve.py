@@ -8,7 +8,7 @@ from lstmgen.config.loader import Loaded
 from lstmgen.config.schema import BASES, fill_in, is_set
 from lstmgen.errors import ConfigError, Problem
 from lstmgen.runs.presets import bases_folder
-from lstmgen.text.prepare import prepare_text, settle_stdin
+from lstmgen.text.prepare import prepare_text, resolve_stdin
 from lstmgen.text.prepared import Corpus, Progress
 from lstmgen.training.init_from import (
     base_of,
@@ -37,7 +37,7 @@ def prepare_training(
         ConfigError, CheckpointError, DataError: as ``open_base``, ``inherit`` and
             ``prepare_text`` do.
     """
-    loaded = settle_stdin(loaded, runs)
+    loaded = resolve_stdin(loaded, runs)
     notices: tuple[str, ...] = ()
     if choose_base and not is_set(loaded.config, "train.init_from"):
         loaded, notices = _choose_base(loaded, runs, progress)

@@ -21,8 +21,8 @@ from lstmgen.text.prepare import prepare_text
 from lstmgen.text.prepared import Corpus
 from lstmgen.text.vocabulary import Vocabulary
 from lstmgen.training.build import Ready, make_ready
-from lstmgen.training.checkpoints import CHANGEABLE, refuse_small_disk
-from lstmgen.training.collective import in_turn, job_name, refuse_differences, together
+from lstmgen.training.checkpoints import CHANGEABLE, check_disk_space
+from lstmgen.training.collective import check_ranks_agree, in_turn, job_name, together
 from lstmgen.training.distributed import ALONE, World
 from lstmgen.training.events import Created, Event
 from lstmgen.training.signals import Asked
@@ -45,7 +45,7 @@ def train(
     config = loaded.config
     ready = together(world, lambda: _ready_to_start(config, corpus, runs, world))
     facts = {"text": corpus.fingerprint, "precision (train.precision)": ready.bf16}
-    refuse_differences(world, {"config": dump(config, portable=True), **facts})
+    check_ranks_agree(world, {"config": dump(config, portable=True), **facts})
 
     def create() -> Path | None:
         if not world.leads:
@@ -66,7 +66,7 @@ def train(
 def _ready_to_start(config: Config, corpus: Corpus, runs: Path, world: World) -> Ready:
     ready = make_ready(config, corpus, world)
     if world.leads:
-        refuse_small_disk(runs, ready.trainee, checkpoints=most_checkpoints(config, ready))
+        check_disk_space(runs, ready.trainee, checkpoints=most_checkpoints(config, ready))
     return ready
 
 
@@ -87,7 +87,7 @@ def resume(
         session = Session(run, ready, asked, world)
         together(world, session.restore)
         same = {"config": dump(config, portable=True), "precision (train.precision)": ready.bf16}
-        refuse_differences(world, {"checkpoint": session.progress.step, **same})
+        check_ranks_agree(world, {"checkpoint": session.progress.step, **same})
         if overrides and world.leads:  # so that the next resumption knows of them
             folders.replace_text(run / folders.RESOLVED, dump(config))
         yield Created(run)
@@ -98,7 +98,7 @@ def _run_to_resume(given: Path | None, overrides: list[str], runs: Path) -> Path
     run = folders.newest_run(runs) if given is None else given
     if not (run / folders.RESOLVED).is_file():
         raise CheckpointError(f"{run}: is no run folder, there is nothing to go on from")
-    _refuse_overrides(overrides)
+    _check_overrides(overrides)
     return run
 
 
@@ -137,7 +137,7 @@ def _stored_vocabulary(run: Path) -> Vocabulary | None:
     return None
 
 
-def _refuse_overrides(overrides: list[str]) -> None:
+def _check_overrides(overrides: list[str]) -> None:
     keys = [override.partition("=")[0].strip() for override in overrides]
     wrong = [key for key in keys if key not in CHANGEABLE]
     if wrong:

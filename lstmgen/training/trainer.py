@@ -20,7 +20,7 @@ from lstmgen.runs.records import Records
 from lstmgen.text.prepare import index_copies
 from lstmgen.training.build import Ready
 from lstmgen.training.card import start_card
-from lstmgen.training.checkpoints import Keeper, refuse_small_disk
+from lstmgen.training.checkpoints import Keeper, check_disk_space
 from lstmgen.training.distributed import World
 from lstmgen.training.events import (
     Evaluated,
@@ -295,7 +295,7 @@ class Session:
         if self.world.leads and self.progress.step < self.until:  # a finished run needs no room
             there = len(checkpoint.saved_steps(self.keeper.checkpoints))
             more = max(1, most_checkpoints(self.config, self.ready) - there)
-            refuse_small_disk(self.run, self.trainee, checkpoints=more)
+            check_disk_space(self.run, self.trainee, checkpoints=more)
         self.records.drop_after(self.progress.step)
         if self.world.leads:
             rows = self.records.rows()

@@ -398,7 +398,7 @@ def test_t13_patience_ends_a_run_and_a_tie_keeps_the_older(tiny, tmp_path):
 
 def test_a_resumption_in_another_precision_says_so(tiny, tmp_path, monkeypatch):
     run = interrupted(tiny, "train.precision=fp32", cwd=tmp_path, stop_at=13)
-    monkeypatch.setattr(build, "settle_precision", lambda *args, **kwargs: (True, ""))
+    monkeypatch.setattr(build, "resolve_precision", lambda *args, **kwargs: (True, ""))
     done = call_cli("train", "--resume", run, cwd=tmp_path, check=0)
     assert (
         "note: this run was trained with fp32 products and goes on with bf16: not with the bits of "
