@@ -11,6 +11,7 @@ from lstmgen.runs.presets import bases_folder
 from lstmgen.text.prepare import prepare_text, resolve_stdin
 from lstmgen.text.prepared import Corpus, Progress
 from lstmgen.training.init_from import (
+    Base,
     base_of,
     entries_of_base,
     inherit,
@@ -40,8 +41,9 @@ def prepare_training(
     loaded = resolve_stdin(loaded, runs)
     notices: tuple[str, ...] = ()
     if choose_base and not is_set(loaded.config, "train.init_from"):
-        loaded, notices = _choose_base(loaded, runs, progress)
-    base = base_of(loaded.config)
+        loaded, base, notices = _choose_base(loaded, runs, progress)
+    else:
+        base = base_of(loaded.config)
     if base is None:
         if loaded.config.data.vocabulary_from != "text":
             value = loaded.config.data.vocabulary_from
@@ -91,26 +93,25 @@ def _with_recipe(loaded: Loaded, values: dict[str, Any]) -> Loaded:
 
 def _choose_base(
     loaded: Loaded, runs: Path, progress: Progress | None
-) -> tuple[Loaded, tuple[str, ...]]:
-    """A config that starts from the base that comes along, where that knows the text's words.
+) -> tuple[Loaded, Base | None, tuple[str, ...]]:
+    """A config that starts from the bundled base, if that knows the text's words.
 
     Returns:
-        The config, and a notice where it starts from scratch.
+        The config and the base, or the config as it was, no base and a notice that says why.
     """
     if not (bases_folder() / BUNDLED).is_dir():
-        return loaded, ()
+        return loaded, None, ()
     started = fill_in(loaded.config, {"train.init_from": BUNDLED})
     base = open_base(BUNDLED)
     try:
         candidate = inherit(replace(loaded, config=started), base)
     except ConfigError as error:
         keys = ", ".join(f"{problem.key} = {problem.value}" for problem in error.problems)
-        return loaded, (f"training starts from scratch: {keys} does not fit {BUNDLED}",)
+        return loaded, None, (f"training starts from scratch: {keys} does not fit {BUNDLED}",)
     corpus = prepare_text(candidate.config.data, runs, progress=progress)
     covered = match_base(corpus, base).covered
     if covered < ENOUGH:
-        return loaded, (
-            f"training starts from scratch: {BUNDLED} knows {covered:.0%} of this text's words",
-        )
+        notice = f"training starts from scratch: {BUNDLED} knows {covered:.0%} of this text's words"
+        return loaded, None, (notice,)
     text = f"{loaded.text}train:\n  init_from: {BUNDLED}\n"
-    return replace(loaded, config=started, text=text), ()
+    return replace(loaded, config=started, text=text), base, ()
