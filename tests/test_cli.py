@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import STORY, call_cli, run_cli
 
+from lstmgen.cli.app import COMMANDS
 from lstmgen.errors import UsageError
 from lstmgen.runs.records import COLUMNS
 from lstmgen.training import threads
@@ -385,11 +386,14 @@ def test_a_terminal_gets_a_bar_and_streamed_words(trained, tmp_path):
     assert "╭─ lstmgen train" in seen.decode()
 
 
-def test_help_shows_an_example_for_each_command(tmp_path):
+def test_help_shows_each_command_whole_and_with_an_example(tmp_path):
+    """In 80 columns, each summary the first line of what the command says of itself."""
     listed = call_cli("--help", cwd=tmp_path, check=0).stdout
-    for command in ("train", "generate", "evaluate", "explain", "inspect", "write"):
-        assert command in listed
-        shown = call_cli(command, "--help", cwd=tmp_path).stdout
+    assert max(map(len, listed.splitlines())) <= 80
+    for command, summary in COMMANDS.items():
+        assert re.search(rf"^  {command} +{re.escape(summary)}$", listed, re.MULTILINE)
+        shown = call_cli(command, "--help", cwd=tmp_path, check=0).stdout
+        assert f"\n  {summary}\n" in shown
         assert re.search(rf"Example: .*lstmgen {command}", shown)
     assert call_cli("--version", cwd=tmp_path, check=0).stdout.startswith("lstmgen 0.")
 

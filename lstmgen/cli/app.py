@@ -1,40 +1,60 @@
 """The program ``lstmgen``."""
 
+import importlib
 import io
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from lstmgen import __version__
-from lstmgen.cli.bench import bench
-from lstmgen.cli.check import check
-from lstmgen.cli.evaluate import evaluate
-from lstmgen.cli.explain import explain
-from lstmgen.cli.export import export
-from lstmgen.cli.generate import generate
-from lstmgen.cli.inspect import inspect
-from lstmgen.cli.train import train
-from lstmgen.cli.write import write
+
+# Each command is the function of its name in the module of its name; a test holds these
+# summaries to the docstrings. They stand here so that --help imports no command.
+COMMANDS = {
+    "train": "Train a model and print the folder of the run.",
+    "generate": "Continue a cue.",
+    "evaluate": "Score a text with a model, and print its perplexity.",
+    "explain": "Show the equations with the numbers of one window.",
+    "inspect": "Show the gates word by word, or the gradient through time.",
+    "write": "Write a text together with a model, word by word.",
+    "export": "Write a trained model to a folder of its own.",
+    "bench": "Time training and generating with a config on this machine.",
+    "check": "Prove on your own config that resuming loses nothing.",
+}
+PLAIN: Any = {  # for all commands; rich would double the time of --help
+    "add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False,
+}  # fmt: skip
+
+
+class LazyGroup(TyperGroup):
+    """A group that imports a command when it is run, not when it is listed."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that arguments name, and the arguments behind its name."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and load_command(str(name)), rest
+
+
+def load_command(name: str) -> Any:
+    """A command with its options."""
+    module = importlib.import_module(f"lstmgen.cli.{name}")
+    single = typer.Typer(**PLAIN)
+    single.command(name)(getattr(module, name))
+    return typer.main.get_command(single)
+
 
 app = typer.Typer(
+    cls=LazyGroup,
     help="Train a word-level LSTM on your own stories and let it continue a cue.",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,  # rich would double the time of --help
-    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    **PLAIN,
 )
-app.command()(train)
-app.command()(generate)
-app.command()(evaluate)
-app.command()(explain)
-app.command()(inspect)
-app.command()(write)
-app.command()(export)
-app.command()(bench)
-app.command()(check)
+for _name, _summary in COMMANDS.items():
+    app.command(_name, help=_summary)(lambda: None)
 
 
 def _reopen_stdout() -> None:
@@ -62,7 +82,7 @@ def _options(
 def main() -> None:
     """Run the command line."""
     _reopen_stdout()
-    # To look for plug-ins, pydantic reads what every installed package says of itself.
+    # To look for plug-ins, pydantic reads the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a letter shows a ?

@@ -21,7 +21,9 @@ def bench(
     ] = 10.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Time training and generating with a config on this machine; nothing is kept.
+    """Time training and generating with a config on this machine.
+
+    Nothing is kept.
 
     Example: lstmgen bench story train.precision=fp32
     """

@@ -24,7 +24,9 @@ def check(
     ] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Prove a promise of lstmgen on a config of your own; nothing is kept.
+    """Prove on your own config that resuming loses nothing.
+
+    Nothing is kept.
 
     --resume trains some steps straight, and in two halves with everything read back from the
     disk between them, and compares every tensor and every number that is saved.

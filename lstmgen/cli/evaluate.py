@@ -57,7 +57,9 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Score a text by a model: perplexity with the state carried, every word once.
+    """Score a text with a model, and print its perplexity.
+
+    The state is carried through the text and every word is scored once.
 
     Example: lstmgen evaluate --text new-story.txt
     """

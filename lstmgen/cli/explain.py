@@ -49,9 +49,9 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Show the equations with the numbers of one window, forward and backward.
+    """Show the equations with the numbers of one window.
 
-    The last word of --cue is the one that is predicted.
+    The pages hold the forward pass and the backward pass. The last word of --cue is the one that is predicted.
 
     Example: lstmgen explain --cue "The old miller" --units 0,5
     """

@@ -23,9 +23,9 @@ def export(
     ] = False,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Write a trained model, without what only resuming needs, to a folder of its own.
+    """Write a trained model to a folder of its own.
 
-    The folder can be copied anywhere, generated from, and started from (train.init_from).
+    What only resuming needs is left out. The folder can be copied anywhere, generated from, and started from (train.init_from).
 
     Example: lstmgen export runs/story-20261121-180000 --output old-miller
     """

@@ -163,7 +163,9 @@ def generate(
     runs_dir: RunsDir = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
-    """Continue a cue; the text goes to stdout, everything else to stderr.
+    """Continue a cue.
+
+    The text goes to stdout, everything else to stderr.
 
     Example: lstmgen generate --cue "The old miller" -n 3 --words 60 --max-copied 4
     """

@@ -60,7 +60,7 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Look into a model: its gates word by word, or its gradient through time.
+    """Show the gates word by word, or the gradient through time.
 
     With --gradients the last word of --cue is the one that is predicted.
 

@@ -44,10 +44,10 @@ def write(
     ] = None,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Write a text together with a model, word by word; the text goes to stdout at the end.
+    """Write a text together with a model, word by word.
 
     Lines are read from standard input, which may be a pipe: a number takes a
-    suggestion, text is added, /help tells the rest.
+    suggestion, text is added, /help lists the commands. The text goes to stdout at the end.
 
     Example: printf 'The old miller\\n/go 20\\n/quit\\n' | lstmgen write
     """
