@@ -1,16 +1,22 @@
 """The loader: what it reads, what it refuses, and in which words."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 from conftest import SOAK
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from lstmgen.cli.options import NONE_GIVEN, sample_options
+from lstmgen.config import schema
 from lstmgen.config.loader import dump, from_portable, load, override_sample
-from lstmgen.config.schema import Config, SampleConfig, all_keys
+from lstmgen.config.reference import commented_yaml, key_table
+from lstmgen.config.schema import Config, SampleConfig, all_keys, key
 from lstmgen.errors import ConfigError
 from lstmgen.text.reading import find_files
 
@@ -123,21 +129,44 @@ def test_every_preset_loads(path):
     load(path, environment={})
 
 
-def test_the_story_preset_shows_every_key_with_a_comment():
-    text = (Path(__file__).parent.parent / "configs" / "story.yaml").read_text(encoding="utf-8")
-    written = yaml.safe_load(text)
+class WiderSample(SampleConfig):
+    typical_p: float = key(1.0, "Locally typical sampling.", gt=0, le=1)
 
-    def keys(node, prefix=""):
-        for name, value in node.items():
-            if isinstance(value, dict):
-                yield from keys(value, f"{prefix}{name}.")
-            else:
-                yield prefix + name
 
-    assert set(keys(written)) == set(all_keys())
-    for name in all_keys():
-        last = name.rpartition(".")[2]
-        assert re.search(rf"^ +{last}:.*#|^ +#.*\n +{last}:", text, re.MULTILINE), name
+class WiderConfig(Config):
+    sample: WiderSample = key(WiderSample(), "How words are chosen.")
+
+
+def test_a_key_is_declared_once():
+    """One more key in the schema is an option, a row of the docs and in the sampler's hands."""
+    assert "| `sample.typical_p` | `1.0` | above 0 to 1 | Locally" in key_table(WiderConfig)
+    assert "# Locally typical sampling.\n  typical_p: 1.0\n" in commented_yaml(
+        WiderConfig(), head=""
+    )
+    taken = {}
+
+    @sample_options(section=WiderSample)
+    def command(settings=NONE_GIVEN):
+        taken.update(settings)
+
+    program = typer.Typer()
+    program.command()(command)
+    done = CliRunner().invoke(program, ["--typical-p", "0.5", "--top-k", "3"])
+    assert done.exit_code == 0, done.output
+    assert taken == {"typical_p": 0.5, "top_k": 3}
+    sample = override_sample(WiderSample(), taken)
+    assert (sample.typical_p, sample.top_k) == (0.5, 3)
+    with pytest.raises(ConfigError, match=r"--typical-p = 2.0: must be at most 1"):
+        override_sample(sample, {"typical_p": 2.0})
+
+
+def test_every_key_is_read_somewhere():
+    read = set()
+    for path in Path(schema.__file__).parent.parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute):
+                read.add(node.attr)
+    assert not {name for name in all_keys() if name.rpartition(".")[2] not in read}
 
 
 def test_every_key_is_described():

@@ -1,4 +1,4 @@
-"""What the README says of the config is what the schema says."""
+"""What the documents say is what the program does."""
 
 import importlib
 import re
@@ -6,38 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import generated
+import pytest
 from conftest import call_cli
 
-from lstmgen.config.schema import all_keys
-
 ROOT = Path(__file__).parent.parent
-BEGIN, END = "<!-- config -->", "<!-- /config -->"
 
 
-def shown(value):
-    if isinstance(value, bool) or value is None:
-        return {True: "`true`", False: "`false`", None: "none"}[value]
-    return f"`{value}`"
-
-
-def config_table():
-    """Every key with its default, unit and description."""
-    lines = ["| key | default | unit | what it does |", "|---|---|---|---|"]
-    for name, field in all_keys().items():
-        unit = (field.json_schema_extra or {}).get("unit", "")
-        lines.append(f"| `{name}` | {shown(field.default)} | {unit} | {field.description} |")
-    return "\n".join(lines)
-
-
-def replaced(text):
-    before, _, rest = text.partition(BEGIN)
-    return f"{before}{BEGIN}\n{config_table()}\n{END}{rest.partition(END)[2]}"
-
-
-def test_the_config_table_is_the_schema():
-    """To write it anew: python tests/test_readme.py."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert replaced(text) == text
+@pytest.mark.parametrize("path", generated.GENERATED, ids=lambda path: path.name)
+def test_generated_files_are_up_to_date(path):
+    """To write them: python -m tests.generated."""
+    text = path.read_text(encoding="utf-8")
+    assert generated.GENERATED[path](text) == text
 
 
 def test_files_that_the_documents_name_exist():
@@ -96,9 +76,3 @@ def test_the_project_speaks_of_itself_alone():
             continue
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"/home/\w+/|/ro{2}t/|pypi\.o\w+", text), path
-
-
-if __name__ == "__main__":
-    readme = ROOT / "README.md"
-    readme.write_text(replaced(readme.read_text(encoding="utf-8")), encoding="utf-8")
-    sys.exit(0)

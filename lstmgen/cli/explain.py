@@ -51,7 +51,8 @@ def explain(
 ) -> None:
     """Show the equations with the numbers of one window.
 
-    The pages hold the forward pass and the backward pass. The last word of --cue is the one that is predicted.
+    The pages hold the forward pass and the backward pass. The last word of --cue is the one
+    that is predicted.
 
     Example: lstmgen explain --cue "The old miller" --units 0,5
     """

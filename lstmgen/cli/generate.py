@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lstmgen.cli.options import Run, RunsDir
+from lstmgen.cli.options import NONE_GIVEN, Run, RunsDir, sample_options
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.errors import DataError, UsageError, printable
 from lstmgen.text.reading import encodable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lstmgen.generation.samples import Result
 
 
+@sample_options()
 @reported
 def generate(
     run: Run = None,
@@ -37,94 +38,7 @@ def generate(
         int | None,
         typer.Option("-n", "--samples", min=1, max=10_000, help="Number of continuations."),
     ] = None,
-    words: Annotated[
-        int | None,
-        typer.Option("--words", help="Maximum number of new words."),
-    ] = None,
-    min_words: Annotated[
-        int | None, typer.Option("--min-words", help="Minimum number of new words.")
-    ] = None,
-    stop: Annotated[
-        str | None,
-        typer.Option("--stop", help="Where to stop: story, paragraph, sentence or words."),
-    ] = None,
-    stop_at: Annotated[
-        str | None, typer.Option("--stop-at", help="Stop after this text has been generated.")
-    ] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            "--temperature", help="Sampling temperature (0: always the most likely word)."
-        ),
-    ] = None,
-    top_k: Annotated[
-        int | None, typer.Option("--top-k", help="Keep only the k most likely words.")
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option(
-            "--top-p",
-            help="Nucleus sampling: keep the most likely words whose probabilities add up to this.",
-        ),
-    ] = None,
-    min_p: Annotated[
-        float | None,
-        typer.Option(
-            "--min-p", help="Keep words at least this likely, relative to the most likely one."
-        ),
-    ] = None,
-    repetition_penalty: Annotated[
-        float | None,
-        typer.Option("--repetition-penalty", help="Penalty on recent words (1: none)."),
-    ] = None,
-    repetition_span: Annotated[
-        int | None,
-        typer.Option("--repetition-span", help="Number of recent words that the penalty covers."),
-    ] = None,
-    no_repeat_ngram: Annotated[
-        int | None,
-        typer.Option("--no-repeat-ngram", help="Never repeat an n-gram of this length."),
-    ] = None,
-    cache_weight: Annotated[
-        float | None,
-        typer.Option("--cache-weight", help="Weight of a cache of recent words (0: off)."),
-    ] = None,
-    cache_window: Annotated[
-        int | None, typer.Option("--cache-window", help="Number of words in the cache.")
-    ] = None,
-    cache_theta: Annotated[
-        float | None,
-        typer.Option(
-            "--cache-theta",
-            help="Sharpness of the cache: above 0, words from similar contexts count more.",
-        ),
-    ] = None,
-    banned: Annotated[
-        list[str] | None,
-        typer.Option("--banned", help="A word never to generate (may be repeated)."),
-    ] = None,
-    max_copied: Annotated[
-        int | None,
-        typer.Option(
-            "--max-copied",
-            help="Longest passage that may be copied from the training text, in words.",
-        ),
-    ] = None,
-    oov: Annotated[
-        str | None,
-        typer.Option(
-            "--oov", help="What to do with unknown words of the cue: nearest, unk, skip or error."
-        ),
-    ] = None,
-    beams: Annotated[
-        int | None, typer.Option("--beams", help="Beam width (instead of sampling).")
-    ] = None,
-    length_penalty: Annotated[
-        float | None,
-        typer.Option(
-            "--length-penalty", help="Length penalty of the beam search (0: prefers short texts)."
-        ),
-    ] = None,
+    settings: dict[str, Any] = NONE_GIVEN,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -169,16 +83,8 @@ def generate(
 
     Example: lstmgen generate --cue "The old miller" -n 3 --words 60 --max-copied 4
     """
-    given = {
-        "words": words, "min_words": min_words, "stop": stop, "stop_at": stop_at,
-        "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p,
-        "repetition_penalty": repetition_penalty, "repetition_span": repetition_span,
-        "no_repeat_ngram": no_repeat_ngram, "cache_weight": cache_weight,
-        "cache_window": cache_window, "cache_theta": cache_theta, "banned": banned or None,
-        "max_copied": max_copied, "oov": oov, "beams": beams, "length_penalty": length_penalty,
-    }  # fmt: skip
-    given = {key: value for key, value in given.items() if value is not None}
-    _check_bytes([("--cue", cue), ("--stop-at", stop_at), *(("--banned", b) for b in banned or ())])
+    texts = [("--cue", cue), ("--stop-at", settings.get("stop_at"))]
+    _check_bytes([*texts, *(("--banned", word) for word in settings.get("banned", ()))])
     shown = _Shown(no_cue, show_copied, show_probs, color, svg, as_json)
     if shown.as_json and shown.page:
         raise UsageError("--json holds all of it. Leave the other options of what is shown out")
@@ -186,7 +92,7 @@ def generate(
 
     runs = runs_folder(runs_dir)
     if replay is not None:
-        if given or any(v is not None for v in (cue, samples, seed, receipt)):
+        if settings or any(v is not None for v in (cue, samples, seed, receipt)):
             raise UsageError(
                 "--replay takes cue, seed and settings from the receipt. Leave them out"
             )
@@ -201,24 +107,24 @@ def generate(
         check_place(receipt)
     blocks = [cue] if cue is not None else _piped()
     wants = shown.details or receipt is not None
-    generator, found = open_generator(run, runs, copies=wants or max_copied is not None)
-    settings = override_sample(generator.config.sample, given)
+    generator, found = open_generator(run, runs, copies=wants or "max_copied" in settings)
+    sample = override_sample(generator.config.sample, settings)
     chosen = secrets.randbelow(2**31) if seed is None else seed
-    for word in generator.unmatched(settings.banned) if not quiet else ():
+    for word in generator.unmatched(sample.banned) if not quiet else ():
         warn(f"note: --banned {word}: the model has no such word, so that this changes nothing")
     if show_copied:
         generator.require_copies("--show-copied")
     announced = f"{found.path}, --seed {chosen}" if seed is None and not quiet else ""
-    if not wants and (samples or 1) == 1 and settings.beams is None:
+    if not wants and (samples or 1) == 1 and sample.beams is None:
         _stream(
-            generator, blocks, settings, seed=chosen, no_cue=no_cue, quiet=quiet,
+            generator, blocks, sample, seed=chosen, no_cue=no_cue, quiet=quiet,
             announced=announced,
         )  # fmt: skip
         return
     from lstmgen.generation.samples import generate_samples
 
     result = generate_samples(
-        generator, found, "".join(blocks), settings, samples=samples or 1, seed=chosen,
+        generator, found, "".join(blocks), sample, samples=samples or 1, seed=chosen,
         details=wants,
     )  # fmt: skip
     _tell(generator, result.replaced, quiet=quiet, announced=announced)

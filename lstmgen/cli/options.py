@@ -1,10 +1,15 @@
 """Options that several commands share, each described once."""
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
+from lstmgen.config.loader import option_of
+from lstmgen.config.schema import Key, SampleConfig, all_keys
 from lstmgen.errors import UsageError, printable
 
 if TYPE_CHECKING:
@@ -30,11 +35,11 @@ Run = Annotated[
     ),
 ]
 Model = Annotated[
-    str | None,
+    list[str] | None,
     typer.Argument(
-        metavar="[RUN|CONFIG]",
-        help="A run folder, one of its step folders, or a config for a model that is not "
-        "trained (default: the newest run).",
+        metavar="[RUN|CONFIG [KEY=VALUE]...]",
+        help="A run folder, one of its step folders, or a config (with key=value overrides) for a "
+        "model that is not trained (default: the newest run).",
     ),
 ]
 Cue = Annotated[
@@ -53,6 +58,60 @@ LayerNumber = Annotated[
 Units = Annotated[
     str | None, typer.Option("--units", help="Units to show, as in 0,3,8-11.", metavar="LIST")
 ]
+
+
+NONE_GIVEN: dict[str, Any] = {}  # what a command with sample_options declares
+
+
+def sample_options(
+    *names: str, section: type[SampleConfig] = SampleConfig
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each key of the section ``sample``: ``--top-k`` for ``top_k``.
+
+    The command takes those that are given as its keyword ``settings``, in whose place the
+    options are listed.
+
+    Args:
+        names: of the keys; default: all but ``cues``.
+    """
+    keys = all_keys(section)
+    kept = names or tuple(name for name in section.model_fields if name != "cues")
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command)
+        parameters: list[inspect.Parameter] = []
+        for parameter in signature.parameters.values():
+            options = [_sample_option(name, keys[name]) for name in kept]
+            parameters += options if parameter.name == "settings" else [parameter]
+
+        @functools.wraps(command)
+        def wrapped(**given: Any) -> None:
+            values = {name: given.pop(name) for name in kept}
+            settings = {name: value for name, value in values.items() if value not in (None, [])}
+            command(**given, settings=settings)
+
+        wrapped.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return wrapped
+
+    return decorate
+
+
+def _sample_option(name: str, key: Key) -> inspect.Parameter:
+    """The parameter of a command for a key of the section ``sample``; None is: not given."""
+    kind, text = key.field.annotation, key.description.replace("`", "")
+    members = [member for member in get_args(kind) if member is not type(None)]
+    if get_origin(kind) is Literal:
+        kind = str  # checked with the other keys, by the schema
+        text = f"{text.removesuffix('.')}: {', '.join(members[:-1])} or {members[-1]}."
+    elif get_origin(kind) is list:
+        text = f"{text.removesuffix('.')} (may be repeated)."
+    elif members:
+        kind = members[0]
+    optional: Any = kind | None  # type: ignore[operator]
+    option = Annotated[optional, typer.Option(option_of(name), help=text)]
+    return inspect.Parameter(
+        name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=option
+    )
 
 
 def one_config(arguments: list[str], *, command: str) -> tuple[str, list[str]]:
@@ -94,7 +153,7 @@ def read_units(given: str | None, *, most: int = 65536) -> tuple[int, ...]:
 
 
 def request(
-    model: str | None,
+    model: list[str] | None,
     cue: str | None,
     text: str | None,
     start: int | None,
@@ -121,10 +180,14 @@ def request(
 
     if cue is not None and any(given is not None for given in (text, start, window)):
         raise UsageError("--cue is the text itself. Leave --text, --start and --window out")
-    if model == "":
+    named, overrides = split_settings(model or [])
+    if len(named) > 1:
+        raise UsageError(f"{printable(named[1])}: one model at a time. Settings are KEY=VALUE")
+    if "" in named:
         raise UsageError("the model is an empty name. Name a run folder, a config or a preset")
     return Request(
-        model=model,
+        model=named[0] if named else None,
+        overrides=tuple(overrides),
         cue=cue,
         text=text,
         start=start or 0,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lstmgen.cli.options import Run, RunsDir
+from lstmgen.cli.options import NONE_GIVEN, Run, RunsDir, sample_options
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.errors import StorageError, UsageError, printable
 
@@ -23,25 +23,14 @@ HELP = """1 to 9         take a suggestion            anything else  is added as
 /quit          end, and print the text       /help          this"""
 
 
+@sample_options("temperature", "max_copied")
 @reported
 def write(
     run: Run = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Seed of the random choices.")
     ] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            "--temperature", help="Sampling temperature (0: always the most likely word)."
-        ),
-    ] = None,
-    max_copied: Annotated[
-        int | None,
-        typer.Option(
-            "--max-copied",
-            help="Longest passage that may be copied from the training text, in words.",
-        ),
-    ] = None,
+    settings: dict[str, Any] = NONE_GIVEN,
     runs_dir: RunsDir = None,
 ) -> None:
     """Write a text together with a model, word by word.
@@ -56,11 +45,8 @@ def write(
     from lstmgen.runs.folders import runs_folder
 
     generator, found = open_generator(run, runs_folder(runs_dir), copies=True)
-    given = {"temperature": temperature, "max_copied": max_copied}
-    settings = override_sample(
-        generator.config.sample, {k: v for k, v in given.items() if v is not None}
-    )
-    writer = generator.writer(settings, seed=secrets.randbelow(2**31) if seed is None else seed)
+    sample = override_sample(generator.config.sample, settings)
+    writer = generator.writer(sample, seed=secrets.randbelow(2**31) if seed is None else seed)
     session = _Session(writer, digest=found.digest)
     warn(f"{found.path}; /help tells what can be typed")
     try:

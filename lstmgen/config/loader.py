@@ -2,29 +2,28 @@
 
 Precedence: default < file < environment (``LSTMGEN_DEVICE``) < command line.
 Relative paths in a file are relative to the file, those on the command line
-to the current directory. All problems are told at once, each with its line.
+to the current directory. All problems are reported at once, each with its line.
 """
 
 import difflib
 import glob
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from lstmgen.config import schema, yaml_lines
-from lstmgen.config.schema import Config, SampleConfig
+from lstmgen.config.schema import Config, SampleConfig, Section, all_keys
 from lstmgen.config.yaml_lines import Tree
 from lstmgen.errors import ConfigError, Problem
 
 LARGEST = 1_000_000  # bytes of a config file
 COMMAND_LINE = "command line"
-PATH_KEYS = ("data.train", "data.valid", "data.test", "data.vocabulary", "train.init_from")
-NOT_PORTABLE = (*PATH_KEYS, "data.vocabulary_from", "train.device")  # left out of checkpoints
 
 _KINDS = {
     "int_type": "a whole number",
@@ -105,9 +104,10 @@ def dump(config: Config, *, portable: bool = False) -> str:
     """
     values = config.model_dump(mode="json")
     if portable:
-        for key in NOT_PORTABLE:
-            section, _, name = key.partition(".")
-            values[section].pop(name)
+        for key in all_keys().values():
+            section, _, name = key.name.partition(".")
+            if not key.portable:
+                values[section].pop(name)
     return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
@@ -124,26 +124,37 @@ def override_sample(sample: SampleConfig, values: Mapping[str, object]) -> Sampl
         ConfigError: naming the options, ``--top-k`` for ``top_k``.
     """
     try:
-        changed = SampleConfig.model_validate(sample.model_dump() | dict(values))
+        changed = type(sample).model_validate(sample.model_dump() | dict(values))
     except ValidationError as error:
         raise ConfigError(
             [
                 Problem(
                     "",
-                    "--" + str(e["loc"][0]).replace("_", "-"),
+                    option_of(str(e["loc"][0])),
                     _shown(e["input"]),
                     f"must be {_wrong_value(e)}",
                 )
                 for e in error.errors()
             ]
         ) from None
-    if changed.min_words > changed.words:
-        message = f"must be at most --words ({changed.words})"
-        raise ConfigError([Problem("", "--min-words", str(changed.min_words), message)])
-    if changed.cache_weight and changed.beams is not None:
-        message = "a beam search reads no cache. Say --cache-weight 0, or leave --beams out"
-        raise ConfigError([Problem("", "--beams", str(changed.beams), message)])
+    conflicts = schema.sample_conflicts(changed)
+    if conflicts:
+        raise ConfigError(
+            [
+                Problem("", _with_options(c.keys[0]), str(c.value), _with_options(c.message))
+                for c in conflicts
+            ]
+        )
     return changed
+
+
+def option_of(key: str) -> str:
+    """The command line's option for a key of the section ``sample``: ``--top-k`` for ``top_k``."""
+    return "--" + key.replace("_", "-")
+
+
+def _with_options(text: str) -> str:
+    return re.sub(r"sample\.(\w+)", lambda found: option_of(found[1]), text)
 
 
 def _read(path: Path) -> str:
@@ -172,18 +183,17 @@ def _read(path: Path) -> str:
 
 
 def _make_absolute(values: dict[str, Any], *, folder: Path) -> None:
-    for key in PATH_KEYS:
-        name, _, inner = key.partition(".")
+    for key in all_keys().values():
+        name, _, inner = key.name.partition(".")
         section = values.get(name)
         value = section.get(inner) if isinstance(section, dict) else None
-        if value is None or not isinstance(section, dict):
+        if not key.path or value is None or not isinstance(section, dict):
             continue
-        if value == [None]:  # YAML takes a lone - for a list
+        if value == [None]:  # YAML reads a lone - as a list
             value = section[inner] = "-"
         if isinstance(value, str):
-            named = key == "train.init_from" and "/" not in value
-            known = value in schema.BASES or not os.path.exists(folder / value)
-            if not (named and known):  # else the name of a base
+            word = bool(key.names) and "/" not in value
+            if not (word and (value in key.names or not os.path.exists(folder / value))):
                 section[inner] = _absolute(value, folder)
         elif isinstance(value, list):
             section[inner] = [_absolute(v, folder) if isinstance(v, str) else v for v in value]
@@ -210,7 +220,8 @@ def _override(tree: Tree, places: dict[tuple[str, ...], str], override: str) -> 
         value: Any = yaml_lines.parse_value(text, source=COMMAND_LINE)
     except ConfigError:
         value = text  # a shell's *.txt, or a word that the schema will not take
-    if ".".join(keys) in PATH_KEYS:
+    known = all_keys().get(".".join(keys))
+    if known is not None and known.path:
         holder: dict[str, Any] = {keys[0]: {keys[1]: value}}
         _make_absolute(holder, folder=Path.cwd())
         value = holder[keys[0]][keys[1]]
@@ -264,12 +275,12 @@ def _ordered(problems: list[Problem]) -> list[Problem]:
 def _key_path(loc: tuple[int | str, ...]) -> tuple[str, ...]:
     """The dotted key of an error, without list positions and names of types."""
     keys: list[str] = []
-    section: type[BaseModel] | None = Config
+    section: type[Section] | None = Config
     for part in loc:
         if section is None or not isinstance(part, str):
             break
         keys.append(part)
-        field = schema.section_fields(section).get(part)
+        field = section.model_fields.get(part)
         section = schema.subsection(field) if field else None
     return tuple(keys)
 
@@ -345,16 +356,16 @@ def _wrong_value(error: Any) -> str:
 
 def _unknown_key(keys: tuple[str, ...]) -> str:
     """Say what a key that does not exist was probably meant to be."""
-    everything = schema.all_keys()
+    everything = all_keys()
     name = keys[-1]
     homes = [known for known in everything if known.rpartition(".")[2] == name]
     if homes:
         return f"no such key here. It belongs under {homes[0].rpartition('.')[0]}: ({homes[0]})"
-    section: type[BaseModel] = Config
+    section: type[Section] = Config
     for part in keys[:-1]:
-        section = schema.subsection(schema.section_fields(section)[part]) or section
+        section = schema.subsection(section.model_fields[part]) or section
     prefix = "".join(part + "." for part in keys[:-1])
-    here = {known: prefix + known for known in schema.section_fields(section)}
+    here = {known: prefix + known for known in section.model_fields}
     anywhere = {known.rpartition(".")[2]: known for known in everything}
     for known in (here, anywhere):
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)

@@ -1,24 +1,59 @@
-"""Every key of a config: its type, range, unit and default, each stated once.
+"""Every key of a config, declared once.
 
-One frozen model per YAML section. Nothing here builds an object or imports
-torch.
+A declaration holds all that the program knows of a key: its type, range, unit, default and
+description, whether it names a file, whether it belongs to one machine, and what a resumed
+run may do with it. The options of ``lstmgen generate`` are derived from it (``cli.options``),
+docs/config.md and the comments of configs/story.yaml are generated (``config.reference``).
+
+One frozen model per YAML section. Nothing here builds an object or imports torch.
 """
 
 import functools
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
 Sources = str | list[str]
-BASES = ("english-fiction",)  # that come along, for train.init_from; the first one unasked
+BASES = ("english-fiction",)  # bundled, for train.init_from; the first one is the default
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+OnResume = Literal["fixed", "free", "ignored"]
 
 
-def key(default: Any, description: str, *, unit: str = "", **limits: Any) -> Any:
-    """One key of a section: its default, what it does, its unit, its range."""
-    return Field(default, description=description, json_schema_extra={"unit": unit}, **limits)
+def key(
+    default: Any,
+    description: str,
+    *,
+    unit: str = "",
+    path: bool = False,
+    names: tuple[str, ...] = (),
+    portable: bool = True,
+    on_resume: OnResume | None = None,
+    **limits: Any,
+) -> Any:
+    """One key of a section.
+
+    Args:
+        description: a complete phrase; it is the help text of the key's option too.
+        path: the value names a file or folder, relative to the config file.
+        names: values of a path that are no path: a word without a slash is one of these, or
+            is none of them and no file either, and is left as it is.
+        portable: the value holds on any machine; others are left out of checkpoints, as
+            paths are.
+        on_resume: ``fixed``: a resumed run must have the same value. ``free``: it may have
+            another one. ``ignored``: it has no effect on a resumed run. Default: the section's.
+        limits: of the value, as pydantic's ``Field`` takes them.
+    """
+    facts: dict[str, Any] = {
+        "unit": unit,
+        "path": path,
+        "names": list(names),
+        "portable": portable and not path,
+        "on_resume": on_resume,
+    }
+    return Field(default, description=description, json_schema_extra=facts, **limits)
 
 
 class Section(BaseModel):
@@ -27,243 +62,280 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=()
     )
+    on_resume: ClassVar[OnResume] = "fixed"  # of keys that say nothing else
 
 
 class DataConfig(Section):
-    """Which text, and how it becomes words."""
+    """The text, and how it is cut into words."""
 
     train: Sources | None = key(
-        None, "the text to learn: a file, a folder (its *.txt), a glob, a list of these, or -"
+        None,
+        "Text to learn: a file, a folder (its *.txt), a glob, a list of these, or - for standard "
+        "input.",
+        path=True, on_resume="free",
+    )  # fmt: skip
+    valid: Sources | None = key(
+        None, "Text for validation (null: the end of `train` is held out).",
+        path=True, on_resume="free",
+    )  # fmt: skip
+    test: Sources | None = key(
+        None, "Text that only `lstmgen evaluate --split test` reads.", path=True, on_resume="free"
     )
-    valid: Sources | None = key(None, "a text for validation; none: the end of `train` is held out")
-    test: Sources | None = key(None, "a text that only `lstmgen evaluate --split test` reads")
     valid_fraction: float = key(
-        0.1, "share of the tokens held out at the end, moved back to a line end", ge=0, le=0.5
+        0.1, "Fraction of the tokens held out at the end, rounded to a line end.", ge=0, le=0.5
     )
     tokenizer: Literal["word", "word_v1", "whitespace", "character"] = key(
         "word",
-        "word: lossless words and punctuation (word_v1: as lstmgen 0.1 cut them); "
-        "whitespace: a text tokenised before",
+        "How text is cut into tokens. word: words and punctuation, lossless; word_v1: the same as "
+        "in lstmgen 0.1; whitespace: for text that is tokenized already.",
     )
-    lowercase: bool = key(False, "read the text in lower case")
+    lowercase: bool = key(False, "Convert the text to lower case.")
     vocabulary_size: int | None = key(
-        None, "at most so many entries, special ones included; none: all", ge=3, unit="entries"
-    )
-    min_count: int = key(1, "words seen less often become `<unk>`", ge=1, unit="times")
-    vocabulary: str | None = key(None, "a file with one entry a line, instead of the text's words")
+        None, "Maximum number of vocabulary entries, special ones included (null: no limit).",
+        ge=3, unit="entries",
+    )  # fmt: skip
+    min_count: int = key(1, "Words seen less often than this become `<unk>`.", ge=1)
+    vocabulary: str | None = key(
+        None, "File with one vocabulary entry a line, used instead of the text's words.",
+        path=True, on_resume="free",
+    )  # fmt: skip
     vocabulary_from: Literal["text", "base", "both"] = key(
-        "text", "with `train.init_from`: whose words the model has, the text's, the base's or both"
-    )
+        "text", "With `train.init_from`: whether the vocabulary has the text's words, the base's "
+        "words, or both.", portable=False, on_resume="ignored",
+    )  # fmt: skip
     copy_index: bool = key(
-        True, "keep the training words in checkpoints, to tell copies (up to 5 million tokens)"
-    )
+        True, "Keep an index of the training text in checkpoints, to detect copied passages (up to "
+        "5 million tokens).", on_resume="ignored",
+    )  # fmt: skip
 
 
 class DropoutConfig(Section):
-    """Shares that training does without: one mask per sequence and window, of weights per step."""
+    """Dropout rates: one mask per sequence and window; for weights, one per step."""
 
-    input: Fraction = key(0.2, "dropout on the word vectors", unit="share")
-    hidden: Fraction = key(0.2, "dropout between two layers", unit="share")
-    output: Fraction = key(0.3, "dropout before the output layer", unit="share")
-    words: Fraction = key(0.0, "whole words that a sequence is read without", unit="share")
-    recurrent: Fraction = key(
-        0.0, "recurrent weights that a step does without (DropConnect)", unit="share"
-    )
+    input: Fraction = key(0.2, "Dropout rate of the word vectors.")
+    hidden: Fraction = key(0.2, "Dropout rate between two layers.")
+    output: Fraction = key(0.3, "Dropout rate before the output layer.")
+    words: Fraction = key(0.0, "Word dropout: rate of whole words hidden from a sequence.")
+    recurrent: Fraction = key(0.0, "DropConnect: dropout rate of the recurrent weights, per step.")
 
 
 class ModelConfig(Section):
     """The network."""
 
-    cell: Literal["elman", "gru", "lstm", "lstm_peephole"] = key(
-        "lstm", "the cell of all layers: elman, gru, lstm or lstm_peephole"
-    )
+    cell: Literal["elman", "gru", "lstm", "lstm_peephole"] = key("lstm", "Cell of all layers.")
     peephole: Literal["diagonal", "full"] | None = key(
-        None, "of lstm_peephole: each unit sees its own cell, or all; none: diagonal"
+        None, "For lstm_peephole: whether a gate sees its own cell or all cells (null: diagonal)."
     )
     hidden_sizes: list[Annotated[int, Field(ge=1, le=65536)]] = key(
-        [256],
-        "one layer for each number, from the input up",
-        min_length=1,
-        max_length=30,
-        unit="units",
-    )
-    input: Literal["embedding", "one_hot"] = key("embedding", "how a word enters the first layer")
+        [256], "Hidden size of each layer, from the input up.",
+        min_length=1, max_length=30, unit="units",
+    )  # fmt: skip
+    input: Literal["embedding", "one_hot"] = key("embedding", "How a word enters the first layer.")
     embedding_dim: int = key(
-        128, "length of a word vector; not used by one_hot", ge=1, le=65536, unit="units"
+        128, "Length of a word vector (unused with one_hot).", ge=1, le=65536, unit="units"
     )
-    tie_weights: bool = key(True, "use the word vectors as the output matrix too; not with one_hot")
+    tie_weights: bool = key(
+        True, "Use the word vectors as the output matrix too (not with one_hot or adaptive)."
+    )
     output: Literal["softmax", "adaptive"] = key(
-        "softmax", "softmax: exact; adaptive: rare words by narrower vectors, fast, not tied"
+        "softmax",
+        "Output layer. softmax: exact; adaptive: shorter vectors for rare words, faster for large "
+        "vocabularies.",
     )
     backend: Literal["auto", "fused", "loop"] = key(
-        "auto", "fused: torch's kernel; loop: written out; auto: fused where there is one"
+        "auto",
+        "fused: PyTorch's kernel; loop: a written-out loop; auto: fused where the cell has one.",
     )
-    dropout: DropoutConfig = key(DropoutConfig(), "see below")
+    dropout: DropoutConfig = key(DropoutConfig(), "Dropout rates.")
 
 
 class TrainConfig(Section):
-    """How the network learns."""
+    """How the network is trained."""
 
     init_from: str | None = key(
         None,
-        "start from another model's weights: a run, a step folder, or the name of a base that "
-        "comes along; none: from scratch",
-    )
+        "Start from the weights of another model: a run, a step folder, or a bundled base "
+        "(english-fiction). null or none: from scratch.",
+        path=True, names=BASES, on_resume="ignored",
+    )  # fmt: skip
     move_biases: float = key(
-        0.0, "with `init_from`: how far output biases start at the text's own word rates", ge=0,
-        le=1, unit="share",
+        0.0, "With `init_from`: how far output biases are moved to the text's own word "
+        "frequencies before training (0: not at all, 1: fully).", ge=0, le=1,
     )  # fmt: skip
     order: Literal["streams", "random"] = key(
-        "streams", "streams: read on, the state carried; random: each window from a zero state"
+        "streams",
+        "streams: windows in the order of the text, with the state carried; random: each window "
+        "from a random place and a zero state.",
     )
     window: int = key(
-        32, "read in one go, so how far the gradient flows back", ge=1, le=100_000, unit="words"
-    )
+        32, "Words read per window: how far back gradients flow (truncated BPTT).",
+        ge=1, le=100_000, unit="words",
+    )  # fmt: skip
     stride: int | None = key(
-        None, "moved on and scored per window; 1: many-to-one; none: the window", ge=1, unit="words"
-    )
-    batch_size: int = key(32, "sequences in one micro-batch", ge=1, le=1_000_000, unit="sequences")
-    accumulate: int = key(1, "micro-batches in one step", ge=1, le=1_000_000, unit="micro-batches")
+        None, "Words scored per window (1: many-to-one; null: the whole window).",
+        ge=1, unit="words",
+    )  # fmt: skip
+    batch_size: int = key(32, "Sequences per micro-batch.", ge=1, le=1_000_000, unit="sequences")
+    accumulate: int = key(
+        1, "Micro-batches per step (gradient accumulation).", ge=1, le=1_000_000,
+        unit="micro-batches",
+    )  # fmt: skip
     epochs: int | None = key(
         None,
-        "passes over the text; none: as many as make some 1,000 steps, 5 to 200",
-        ge=1,
-        le=100_000,
+        "Passes over the text (null: chosen by its size; 5 to 200 for about 1,000 steps).",
+        ge=1, le=100_000, on_resume="free",
+    )  # fmt: skip
+    max_steps: int | None = key(
+        None, "Maximum number of steps.", ge=1, unit="steps", on_resume="free"
     )
-    max_steps: int | None = key(None, "stop after so many steps", ge=1, unit="steps")
     max_minutes: float | None = key(
-        None, "stop after so long, evaluations included", gt=0, unit="minutes"
-    )
-    optimizer: Literal["adamw", "sgd"] = key("adamw", "how gradients become steps")
-    learning_rate: float = key(0.006, "the highest rate, after the warm-up", ge=0, le=1000)
+        None, "Maximum training time, evaluations included.", gt=0, unit="minutes",
+        on_resume="free",
+    )  # fmt: skip
+    optimizer: Literal["adamw", "sgd"] = key("adamw", "Optimizer.")
+    learning_rate: float = key(0.006, "Peak learning rate, after the warm-up.", ge=0, le=1000)
     schedule: Literal["constant", "cosine", "one_cycle", "plateau"] = key(
         "cosine",
-        "cosine: down to 0 at the last step; one_cycle: up first; plateau: halved when stuck",
+        "Learning-rate schedule. cosine: decays to 0 at the last step; one_cycle: rises first; "
+        "plateau: halves when validation stalls.",
     )
-    warmup_steps: int = key(50, "the rate grows from 0 over so many steps", ge=0, unit="steps")
-    weight_decay: float = key(0.01, "pulls matrices, not biases, to zero", ge=0, le=100)
+    warmup_steps: int = key(
+        50, "Steps over which the learning rate rises from 0.", ge=0, unit="steps"
+    )
+    weight_decay: float = key(0.01, "Weight decay of matrices (never of biases).", ge=0, le=100)
     epsilon: float = key(
-        3e-5, "of adamw: added to a gradient's size before it divides by it", gt=0, le=1
+        3e-5, "Epsilon of AdamW, added to the denominator of each update.", gt=0, le=1
     )
-    clip_norm: float | None = key(1.0, "longest gradient of a step; none: not clipped", gt=0)
-    ar: float = key(0.0, "activation regularisation: weight of the outputs' squares", ge=0, le=1e3)
+    clip_norm: float | None = key(1.0, "Maximum gradient norm (null: no clipping).", gt=0)
+    ar: float = key(0.0, "Activation regularization: weight of the squared outputs.", ge=0, le=1e3)
     tar: float = key(
-        0.0, "temporal activation regularisation: weight of their changes' squares", ge=0, le=1e3
-    )
+        0.0, "Temporal activation regularization: weight of the squared changes of the outputs.",
+        ge=0, le=1e3,
+    )  # fmt: skip
     noise: Fraction = key(
-        0.0, "Kneser-Ney noising: words read as another one, most where many words may follow",
-        unit="share",
+        0.0, "Kneser-Ney noising: rate of words read as another word, higher where many words "
+        "can follow.",
     )  # fmt: skip
     average: Literal["ema", "swa", "nt"] | None = key(
-        None, "of the weights: ema: moving; swa: of the last steps; nt: once validation stalls"
+        None,
+        "Weight averaging. ema: exponential moving average; swa: mean of the last steps; nt: "
+        "mean since validation stalled.",
     )
-    average_decay: float = key(
-        0.999, "of ema: what the average keeps of itself at each step", ge=0, lt=1
-    )
+    average_decay: float = key(0.999, "Decay of the moving average (ema), per step.", ge=0, lt=1)
     average_start: float = key(
-        0.75, "of swa: the share of all steps after which it begins", ge=0, lt=1, unit="share"
-    )
+        0.75, "Fraction of all steps after which averaging (swa) begins.", ge=0, lt=1,
+    )  # fmt: skip
     patience: int | None = key(
-        None, "stop after so many evaluations without a new best", ge=1, unit="evaluations"
-    )
+        None, "Stop after this many evaluations without a new best.", ge=1, unit="evaluations",
+        on_resume="free",
+    )  # fmt: skip
     precision: Literal["auto", "fp32", "bf16"] = key(
-        "auto", "of matrix products in training; auto: bf16 where the device has units for it"
-    )
+        "auto", "Precision of matmuls in training. auto: bf16 where the hardware supports it.",
+        on_resume="free",
+    )  # fmt: skip
     compression: Literal["bf16", "powersgd"] | None = key(
-        None, "of gradients between ranks: bf16: half the bytes; powersgd: far fewer, approximate"
-    )
+        None,
+        "Compression of gradients sent between ranks. bf16: half the bytes; powersgd: far fewer, "
+        "approximate.",
+        on_resume="free",
+    )  # fmt: skip
     threads: int | None = key(
-        None, "of the CPU; none: one a core. Fewer where other work shares the cores", ge=1, le=1024
+        None, "CPU threads (null: one per core).", ge=1, le=1024, on_resume="free"
     )
-    device: Literal["auto", "cpu", "cuda"] = key("auto", "auto: CUDA where there is a GPU")
-    seed: int = key(0, "of the initial weights, the dropout and the order", ge=0, lt=2**63)
+    device: Literal["auto", "cpu", "cuda"] = key(
+        "auto", "Device to train on. auto: CUDA where there is a GPU.",
+        portable=False, on_resume="free",
+    )  # fmt: skip
+    seed: int = key(
+        0, "Seed of the initial weights, dropout and the order of windows.", ge=0, lt=2**63
+    )
     eval_every: int | None = key(
         None,
-        "evaluate so often; none: at most some 20 times, at ends of epochs",
-        ge=1,
-        unit="steps",
-    )
+        "Steps between evaluations (null: at ends of epochs, at most about 20 times).",
+        ge=1, unit="steps", on_resume="free",
+    )  # fmt: skip
     save_every: int | None = key(
         None,
-        "save so often (in any case every 10 minutes); none: at each evaluation",
-        ge=1,
-        unit="steps",
-    )
+        "Steps between checkpoints (null: at each evaluation; in any case every 10 minutes).",
+        ge=1, unit="steps", on_resume="free",
+    )  # fmt: skip
     sample_every: int | None = key(
-        None, "continue the cues so often; none: five times a run", ge=1, unit="steps"
-    )
-    keep: int = key(2, "newest checkpoints kept, beside the best", ge=1, unit="checkpoints")
+        None, "Steps between samples of the cues (null: five times a run).", ge=1, unit="steps",
+        on_resume="free",
+    )  # fmt: skip
+    keep: int = key(
+        2, "Newest checkpoints to keep, besides the best.", ge=1, unit="checkpoints",
+        on_resume="free",
+    )  # fmt: skip
 
     @property
     def base(self) -> str | None:
-        """Whose weights are the first ones; None from scratch."""
+        """The model that training starts from; None from scratch."""
         return None if self.init_from in (None, "", "none") else self.init_from
 
     @property
     def scored(self) -> int:
-        """Words that one window scores and moves on by: the stride, in full."""
+        """Words that one window scores and moves on by: the stride, or the window."""
         return self.window if self.stride is None else self.stride
 
 
 class SampleConfig(Section):
     """How `generate`, and the samples during training, choose words."""
 
-    cues: list[str] = key([], "continued now and then while training", unit="")
-    words: int = key(100, "at most so many new words", ge=0, le=10_000_000, unit="words")
-    min_words: int = key(0, "no end before so many", ge=0, le=10_000_000, unit="words")
+    on_resume: ClassVar[OnResume] = "ignored"
+
+    cues: list[str] = key([], "Cues to continue now and then during training.")
+    words: int = key(100, "Maximum number of new words.", ge=0, le=10_000_000, unit="words")
+    min_words: int = key(0, "Minimum number of new words.", ge=0, le=10_000_000, unit="words")
     stop: Literal["story", "paragraph", "sentence", "words"] = key(
-        "story", "ends with the story, the paragraph, the sentence, or after `words` only"
+        "story", "Where a continuation ends (words: at the maximum number only)."
     )
-    stop_at: str = key("", "a text that ends a continuation, itself included; empty: none")
+    stop_at: str = key("", "Stop after this text has been generated.")
     temperature: float = key(
-        0.8, "below 1: safer words; above 1: bolder; 0: the likeliest one", ge=0, le=1e9
+        0.8, "Sampling temperature (0: always the most likely word).", ge=0, le=1e9
     )
-    top_k: int | None = key(None, "choose among the k likeliest; none: all", ge=1, unit="words")
+    top_k: int | None = key(None, "Keep only the k most likely words.", ge=1, unit="words")
     top_p: float = key(
-        0.95, "choose among the likeliest that have this probability together", gt=0, le=1
-    )
+        0.95, "Nucleus sampling: keep the most likely words whose probabilities add up to this.",
+        gt=0, le=1,
+    )  # fmt: skip
     min_p: float = key(
-        0.0, "choose among words at least so likely, as a share of the likeliest's", ge=0, le=1
+        0.0, "Keep words at least this likely, relative to the most likely one.", ge=0, le=1
     )
-    repetition_penalty: float = key(
-        1.0, "above 1: recent words become less likely", ge=0.01, le=100
-    )
+    repetition_penalty: float = key(1.0, "Penalty on recent words (1: none).", ge=0.01, le=100)
     repetition_span: int = key(
-        64, "recent words that the penalty is for", ge=1, le=1_000_000, unit="words"
+        64, "Number of recent words that the penalty covers.", ge=1, le=1_000_000, unit="words"
     )
     no_repeat_ngram: int | None = key(
-        None, "no so many tokens in a row twice; none: they may", ge=1, le=100, unit="tokens"
+        None, "Never repeat an n-gram of this length.", ge=1, le=100, unit="tokens"
     )
-    cache_weight: float = key(
-        0.0, "of the last words in a mixture with the model, so that they come again", ge=0, lt=1,
-        unit="share",
-    )  # fmt: skip
-    cache_window: int = key(500, "words that this cache holds", ge=1, le=1_000_000, unit="words")
+    cache_weight: float = key(0.0, "Weight of a cache of recent words (0: off).", ge=0, lt=1)
+    cache_window: int = key(500, "Number of words in the cache.", ge=1, le=1_000_000, unit="words")
     cache_theta: float = key(
-        10.0, "of the cache: above 0, words in a context like this one count more", ge=0, le=1000
-    )
-    banned: list[str] = key([], "words that are never drawn, in whatever case")
+        10.0, "Sharpness of the cache: above 0, words from similar contexts count more.",
+        ge=0, le=1000,
+    )  # fmt: skip
+    banned: list[str] = key([], "Words never to generate, in any letter case.")
     max_copied: int | None = key(
-        None, "longest run of words copied from the training text; none: any", ge=0, unit="words"
-    )
+        None, "Longest passage that may be copied from the training text, in words.", ge=0,
+        unit="words",
+    )  # fmt: skip
     oov: Literal["nearest", "unk", "skip", "error"] = key(
-        "nearest", "an unknown word of a cue: the nearest one, unknown, left out, or an error"
+        "nearest", "What to do with unknown words of a cue."
     )
-    beams: int | None = key(
-        None, "search for the likeliest text with so many beams; none: draw", ge=1, le=1000
-    )
+    beams: int | None = key(None, "Beam width (instead of sampling).", ge=1, le=1000)
     length_penalty: float = key(
-        1.0, "beams: log-probability is divided by length to this power", ge=0, le=10
+        1.0, "Length penalty of the beam search (0: prefers short texts).", ge=0, le=10
     )
 
 
 class Config(Section):
     """A whole config file."""
 
-    data: DataConfig = key(DataConfig(), "which text, and how it becomes words")
-    model: ModelConfig = key(ModelConfig(), "the network")
-    train: TrainConfig = key(TrainConfig(), "how the network learns")
-    sample: SampleConfig = key(SampleConfig(), "how words are chosen")
+    data: DataConfig = key(DataConfig(), "The text.")
+    model: ModelConfig = key(ModelConfig(), "The network.")
+    train: TrainConfig = key(TrainConfig(), "How the network is trained.")
+    sample: SampleConfig = key(SampleConfig(), "How words are chosen.")
 
     @model_validator(mode="after")
     def _check_conflicts(self) -> "Config":
@@ -274,7 +346,7 @@ class Config(Section):
 
 
 class Conflict(NamedTuple):
-    """Keys that are fine alone and cannot stand together."""
+    """Settings that are valid alone but contradict each other."""
 
     keys: tuple[str, ...]  # the one to blame first
     value: object
@@ -290,9 +362,9 @@ class ConflictError(ValueError):
 
 
 def find_conflicts(config: "Config") -> list[Conflict]:
-    """Every pair of settings that cannot stand together."""
+    """Every pair of settings that contradict each other."""
     conflicts = []
-    train, model = config.train, config.model
+    train, data = config.train, config.data
     if train.stride is not None and train.stride > train.window:
         conflicts.append(
             Conflict(
@@ -302,8 +374,19 @@ def find_conflicts(config: "Config") -> list[Conflict]:
                 "Lower train.stride or raise train.window",
             )
         )
-    conflicts += _model_conflicts(model)
-    sample = config.sample
+    for key, value, free in (
+        ("data.vocabulary_size", data.vocabulary_size, None),
+        ("data.min_count", data.min_count, 1),
+    ):
+        if data.vocabulary is not None and value != free:
+            message = "data.vocabulary lists the entries already. Remove one of the two"
+            conflicts.append(Conflict((key, "data.vocabulary"), value, message))
+    return [*conflicts, *_model_conflicts(config.model), *sample_conflicts(config.sample)]
+
+
+def sample_conflicts(sample: SampleConfig) -> list[Conflict]:
+    """Those of the section ``sample``, which options of a command can change alone."""
+    conflicts = []
     if sample.min_words > sample.words:
         conflicts.append(
             Conflict(
@@ -313,17 +396,11 @@ def find_conflicts(config: "Config") -> list[Conflict]:
             )
         )
     if sample.cache_weight and sample.beams is not None:
-        message = "a beam search reads no cache. Set sample.cache_weight: 0, or leave beams out"
+        message = (
+            "a beam search reads no cache. Set sample.cache_weight to 0, or leave sample.beams out"
+        )
         keys = ("sample.cache_weight", "sample.beams")
         conflicts.append(Conflict(keys, sample.cache_weight, message))
-    if config.data.vocabulary is not None:
-        for key, value, free in (
-            ("data.vocabulary_size", config.data.vocabulary_size, None),
-            ("data.min_count", config.data.min_count, 1),
-        ):
-            if value != free:
-                message = "data.vocabulary lists the entries already. Remove one of the two"
-                conflicts.append(Conflict((key, "data.vocabulary"), value, message))
     return conflicts
 
 
@@ -368,7 +445,7 @@ def _model_conflicts(model: ModelConfig) -> list[Conflict]:
 
 
 def is_set(config: "Config", key: str) -> bool:
-    """Whether somebody gave a value to a dotted key: it is not the schema's default."""
+    """Whether a dotted key was given a value, rather than its default."""
     *sections, name = key.split(".")
     section = functools.reduce(getattr, sections, config)
     held = all(
@@ -379,7 +456,7 @@ def is_set(config: "Config", key: str) -> bool:
 
 
 def fill_in(config: "Config", values: Mapping[str, Any]) -> "Config":
-    """A config with values for those of some dotted keys to which nobody gave one."""
+    """A config with values for those dotted keys that were not given one."""
     for key, value in values.items():
         if not is_set(config, key):
             config = _with_value(config, key.split("."), value)
@@ -391,29 +468,55 @@ def _with_value(section: Any, path: list[str], value: Any) -> Any:
     return section.model_copy(update={path[0]: inner})
 
 
-def section_fields(section: type[BaseModel]) -> dict[str, FieldInfo]:
-    """The keys of a section with their default, description and unit."""
-    return section.model_fields
+@dataclass(frozen=True)
+class Key:
+    """A key that holds a value, with everything that its declaration says.
+
+    Attributes:
+        name: dotted, as in ``train.window``.
+    """
+
+    name: str
+    field: FieldInfo
+    default: Any
+    description: str
+    unit: str
+    path: bool
+    names: tuple[str, ...]
+    portable: bool
+    on_resume: OnResume
 
 
-def subsection(field: FieldInfo) -> type[BaseModel] | None:
+def subsection(field: FieldInfo) -> type[Section] | None:
     """The model of a key that is itself a section, else None."""
     kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
-def all_keys(section: type[BaseModel] = Config, prefix: str = "") -> dict[str, FieldInfo]:
-    """Every dotted key that holds a value, in the order of the schema."""
-    keys: dict[str, FieldInfo] = {}
-    for name, field in section_fields(section).items():
+@functools.cache
+def all_keys(section: type[Section] = Config, prefix: str = "") -> dict[str, Key]:
+    """Every key that holds a value, by its dotted name, in the order of the schema."""
+    keys: dict[str, Key] = {}
+    for name, field in section.model_fields.items():
         inner = subsection(field)
-        if inner is None:
-            keys[prefix + name] = field
-        else:
+        if inner is not None:
             keys |= all_keys(inner, f"{prefix}{name}.")
+            continue
+        facts: Any = field.json_schema_extra
+        keys[prefix + name] = Key(
+            prefix + name,
+            field,
+            field.default,
+            field.description or "",
+            **facts
+            | {
+                "names": tuple(facts["names"]),
+                "on_resume": facts["on_resume"] or section.on_resume,
+            },
+        )
     return keys
 
 
 def value_of(config: Config, key: str) -> Any:
-    """What a config holds at a dotted key."""
+    """The value of a dotted key."""
     return functools.reduce(getattr, key.split("."), config)

@@ -43,6 +43,7 @@ class Request:
     Attributes:
         model: a run or step folder, or a config or preset for a model that is not
             trained; None is the newest run.
+        overrides: of the config, as in ``train.window=5``.
         cue: the words themselves; None takes them from a text.
         text: a file, - for standard input; None is the model's training text.
         start: the first word of the text that is read, counted from 0.
@@ -53,6 +54,7 @@ class Request:
     """
 
     model: str | None
+    overrides: tuple[str, ...]
     cue: str | None
     text: str | None
     start: int
@@ -210,6 +212,11 @@ def _is_run(path: Path) -> bool:
 
 
 def _open_trained(request: Request) -> tuple[str, Config, Vocabulary, Engine, Any]:
+    if request.overrides:
+        raise UsageError(
+            f"{printable(request.overrides[0])}: a trained model keeps its settings. Overrides go "
+            "with a config or a preset"
+        )
     given = None if request.model is None else Path(request.model)
     opened, weights = open_found(given, request.runs)
     part = None
@@ -230,7 +237,7 @@ def _open_fresh(request: Request, given: str) -> tuple[str, Config, Vocabulary, 
             raise UsageError(
                 f"{printable(given)}: neither a run folder nor a config or preset"
             ) from None
-    loaded, corpus = prepare_training(load(find_config(given)), request.runs)
+    loaded, corpus = prepare_training(load(find_config(given), request.overrides), request.runs)
     config = loaded.config
     from lstmgen.model.factory import build_model, to_arrays  # torch, for fresh models only
 

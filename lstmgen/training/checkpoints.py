@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmgen import __version__
-from lstmgen.config.loader import PATH_KEYS, dump, from_portable
+from lstmgen.config.loader import dump, from_portable
 from lstmgen.config.schema import Config, all_keys, value_of
 from lstmgen.errors import CheckpointError, ConfigError, DamagedError, StorageError, printable
 from lstmgen.generation.load import describe_tokenizer
@@ -22,19 +22,6 @@ from lstmgen.training.loop import Trainee, check_finite
 from lstmgen.training.progress import Progress
 from lstmgen.training.state import checkpoint_bytes, gather_state, restore_state
 from lstmgen.windows.plans import Fit
-
-RESUMABLE = frozenset(  # what a resumption may change
-    f"train.{key}"
-    for key in ("epochs", "max_steps", "max_minutes", "patience", "keep", "eval_every",
-                "save_every", "sample_every")
-)  # fmt: skip
-OF_THE_MACHINE = frozenset(
-    {"train.device", "train.threads", "train.precision", "train.compression"}
-)
-STARTED_FROM = frozenset({"train.init_from", "data.vocabulary_from"})
-PLACES = frozenset(PATH_KEYS) - STARTED_FROM  # the text itself must be the same
-CHANGEABLE = RESUMABLE | OF_THE_MACHINE | PLACES
-BESIDE = STARTED_FROM | {"data.copy_index"}  # of no account for what follows
 
 
 @dataclass
@@ -205,12 +192,11 @@ class Keeper:
         except (UnicodeDecodeError, ConfigError) as error:
             raise checkpoint.damaged(source, f"{checkpoint.CONFIG}: {error}") from None
         refused = f"{printable(self.run)} cannot be resumed"
-        for key in all_keys():
-            was, now = value_of(before, key), value_of(self.config, key)
-            section = key.partition(".")[0]
-            if section != "sample" and key not in CHANGEABLE | BESIDE and was != now:
+        for key in all_keys().values():
+            was, now = value_of(before, key.name), value_of(self.config, key.name)
+            if key.on_resume == "fixed" and was != now:
                 raise CheckpointError(
-                    f"{refused}: {key} was {printable(was)} and is now {printable(now)}. "
+                    f"{refused}: {key.name} was {printable(was)} and is now {printable(now)}. "
                     "Put it back, or start a new run"
                 )
         if tokenizer != describe_tokenizer(self.config.data):

@@ -13,7 +13,7 @@ import torch
 
 from lstmgen import __version__
 from lstmgen.config.loader import Loaded, dump, load
-from lstmgen.config.schema import Config
+from lstmgen.config.schema import Config, all_keys
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
 from lstmgen.generation.load import open_step
 from lstmgen.runs import checkpoint, folders
@@ -21,7 +21,7 @@ from lstmgen.text.prepare import prepare_text
 from lstmgen.text.prepared import Corpus
 from lstmgen.text.vocabulary import Vocabulary
 from lstmgen.training.build import Ready, make_ready
-from lstmgen.training.checkpoints import CHANGEABLE, check_disk_space
+from lstmgen.training.checkpoints import check_disk_space
 from lstmgen.training.collective import check_ranks_agree, in_turn, job_name, together
 from lstmgen.training.distributed import ALONE, World
 from lstmgen.training.events import Created, Event
@@ -139,9 +139,10 @@ def _stored_vocabulary(run: Path) -> Vocabulary | None:
 
 def _check_overrides(overrides: list[str]) -> None:
     keys = [override.partition("=")[0].strip() for override in overrides]
-    wrong = [key for key in keys if key not in CHANGEABLE]
+    free = sorted(key.name for key in all_keys().values() if key.on_resume == "free")
+    wrong = [key for key in keys if key not in free]
     if wrong:
-        allowed = ", ".join(sorted(CHANGEABLE))
+        allowed = ", ".join(free)
         problem = f"cannot change when a run is resumed; these can: {allowed}"
         raise ConfigError([Problem("command line", key, "", problem) for key in wrong])
 

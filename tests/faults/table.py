@@ -421,8 +421,9 @@ SAMPLES = (
     _sample("beams_0", "--beams", "0", words="error: --beams = 0: must be at least 1"),
     _sample("beams_0_with_banned_words", "--banned", "The", "--beams", "0",
             words="error: --beams = 0: must be at least 1"),
-    _sample("beams_and_cache", "--beams", "4", "--cache-weight", "0.2", words="error: --beams = "
-            "4: a beam search reads no cache. Say --cache-weight 0, or leave --beams out"),
+    _sample("beams_and_cache", "--beams", "4", "--cache-weight", "0.2", words="error: "
+            "--cache-weight = 0.2: a beam search reads no cache. Set --cache-weight to 0, or leave "
+            "--beams out"),
     _sample("unknown_words", "--cue", "zebra gnu", "--oov", "error", words="error: --oov error: "
             "the cue has words that the model does not know: zebra, gnu. Use"),
     _sample("unknown_oov", "--oov", "maybe", words="--oov = 'maybe': must be nearest, unk, skip"),

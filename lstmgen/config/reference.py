@@ -1,0 +1,109 @@
+"""The schema as documentation: the table of docs/config.md, and a config with a comment a key."""
+
+import textwrap
+from typing import Any, Literal, Union, get_args, get_origin
+
+import yaml
+
+from lstmgen.config.schema import Config, Key, all_keys, value_of
+
+WIDTH = 100  # columns of a commented config
+
+
+def key_table(schema: type[Config] = Config) -> str:
+    """Every key with its default, allowed values and description, as Markdown."""
+    lines = ["| key | default | allowed | description |", "|---|---|---|---|"]
+    for key in all_keys(schema).values():
+        cells = (f"`{key.name}`", f"`{_inline(key.default)}`", allowed_values(key), key.description)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def free_on_resume() -> str:
+    """The keys that a resumed run may change, as a list in Markdown."""
+    names = [f"`{key.name}`" for key in all_keys().values() if key.on_resume == "free"]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def allowed_values(key: Key) -> str:
+    """What a key can be set to, in words: ``1 to 100 words or null``."""
+    kind, optional, limits = key.field.annotation, False, list(key.field.metadata)
+    members: list[Any] = list(get_args(kind)) if _is_union(kind) else [kind]
+    if type(None) in members:
+        members.remove(type(None))
+        optional = True
+    texts = [_values(member, key, limits) for member in members]
+    return " or ".join([*texts, "null"] if optional else texts)
+
+
+def commented_yaml(config: Config, *, head: str) -> str:
+    """A config as YAML, every key with its description and choices as a comment.
+
+    Args:
+        head: the comment at the top.
+    """
+    lines = [f"# {line}" for line in head.splitlines()]
+    opened: tuple[str, ...] = ()
+    for key in all_keys(type(config)).values():
+        *sections, name = key.name.split(".")
+        for depth, section in enumerate(sections):
+            if opened[: depth + 1] != tuple(sections[: depth + 1]):
+                lines += [""] * (depth == 0) + [f"{'  ' * depth}{section}:"]
+        opened = tuple(sections)
+        indent = "  " * len(sections)
+        choices = allowed_values(key) if "`" in allowed_values(key) else ""
+        comment = f"{key.description} {choices and f'Allowed: {choices}.'}".replace("`", "")
+        lines += textwrap.wrap(
+            comment,
+            WIDTH,
+            break_on_hyphens=False,
+            initial_indent=f"{indent}# ",
+            subsequent_indent=f"{indent}# ",
+        )
+        lines.append(f"{indent}{name}: {_inline(value_of(config, key.name))}")
+    return "\n".join(lines) + "\n"
+
+
+def _is_union(kind: Any) -> bool:
+    return get_origin(kind) is Union or type(kind).__name__ == "UnionType"
+
+
+def _values(kind: Any, key: Key, limits: list[Any]) -> str:
+    """One member of a key's type, in words."""
+    if get_origin(kind) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(kind))
+    if get_origin(kind) is list:
+        inner = get_args(kind)[0]
+        of = _values(
+            getattr(inner, "__origin__", inner), key, list(getattr(inner, "__metadata__", ()))
+        )
+        return f"list of {of}"
+    if kind is bool:
+        return "`true`, `false`"
+    if kind is str:
+        return "path" if key.path else "text"
+    bounds = [bound for limit in limits for bound in getattr(limit, "metadata", [limit])]
+    return f"{_range(bounds)} {key.unit}".strip()
+
+
+def _range(bounds: list[Any]) -> str:
+    found = {name: value for bound in bounds for name in ("ge", "gt", "le", "lt")
+             if (value := getattr(bound, name, None)) is not None}  # fmt: skip
+    low = f"above {_number(found['gt'])}" if "gt" in found else _number(found["ge"])
+    if "le" in found:
+        return f"{low} to {_number(found['le'])}"
+    if "lt" in found:
+        return f"{low} to below {_number(found['lt'])}"
+    return low if "gt" in found else f"at least {low}"
+
+
+def _number(value: Any) -> str:
+    if type(value) is int and value & (value - 1) == 0 and value > 10**9:
+        return f"2^{value.bit_length() - 1}"
+    return f"{int(value):,}" if value == int(value) else f"{value:g}"
+
+
+def _inline(value: Any) -> str:
+    """A value as YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
+    return text.removesuffix("...\n").strip()
