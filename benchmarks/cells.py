@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from report import report
-from steps import endless_steps
 
+from benchmarks.report import report
+from benchmarks.steps import endless_steps
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.text.prepared import Corpus, TextSettings, prepare
 from lstmgen.training.devices import set_up

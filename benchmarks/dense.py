@@ -25,9 +25,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import by_turns, compared
-from report import report
-from texts import lay_out
+from benchmarks.measure import by_turns, compared
+from benchmarks.report import report
+from benchmarks.texts import lay_out
 
 TURNS, WARM_STEPS, STEPS, INTERVALS, INTERVAL = 2, 20, 120, 4, 25
 WORDS = 20 * 35  # of one step

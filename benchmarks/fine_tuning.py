@@ -17,8 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from report import report
-from trainings import Trained, train
+from benchmarks.report import report
+from benchmarks.trainings import Trained, train
 
 
 def started(trained: Trained) -> dict[str, object]:

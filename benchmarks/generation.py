@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from measure import by_turns, ratios, spread, usual_environment
+from benchmarks.measure import by_turns, ratios, spread, usual_environment
 
 STORIES = Path(__file__).parent.parent / "data" / "stories"
 SMALL = 30.0  # MB up to which one thread is the fastest
@@ -50,8 +50,8 @@ def child(embedding: int, hidden: int, vocabulary: int, words: int) -> None:
     """Measure one size in this process, and print what was found as JSON."""
     import numpy as np
     import torch
-    from plain import PlainModel
 
+    from benchmarks.plain import PlainModel
     from lstmgen.generation.engine import Engine
     from lstmgen.generation.sampling import Settings, draw, restrict, shape
     from lstmgen.model.language_model import LanguageModel
@@ -109,7 +109,7 @@ def engine_rows() -> Iterator[tuple[str, ...]]:
         large = megabytes(*size[:3]) > SMALL
         threads = str(os.cpu_count() if large else 1)
         done = subprocess.run(
-            [sys.executable, __file__, "--child", *map(str, size)],
+            [sys.executable, "-m", "benchmarks.generation", "--child", *map(str, size)],
             env=os.environ | {"OPENBLAS_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
             stdout=subprocess.PIPE, check=True,
         )  # fmt: skip
@@ -128,7 +128,7 @@ def engine_rows() -> Iterator[tuple[str, ...]]:
 
 def shell_row(peer: Path) -> tuple[str, ...]:
     """200 words from the shell by both programs, with models of the same size."""
-    from texts import lay_out
+    from benchmarks.texts import lay_out
 
     with tempfile.TemporaryDirectory() as name:
         folder, program = Path(name), peer.resolve() / "word_language_model"
@@ -184,7 +184,7 @@ def main() -> None:
     if given.child:
         child(*given.child)
         return
-    from report import report
+    from benchmarks.report import report
 
     heads = ("model", "lstmgen", "nn.LSTM, word by word", "times as fast",
              "times as long as the floor", f"gain of {TOGETHER} texts at once",

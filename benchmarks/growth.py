@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import by_turns
-from report import report
-from steps import endless_steps
 
+from benchmarks.measure import by_turns
+from benchmarks.report import report
+from benchmarks.steps import endless_steps
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.reporting.plots import new_figure, save_figure
 from lstmgen.text.tokenizer import Tokenizer
@@ -40,7 +40,7 @@ WINDOWS, HIDDENS = (8, 16, 32, 64, 128), (64, 128, 256, 512, 1024)
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
-from measure import peak_megabytes
+from benchmarks.measure import peak_megabytes
 from lstmgen.cli.app import main
 try:
     main()
@@ -54,7 +54,7 @@ def train(text: Path, folder: Path) -> tuple[float, float]:
     empty = folder / "empty.yaml"
     empty.write_text("")
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(Path(__file__).parent), "train", str(empty),
+        [sys.executable, "-c", PROGRAM, str(ROOT), "train", str(empty),
          f"data.train={text}", "-q",
          "data.valid_fraction=0", "data.copy_index=false", "train.max_steps=400",
          "train.batch_size=20", "--runs-dir", str(folder / "runs")],

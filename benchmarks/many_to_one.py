@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import by_turns, compared
-from report import report
 
+from benchmarks.measure import by_turns, compared
+from benchmarks.report import report
 from lstmgen.text.prepared import TextSettings, prepare
 
 STORIES = Path(__file__).parent.parent / "data" / "stories"

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import by_turns, compared, rate
-from report import report
-from steps import endless_steps
 from torch import nn
 from torch.nn import functional
 
+from benchmarks.measure import by_turns, compared, rate
+from benchmarks.report import report
+from benchmarks.steps import endless_steps
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.text.prepared import TextSettings, prepare
 from lstmgen.training.devices import set_up

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import peak_megabytes
+from benchmarks.measure import peak_megabytes
 
 STORIES = Path(__file__).parent.parent / "data" / "stories"
 MEGABYTES = (1, 10, 100, 1000)
@@ -45,7 +45,7 @@ def main() -> None:
     if given.child:
         child(*given.child)
         return
-    from report import report  # torch, which the children are measured without
+    from benchmarks.report import report  # torch, which the children are measured without
 
     stories = "".join(p.read_text("utf-8") for p in sorted(STORIES.glob("*.txt")))
     rows = []
@@ -55,7 +55,8 @@ def main() -> None:
             with text.open("w", encoding="utf-8") as file:
                 for _ in range(max(1, round(size * 1e6 / len(stories.encode())))):
                     file.write(stories)
-            command = [sys.executable, __file__, "--child", str(text), str(Path(name) / "ids")]
+            command = [sys.executable, "-m", "benchmarks.preparing", "--child"]
+            command += [str(text), str(Path(name) / "ids")]
             done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
             tokens, first, again, memory = json.loads(done.stdout)
         begun = time.perf_counter()

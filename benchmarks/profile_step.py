@@ -14,9 +14,9 @@ from collections import defaultdict
 
 import numpy as np
 import torch
-from report import report
-from steps import endless_steps
 
+from benchmarks.report import report
+from benchmarks.steps import endless_steps
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training.devices import set_up
 from lstmgen.windows.plans import StreamPlan

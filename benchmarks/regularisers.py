@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from measure import by_turns, ratios, spread
-from report import report
-from steps import endless_steps
 
+from benchmarks.measure import by_turns, ratios, spread
+from benchmarks.report import report
+from benchmarks.steps import endless_steps
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training.averaging import Average
 from lstmgen.training.devices import set_up

@@ -15,8 +15,8 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 
-from measure import by_turns, ratios, spread, usual_environment
-from report import report
+from benchmarks.measure import by_turns, ratios, spread, usual_environment
+from benchmarks.report import report
 
 
 def seconds(command: Sequence[str]) -> Callable[[], float]:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from report import report
+from benchmarks.report import report
 
 
 def trained(precision: str, seed: int, runs: Path) -> float:

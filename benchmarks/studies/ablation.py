@@ -15,9 +15,9 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from brown import texts_of
-from report import report
-from trainings import side_by_side, train
+from benchmarks.report import report
+from benchmarks.studies.brown import texts_of
+from benchmarks.trainings import side_by_side, train
 
 WHOLE = "the whole recipe"
 TWICE = 3  # pieces that are measured from two seeds

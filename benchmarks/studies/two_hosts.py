@@ -17,10 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from report import report
-from scaling_model import Constants, measure
-from trainings import read_run
-
+from benchmarks.report import report
+from benchmarks.studies.scaling_model import Constants, measure
+from benchmarks.trainings import read_run
 from lstmgen.training.replica import FULL_STEPS
 
 HOSTS = ("lstmgen-a", "lstmgen-b")

@@ -16,8 +16,8 @@ import threading
 import time
 from pathlib import Path
 
-from report import report
-from trainings import read_run
+from benchmarks.report import report
+from benchmarks.trainings import read_run
 
 STEPS, APART = 200, 0.2
 SETTINGS = (

@@ -16,9 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from report import report
-from trainings import LSTMGEN, train
-
+from benchmarks.report import report
+from benchmarks.trainings import LSTMGEN, train
 from lstmgen.ngrams.kneser_ney import build_kneser_ney
 from lstmgen.text.prepared import TextSettings, encode_files, prepare
 

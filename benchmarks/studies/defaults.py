@@ -19,8 +19,8 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from report import report
-from trainings import side_by_side, train
+from benchmarks.report import report
+from benchmarks.trainings import side_by_side, train
 
 WORDS = (2_000, 20_000, 200_000, 1_000_000)
 

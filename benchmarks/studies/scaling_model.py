@@ -24,9 +24,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from report import report
-from trainings import Trained, side_by_side, train
-
+from benchmarks.report import report
+from benchmarks.trainings import Trained, side_by_side, train
 from lstmgen.config.loader import load
 from lstmgen.training.replica import POWER_RANK
 

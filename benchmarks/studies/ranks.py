@@ -11,9 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measure import by_turns, ratios, spread
-from report import report
-from trainings import LSTMGEN, train
+from benchmarks.measure import by_turns, ratios, spread
+from benchmarks.report import report
+from benchmarks.trainings import LSTMGEN, train
 
 TURNS, WARM_STEPS, STEPS = 2, 20, 80
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node")

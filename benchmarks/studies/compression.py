@@ -10,9 +10,9 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from ranks import TORCHRUN
-from report import report
-from trainings import train
+from benchmarks.report import report
+from benchmarks.studies.ranks import TORCHRUN
+from benchmarks.trainings import train
 
 RANKS, WARM_ROWS = 2, 10
 COMPRESSIONS = ("none", "bf16", "powersgd")
