@@ -1,22 +1,19 @@
 """How fast each cell trains, by torch's kernel and by the written-out loop.
 
-    python benchmarks/cells.py            print the table
-    python benchmarks/cells.py --write    and put it into benchmarks/RESULTS.md
-
 All of them take turns in one process on the bundled stories: the whole training
 step, dropout, exact output layer, clipping and AdamW included. Quoted are medians
 of words scored per second, and of the ratio to another row within a turn.
 """
 
-import argparse
 import statistics
 import tempfile
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-from benchmarks.report import report
+from benchmarks.report import Table
 from benchmarks.steps import endless_steps
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.text.prepared import Corpus, TextSettings, prepare
@@ -55,11 +52,8 @@ def training(corpus: Corpus, cell: str, peephole: str, loop: bool) -> Iterator[S
     return endless_steps(model, ids, plan)
 
 
-def main() -> None:
+def run(_: Namespace) -> list[Table]:
     """Measure all cells by turns."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    write = parser.parse_args().write
     set_up(torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:
         corpus = prepare(TextSettings(train=str(STORIES)), folder=Path(folder))
@@ -79,8 +73,4 @@ def main() -> None:
         row = [name, "loop" if loop else "fused", f"{statistics.median(kept):,.0f}"]
         rows.append([*row, *(f"{ratio:.2f}" for ratio in ratios)])
     heads = ("cell", "backend", "words/s", "slower than the fused LSTM", "than the loop LSTM")
-    report("cells", "python benchmarks/cells.py --write", heads, rows, write=write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("cells", heads, rows)]

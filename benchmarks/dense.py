@@ -1,9 +1,9 @@
 """Dense training against pytorch/examples' word_language_model at its defaults.
 
-    python benchmarks/dense.py --peer ../examples --text Shakespeare=input.txt --text Brown=brown
-        words per second, by turns of both programs; add --write for benchmarks/RESULTS.md
+    python -m benchmarks dense --peer ../examples --text Shakespeare=input.txt --text Brown=brown
+        words per second, by turns of both programs
     ... --epochs 6
-        instead: validation perplexity after so many epochs on both sides, and how long
+        instead: validation perplexity after that number of epochs on both sides, and how long
         lstmgen takes to the peer's
 
 Both sides read the same tokens on one line with one vocabulary; sizes, batch, window,
@@ -14,7 +14,6 @@ sizes with more dropout, and with a smaller tied network for the shortest way to
 perplexity. A text is a plain file or a folder with train.txt and valid.txt.
 """
 
-import argparse
 import csv
 import json
 import re
@@ -23,10 +22,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from benchmarks.measure import by_turns, compared
-from benchmarks.report import report
+from benchmarks.report import Table
 from benchmarks.texts import lay_out
 
 TURNS, WARM_STEPS, STEPS, INTERVALS, INTERVAL = 2, 20, 120, 4, 25
@@ -125,7 +125,7 @@ def speed_rows(name: str, peer: Peer, ours: Ours) -> list[tuple[str, ...]]:
 
 
 def quality_rows(name: str, peer: Peer, ours: Ours, epochs: int) -> list[tuple[str, ...]]:
-    """Rows of a table: perplexities after so many epochs, and the time to the peer's."""
+    """Rows of a table: perplexities after the given epochs, and the time to the peer's."""
     seconds, perplexities = peer.learn(epochs)
     goal = min(perplexities)
     took = f"{seconds[-1]:,.0f} s"
@@ -134,7 +134,7 @@ def quality_rows(name: str, peer: Peer, ours: Ours, epochs: int) -> list[tuple[s
     runs = [
         (f"its sizes, {way}", epochs, (*settings, *LEARNING))
         for way, settings in WAYS
-        if "fp32" not in way  # benchmarks/precision.py compares the two
+        if "fp32" not in way  # the study precision compares the two
     ]
     runs += [("tied, 110 and 224 numbers", 2, QUICK)]
     for way, count, settings in runs:
@@ -150,14 +150,15 @@ def quality_rows(name: str, peer: Peer, ours: Ours, epochs: int) -> list[tuple[s
     return rows
 
 
-def main() -> None:
-    """Measure what the arguments ask for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def add_options(parser: ArgumentParser) -> None:
+    """Add its options."""
     parser.add_argument("--peer", type=Path, required=True, help="a checkout of pytorch/examples")
     parser.add_argument("--text", action="append", required=True, help="NAME=file or folder")
-    parser.add_argument("--epochs", type=int, help="compare perplexities after so many")
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    given = parser.parse_args()
+    parser.add_argument("--epochs", type=int, help="compare perplexities after these epochs")
+
+
+def run(given: Namespace) -> list[Table]:
+    """Measure what the options ask for."""
     rows: list[tuple[str, ...]] = []
     for text in given.text:
         name, _, source = text.partition("=")
@@ -169,23 +170,9 @@ def main() -> None:
                 rows += quality_rows(name, peer, ours, given.epochs)
             else:
                 rows += speed_rows(name, peer, ours)
-    names = " ".join(f"--text {text.partition('=')[0]}=..." for text in given.text)
-    command = f"python benchmarks/dense.py --peer ... {names}"
     if given.epochs:
-        heads = (
-            "program",
-            "epochs",
-            "validation perplexity",
-            "time",
-            "times as fast to the peer's",
-        )
-        command += f" --epochs {given.epochs}"
+        heads = ("program", "epochs", "validation perplexity", "time",
+                 "times as fast to the peer's")  # fmt: skip
         texts = " ".join(text.partition("=")[0] for text in given.text)
-        report(f"dense quality, {texts}", command, heads, rows, write=given.write)
-    else:
-        heads = ("what", "lstmgen", "word_language_model", "ratio (range)")
-        report("dense", command, heads, rows, write=given.write)
-
-
-if __name__ == "__main__":
-    main()
+        return [Table(f"dense quality, {texts}", heads, rows)]
+    return [Table("dense", ("what", "lstmgen", "word_language_model", "ratio (range)"), rows)]

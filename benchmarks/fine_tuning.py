@@ -1,7 +1,7 @@
 """What a base is worth: texts from scratch and fine-tuned, by the library's own choices.
 
-    python benchmarks/fine_tuning.py --text stories=data/stories [--text NAME=PATH]
-        [--base english-fiction] [--try NAME=key=value,key=value] [--seeds 3] [--write]
+    python -m benchmarks fine_tuning --text stories=data/stories [--text NAME=PATH]
+        [--base english-fiction] [--try NAME=key=value,key=value] [--seeds 3]
 
 Each text (a file or a folder) is trained on by a config that names it and nothing else, from
 scratch and from the base; its last tenth is held out, and both have the same vocabulary. A
@@ -9,15 +9,15 @@ figure is the validation perplexity of the best checkpoint. Each --try is fine-t
 with other settings.
 """
 
-import argparse
 import json
 import re
 import statistics
 import sys
 import tempfile
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from benchmarks.report import report
+from benchmarks.report import Table
 from benchmarks.trainings import Trained, train
 
 
@@ -27,15 +27,22 @@ def started(trained: Trained) -> dict[str, object]:
     return next(event for line in lines if (event := json.loads(line))["event"] == "started")
 
 
-def main() -> None:
+def add_options(parser: ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument(
+        "--text",
+        action="append",
+        required=True,
+        metavar="NAME=PATH",
+        help="a file or a folder; may be repeated",
+    )
+    parser.add_argument("--base", default="english-fiction", help="a run or a bundled base")
+    parser.add_argument("--try", action="append", default=[], dest="tries", help="other settings")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each")
+
+
+def run(given: Namespace) -> list[Table]:
     """Train every text in every way."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--text", action="append", required=True, metavar="NAME=PATH")
-    parser.add_argument("--base", default="english-fiction")
-    parser.add_argument("--try", action="append", default=[], dest="tries")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    given = parser.parse_args()
     base = f"train.init_from={given.base}"
     ways = {"from scratch": ["train.init_from=none"], "fine-tuned": [base]}
     for each in given.tries:
@@ -61,12 +68,5 @@ def main() -> None:
                        f"{statistics.mean(run.minutes for run in runs) * 60:.0f} s")  # fmt: skip
                 print(json.dumps(row), file=sys.stderr, flush=True)
                 rows.append(row)
-    names = " ".join(f"--text {each.partition('=')[0]}=PATH" for each in given.text)
-    tried = "".join(f" --try {each}" for each in given.tries)
-    command = f"python benchmarks/fine_tuning.py {names} --seeds {given.seeds}{tried}"
     heads = ("text", "tokens", "3-gram", "trained", "known", "perplexity", "time")
-    report("fine-tuning", command, heads, rows, write=given.write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("fine-tuning", heads, rows)]

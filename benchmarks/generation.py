@@ -1,6 +1,6 @@
 """Generation: the numpy engine against a loop over nn.LSTM and against its floor.
 
-    python benchmarks/generation.py [--peer ../examples] [--write]
+    python -m benchmarks generation [--peer ../examples]
 
 One text, plain sampling, the same weights on both sides, by turns in one process; the
 tutorial's loop steps nn.LSTM word by word. The weights are the initial ones, for words as
@@ -9,10 +9,10 @@ floor is the time to sum a warm buffer of the model's size on the same threads. 
 30 MB run on one BLAS thread, as `lstmgen generate` does it, larger ones on all: each in a
 process of its own. With the peer's checkout also: its generate.py against `lstmgen
 generate`, 200 words from the shell, by models of the peer's default size; lstmgen's has
-learnt the bundled stories for a while, since flat probabilities are the slowest to draw from.
+been trained on the bundled stories for a while, since flat probabilities are the slowest to
+draw from.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -20,13 +20,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.measure import by_turns, ratios, spread, usual_environment
+from benchmarks.report import Table
 
-STORIES = Path(__file__).parent.parent / "data" / "stories"
+ROOT = Path(__file__).parent.parent
+STORIES = ROOT / "data" / "stories"
 SMALL = 30.0  # MB up to which one thread is the fastest
 SIZES = (  # word vectors, units, vocabulary, words drawn in a turn
     (128, 192, 1_749, 300),
@@ -36,7 +39,7 @@ SIZES = (  # word vectors, units, vocabulary, words drawn in a turn
 )
 TOGETHER = 8  # samples of a batch
 WORDS = 200
-STEPS = 200  # that the model of the row from the shell has learnt for
+STEPS = 200  # of training, of the model of the row from the shell
 
 
 def megabytes(embedding: int, hidden: int, vocabulary: int) -> float:
@@ -109,9 +112,9 @@ def engine_rows() -> Iterator[tuple[str, ...]]:
         large = megabytes(*size[:3]) > SMALL
         threads = str(os.cpu_count() if large else 1)
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.generation", "--child", *map(str, size)],
+            [sys.executable, "-m", "benchmarks.generation", *map(str, size)],
             env=os.environ | {"OPENBLAS_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
-            stdout=subprocess.PIPE, check=True,
+            cwd=ROOT, stdout=subprocess.PIPE, check=True,
         )  # fmt: skip
         one, theirs, floor, together, filtered = json.loads(done.stdout)
         yield (
@@ -173,30 +176,23 @@ def shell_row(peer: Path) -> tuple[str, ...]:
     )
 
 
-def main() -> None:
-    """Measure all sizes, and the two programs where the peer's is given."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def add_options(parser: ArgumentParser) -> None:
+    """Add its options."""
     parser.add_argument("--peer", type=Path, help="a checkout of pytorch/examples")
     parser.add_argument("--only-shell", action="store_true", help="leave the engine out")
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    parser.add_argument("--child", nargs=4, type=int, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.child:
-        child(*given.child)
-        return
-    from benchmarks.report import report
 
-    heads = ("model", "lstmgen", "nn.LSTM, word by word", "times as fast",
-             "times as long as the floor", f"gain of {TOGETHER} texts at once",
-             "times as long with temperature 0.8, top-p 0.95")  # fmt: skip
-    command = "python benchmarks/generation.py --write"
+
+def run(given: Namespace) -> Iterator[Table]:
+    """Measure all sizes, and the two programs where the peer's is given."""
     if not given.only_shell:
-        report("generation", command, heads, list(engine_rows()), write=given.write)
+        heads = ("model", "lstmgen", "nn.LSTM, word by word", "times as fast",
+                 "times as long as the floor", f"gain of {TOGETHER} texts at once",
+                 "times as long with temperature 0.8, top-p 0.95")  # fmt: skip
+        yield Table("generation", heads, list(engine_rows()))
     if given.peer:
         heads = ("what", "lstmgen generate", "generate.py", "times as fast")
-        command = "python benchmarks/generation.py --peer ... --write"
-        report("shell", command, heads, [shell_row(given.peer)], write=given.write)
+        yield Table("shell", heads, [shell_row(given.peer)])
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # a size in a process of its own
+    child(*map(int, sys.argv[1:]))

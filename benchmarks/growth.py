@@ -1,27 +1,25 @@
 """How time and memory grow: with the text, the window and the hidden size.
 
-    python benchmarks/growth.py            print the tables
-    python benchmarks/growth.py --write    and put them into benchmarks/RESULTS.md,
-                                           the picture into docs/growth.png
-
 Texts are the bundled stories over and over, trained by `lstmgen train` in a process
 each; rates leave preparing the text out, peak memory does not. Window and hidden size
 are varied in one process, by turns, beside the counted FLOP of the matrix products.
+With --write the picture goes into docs/growth.png.
 """
 
-import argparse
 import csv
 import statistics
 import subprocess
 import sys
 import tempfile
+from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from benchmarks.measure import by_turns
-from benchmarks.report import report
+from benchmarks.report import Table
 from benchmarks.steps import endless_steps
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.reporting.plots import new_figure, save_figure
@@ -149,19 +147,11 @@ def _draw(places: list, taken: list[float], flops: list[float], path: Path) -> N
     save_figure(figure, path)
 
 
-def main() -> None:
+def run(given: Namespace) -> Iterator[Table]:
     """Measure all three."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="into RESULTS.md and docs/growth.png")
-    write = parser.parse_args().write
     set_up(torch.device("cpu"))
-    command = "python benchmarks/growth.py --write"
-    picture = ROOT / "docs" / "growth.png" if write else None
+    picture = ROOT / "docs" / "growth.png" if given.write else None
     heads = ("step of a dense training", "time", "matrix products", "rate")
-    report("growth of a step", command, heads, sweep_rows(picture), write=write)
+    yield Table("growth of a step", heads, sweep_rows(picture))
     heads = ("words of text", "training", "of the shortest", "peak memory", "and while preparing")
-    report("growth of a text", command, heads, text_rows(), write=write)
-
-
-if __name__ == "__main__":
-    main()
+    yield Table("growth of a text", heads, text_rows())

@@ -1,6 +1,6 @@
 """Many-to-one training against the usual Keras tutorial's network.
 
-    python benchmarks/many_to_one.py --keras VENV/bin/python [--write]
+    python -m benchmarks many_to_one --keras VENV/bin/python
 
 VENV is a virtual environment of its own with keras and tensorflow. Both sides read
 windows of 20 words of the bundled stories in random order and predict the next one:
@@ -10,20 +10,20 @@ kernels of the two layers alone would do, forwards and back, stands beside: the 
 program that calls torch's.
 """
 
-import argparse
 import csv
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from benchmarks.measure import by_turns, compared
-from benchmarks.report import report
+from benchmarks.report import Table
 from lstmgen.text.prepared import TextSettings, prepare
 
 STORIES = Path(__file__).parent.parent / "data" / "stories"
@@ -48,12 +48,13 @@ def kernels() -> float:
     return 64 / (2 * statistics.median(taken))
 
 
-def main() -> None:
-    """Measure both."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def add_options(parser: ArgumentParser) -> None:
+    """Add its options."""
     parser.add_argument("--keras", type=Path, required=True, help="a Python that has Keras")
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    given = parser.parse_args()
+
+
+def run(given: Namespace) -> list[Table]:
+    """Measure both."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         settings = TextSettings(train=str(STORIES), valid_fraction=0)
@@ -89,9 +90,4 @@ def main() -> None:
         ("(torch's bf16 LSTM kernels alone)", *compared(bound, theirs, "windows/s")),
     ]
     heads = ("lstmgen with", "lstmgen", "Keras", "ratio (range)")
-    command = "python benchmarks/many_to_one.py --keras ... --write"
-    report("many-to-one", command, heads, rows, write=given.write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("many-to-one", heads, rows)]

@@ -22,7 +22,7 @@ def by_turns(sides: Sequence[Callable[[], float]], *, turns: int = TURNS) -> lis
 
 def usual_environment() -> dict[str, str]:
     """The environment of a program that has been started before: Python keeps its bytecode,
-    unless this one is told not to, as containers often are."""
+    unless the environment forbids it, as those of containers often do."""
     return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
 

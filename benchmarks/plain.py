@@ -1,15 +1,12 @@
 """Training against the same model in plain torch, as a tutorial writes it.
 
-    python benchmarks/plain.py            print the table
-    python benchmarks/plain.py --write    and put it into benchmarks/RESULTS.md
-
 nn.Embedding, nn.LSTM, a projection and nn.Linear tied to the embedding, cross_entropy,
 clip_grad_norm_ and AdamW, in float32; the same windows of the bundled stories, sizes,
 dropout and threads. All sides take turns in one process.
 """
 
-import argparse
 import tempfile
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks.measure import by_turns, compared, rate
-from benchmarks.report import report
+from benchmarks.report import Table
 from benchmarks.steps import endless_steps
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.text.prepared import TextSettings, prepare
@@ -83,11 +80,8 @@ def plain(ids: np.ndarray, vocab_size: int, plan: Plan, steps: int) -> Callable[
     return work
 
 
-def main() -> None:
+def run(_: Namespace) -> list[Table]:
     """Measure both ways to train."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    write = parser.parse_args().write
     set_up(torch.device("cpu"))
     rows: list[tuple[str, ...]] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -104,8 +98,4 @@ def main() -> None:
             for precision, mine in zip(("bf16", "fp32"), each, strict=True):
                 rows.append((f"{name}, {precision}", *compared(mine, theirs, "words/s")))
     heads = ("what", "lstmgen", "plain torch, fp32", "ratio (range)")
-    report("plain", "python benchmarks/plain.py --write", heads, rows, write=write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("plain", heads, rows)]

@@ -1,24 +1,23 @@
 """Preparing a text: tokens a second, and memory against its length.
 
-    python benchmarks/preparing.py            print the table
-    python benchmarks/preparing.py --write    and put it into benchmarks/RESULTS.md
-
 The bundled stories over and over, each size in a process of its own: the whole of
 reading, tokenising, counting, splitting and writing ids, then opening them again
 by content hash. Python's str.split of the same text stands beside it.
 """
 
-import argparse
 import json
 import subprocess
 import sys
 import tempfile
 import time
+from argparse import Namespace
 from pathlib import Path
 
 from benchmarks.measure import peak_megabytes
+from benchmarks.report import Table
 
-STORIES = Path(__file__).parent.parent / "data" / "stories"
+ROOT = Path(__file__).parent.parent
+STORIES = ROOT / "data" / "stories"
 MEGABYTES = (1, 10, 100, 1000)
 
 
@@ -36,17 +35,8 @@ def child(path: Path, folder: Path) -> None:
     print(json.dumps([tokens, first, again, peak_megabytes()]))
 
 
-def main() -> None:
+def run(_: Namespace) -> list[Table]:
     """Measure all sizes."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    parser.add_argument("--child", nargs=2, type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.child:
-        child(*given.child)
-        return
-    from benchmarks.report import report  # torch, which the children are measured without
-
     stories = "".join(p.read_text("utf-8") for p in sorted(STORIES.glob("*.txt")))
     rows = []
     for size in MEGABYTES:
@@ -55,9 +45,9 @@ def main() -> None:
             with text.open("w", encoding="utf-8") as file:
                 for _ in range(max(1, round(size * 1e6 / len(stories.encode())))):
                     file.write(stories)
-            command = [sys.executable, "-m", "benchmarks.preparing", "--child"]
+            command = [sys.executable, "-m", "benchmarks.preparing"]
             command += [str(text), str(Path(name) / "ids")]
-            done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+            done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
             tokens, first, again, memory = json.loads(done.stdout)
         begun = time.perf_counter()
         for _ in range(5):
@@ -68,8 +58,8 @@ def main() -> None:
              f"{split / 1e6:.1f} million/s", f"{again:.2f} s", f"{memory:.0f} MB")
         )  # fmt: skip
     heads = ("text", "tokens", "prepared", "str.split, words", "opened again", "peak memory")
-    report("preparing", "python benchmarks/preparing.py --write", heads, rows, write=given.write)
+    return [Table("preparing", heads, rows)]
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # a text in a process of its own
+    child(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,22 +1,19 @@
 """What a command costs before it does anything: seconds from the shell.
 
-    python benchmarks/startup.py            print the table
-    python benchmarks/startup.py --write    and put it into benchmarks/RESULTS.md
-
 Each command takes turns with `python -c "import torch"`; it has been started before, so Python has
 its bytecode.
 """
 
-import argparse
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 
 from benchmarks.measure import by_turns, ratios, spread, usual_environment
-from benchmarks.report import report
+from benchmarks.report import Table
 
 
 def seconds(command: Sequence[str]) -> Callable[[], float]:
@@ -33,11 +30,8 @@ def seconds(command: Sequence[str]) -> Callable[[], float]:
     return timed
 
 
-def main() -> None:
+def run(_: Namespace) -> list[Table]:
     """Measure the commands that should be there at once."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    write = parser.parse_args().write
     program, rows = [sys.executable, "-m", "lstmgen"], []
     with tempfile.TemporaryDirectory() as runs:
         subprocess.run(
@@ -55,8 +49,4 @@ def main() -> None:
             median = statistics.median(theirs)
             rows.append((name, spread(mine), f"{median:.2f} s", spread(ratios(mine, theirs))))
     heads = ("command", "seconds (range)", "`import torch`", "ratio (range)")
-    report("start-up", "python benchmarks/startup.py --write", heads, rows, write=write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("start-up", heads, rows)]

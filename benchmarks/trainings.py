@@ -37,7 +37,7 @@ class Trained:
         return float(self.rows[-1]["seconds"]) / 60
 
     def rate(self, warm: int) -> float:
-        """Words scored per second, the first so many rows left out."""
+        """Words scored per second, the first ``warm`` rows left out."""
         first, last = self.rows[warm], self.rows[-1]
         words = int(last["words"]) - int(first["words"])
         return words / (float(last["seconds"]) - float(first["seconds"]))
@@ -61,7 +61,7 @@ def train(config: str, *settings: str, runs: Path, program: Sequence[str] = LSTM
 
 
 def side_by_side(tasks: Sequence[Callable[[], T]], jobs: int) -> list[T]:
-    """What each task returns, so many of them at a time.
+    """What each task returns, with ``jobs`` of them running at a time.
 
     Two trainings of one thread each get more done than two of two threads, one after the
     other; their times are not those of a training that has the machine to itself.

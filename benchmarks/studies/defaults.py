@@ -1,32 +1,32 @@
 """What the library's defaults are worth beside other settings, on texts of several lengths.
 
-    python benchmarks/defaults.py --text brown.txt --text novel.txt [--words 2000 20000]
-        [--try NAME=key=value,key=value] [--seeds 2] [--jobs 2] [--write]
+    python -m benchmarks defaults --text brown.txt --text novel.txt [--words 2000 20000]
+        [--try NAME=key=value,key=value] [--seeds 2] [--jobs 2]
 
-Of each text the first so many words (as white space divides them) are trained on by a config
-that names the text and nothing else, and by each --try; a tenth is held out. A figure is the
-validation perplexity of the best checkpoint; the Kneser-Ney 3-gram of the same words stands
-beside it.
+The first words of each text, as many as --words says (white space divides them), are trained on
+by a config that names the text and nothing else, and by each --try; a tenth is held out. A figure
+is the validation perplexity of the best checkpoint; the Kneser-Ney 3-gram of the same words
+stands beside it.
 """
 
-import argparse
 import json
 import os
 import re
 import statistics
 import sys
 import tempfile
+from argparse import ArgumentParser, Namespace
 from functools import partial
 from pathlib import Path
 
-from benchmarks.report import report
+from benchmarks.report import Table
 from benchmarks.trainings import side_by_side, train
 
 WORDS = (2_000, 20_000, 200_000, 1_000_000)
 
 
 def first_words(text: str, words: int) -> str:
-    """A text up to so many words; all of it where it has fewer."""
+    """A text up to a number of words; all of it where it has fewer."""
     ends = re.finditer(r"\S+", text)
     for number, word in enumerate(ends, start=1):
         if number == words:
@@ -44,16 +44,19 @@ def learnt(text: Path, runs: Path, settings: list[str]) -> tuple[float, float, f
     return trained.best, float(started["ngram"] or "nan"), trained.minutes * 60
 
 
-def main() -> None:
-    """Train every combination."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--text", action="append", required=True, type=Path)
-    parser.add_argument("--words", nargs="+", type=int, default=list(WORDS))
-    parser.add_argument("--try", action="append", default=[], dest="tries")
-    parser.add_argument("--seeds", type=int, default=1)
+def add_options(parser: ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument(
+        "--text", action="append", required=True, type=Path, help="a file; may be repeated"
+    )
+    parser.add_argument("--words", nargs="+", type=int, default=list(WORDS), help="lengths")
+    parser.add_argument("--try", action="append", default=[], dest="tries", help="other settings")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each")
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    given = parser.parse_args()
+
+
+def run(given: Namespace) -> list[Table]:
+    """Train every combination."""
     tries = [("defaults", [])]
     for each in given.tries:
         name, _, settings = each.partition("=")
@@ -82,14 +85,4 @@ def main() -> None:
                            f"{seconds:,.0f} s")  # fmt: skip
                     print(json.dumps(row), file=sys.stderr)
                     rows.append(row)
-    names = " ".join(f"--text {path.name}" for path in given.text)
-    lengths = " ".join(map(str, given.words))
-    tried = "".join(f" --try {each}" for each in given.tries)
-    command = f"python benchmarks/defaults.py {names} --words {lengths} --seeds {given.seeds}"
-    command += f" --jobs {given.jobs}{tried}"
-    heads = ("text, words", "settings", "perplexity", "3-gram", "time")
-    report("defaults", command, heads, rows, write=given.write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("defaults", ("text, words", "settings", "perplexity", "3-gram", "time"), rows)]

@@ -1,19 +1,19 @@
 """What products in bfloat16 do to perplexity: the bundled stories in both precisions.
 
-    python benchmarks/precision.py [--seeds 3] [--write]
+    python -m benchmarks precision [--seeds 3]
 
 Each seed is trained twice by the story preset, for the same steps, and the best validation
 perplexity (in float32, as always) is quoted.
 """
 
-import argparse
 import csv
 import subprocess
 import sys
 import tempfile
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from benchmarks.report import report
+from benchmarks.report import Table
 
 
 def trained(precision: str, seed: int, runs: Path) -> float:
@@ -26,12 +26,13 @@ def trained(precision: str, seed: int, runs: Path) -> float:
     return min(float(row["valid_perplexity"]) for row in rows if row["valid_perplexity"])
 
 
-def main() -> None:
+def add_options(parser: ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each")
+
+
+def run(given: Namespace) -> list[Table]:
     """Train both sides with each seed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    given = parser.parse_args()
     rows, ratios = [], []
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(given.seeds):
@@ -41,10 +42,4 @@ def main() -> None:
             rows.append((str(seed), f"{fp32:.2f}", f"{bf16:.2f}", f"{more:+.2f} %"))
     mean = 100 * (sum(ratios) / len(ratios) - 1)
     rows.append(("mean", "", "", f"{mean:+.2f} %"))
-    command = f"python benchmarks/precision.py --seeds {given.seeds} --write"
-    report("precision", command, ("seed", "fp32", "bf16", "bf16 against fp32"), rows,
-           write=given.write)  # fmt: skip
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("precision", ("seed", "fp32", "bf16", "bf16 against fp32"), rows)]
