@@ -13,11 +13,10 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from benchmarks import ROOT
 from benchmarks.report import report
 
-ROOT = Path(__file__).parent.parent
 PROGRAM = "python -m benchmarks"
 TOOLS = "benchmarks.tools"
 GROUPS = {

@@ -9,10 +9,13 @@ import statistics
 import tempfile
 from argparse import Namespace
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
 
+from benchmarks import STORIES
+from benchmarks.measure import by_turns
 from benchmarks.report import Table
 from benchmarks.steps import endless_steps
 from lstmgen.model.language_model import DropoutShares, LanguageModel
@@ -21,7 +24,6 @@ from lstmgen.training.devices import set_up
 from lstmgen.training.loop import StepReport
 from lstmgen.windows.plans import StreamPlan
 
-STORIES = Path(__file__).parent.parent / "data" / "stories"
 TURNS, STEPS = 11, 12
 WAYS = (
     ("Elman", "elman", "diagonal", False),
@@ -52,18 +54,19 @@ def training(corpus: Corpus, cell: str, peephole: str, loop: bool) -> Iterator[S
     return endless_steps(model, ids, plan)
 
 
-def run(_: Namespace) -> list[Table]:
+def rate(reports: Iterator[StepReport]) -> float:
+    """Words scored per second of some steps."""
+    done = [next(reports) for _ in range(STEPS)]
+    return sum(each.words for each in done) / sum(each.seconds for each in done)
+
+
+def run(given: Namespace) -> list[Table]:
     """Measure all cells by turns."""
     set_up(torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:
         corpus = prepare(TextSettings(train=str(STORIES)), folder=Path(folder))
         trainings = [training(corpus, *way[1:]) for way in WAYS]
-        rates: list[list[float]] = [[] for _ in WAYS]
-        for turn in range(TURNS + 1):
-            for kept, reports in zip(rates, trainings, strict=True):
-                done = [next(reports) for _ in range(STEPS)]
-                if turn:  # the first one warms up
-                    kept.append(sum(r.words for r in done) / sum(r.seconds for r in done))
+        rates = by_turns([partial(rate, each) for each in trainings], turns=TURNS)
     rows = []
     for (name, _, _, loop), kept in zip(WAYS, rates, strict=True):
         ratios = (

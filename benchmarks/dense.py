@@ -14,7 +14,6 @@ sizes with more dropout, and with a smaller tied network for the shortest way to
 perplexity. A text is a plain file or a folder with train.txt and valid.txt.
 """
 
-import csv
 import json
 import re
 import statistics
@@ -23,11 +22,14 @@ import sys
 import tempfile
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import by_turns, compared
 from benchmarks.report import Table
 from benchmarks.texts import lay_out
+from benchmarks.trainings import Trained, train
 
 TURNS, WARM_STEPS, STEPS, INTERVALS, INTERVAL = 2, 20, 120, 4, 25
 WORDS = 20 * 35  # of one step
@@ -92,31 +94,23 @@ class Ours:
     def __init__(self, text: Path, work: Path) -> None:
         self.text, self.work = text, work
 
-    def train(self, *settings: str, valid: bool) -> list[dict[str, str]]:
-        """Train; the rows of metrics.csv."""
+    def train(self, *settings: str, valid: bool) -> Trained:
+        """Train, with the text held out or without."""
         texts = [f"data.train={self.text / 'train.txt'}"]
         texts.append(f"data.vocabulary={self.text / 'vocabulary.txt'}")
         texts.append(f"data.valid={self.text / 'valid.txt'}" if valid else "data.valid_fraction=0")
-        config = self.work / "empty.yaml"
-        config.write_text("")
-        command = [sys.executable, "-m", "lstmgen", "train", str(config), "-q"]
-        command += ["--runs-dir", str(self.work / "runs"), *texts, *SIZES, *settings]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        with (Path(done.stdout.strip()) / "metrics.csv").open() as file:
-            return list(csv.DictReader(file))
+        return train(None, *texts, *SIZES, *settings, runs=self.work / "runs")
 
     def rate(self, *settings: str) -> float:
         """Words scored per second, warm-up left out."""
-        rows = self.train(*settings, f"train.max_steps={STEPS}", valid=False)[WARM_STEPS:]
-        words = [int(b["words"]) - int(a["words"]) for a, b in zip(rows, rows[1:], strict=False)]
-        rates = [float(row["words_per_second"]) for row in rows[1:]]
-        return sum(words) / sum(n / rate for n, rate in zip(words, rates, strict=True))
+        trained = self.train(*settings, f"train.max_steps={STEPS}", valid=False)
+        return trained.step_rate(WARM_STEPS + 1)
 
 
 def speed_rows(name: str, peer: Peer, ours: Ours) -> list[tuple[str, ...]]:
     """Rows of a table: every way of ours and the peer by turns."""
-    sides = [peer.rate]
-    sides += [lambda settings=settings: ours.rate(*settings) for _, settings in WAYS]
+    sides: list[Callable[[], float]] = [peer.rate]
+    sides += [partial(ours.rate, *settings) for _, settings in WAYS]
     theirs, *each = by_turns(sides, turns=TURNS)
     return [
         (f"{name}, {way}", *compared(mine, theirs, "words/s"))
@@ -128,8 +122,9 @@ def quality_rows(name: str, peer: Peer, ours: Ours, epochs: int) -> list[tuple[s
     """Rows of a table: perplexities after the given epochs, and the time to the peer's."""
     seconds, perplexities = peer.learn(epochs)
     goal = min(perplexities)
-    took = f"{seconds[-1]:,.0f} s"
-    rows = [(f"{name}, word_language_model", f"{epochs}", f"{goal:.1f}", took, "1.0")]
+    whole = f"{seconds[-1]:,.0f} s"
+    rows: list[tuple[str, ...]]
+    rows = [(f"{name}, word_language_model", f"{epochs}", f"{goal:.1f}", whole, "1.0")]
     print(json.dumps([*rows[0], seconds, perplexities]), file=sys.stderr)
     runs = [
         (f"its sizes, {way}", epochs, (*settings, *LEARNING))
@@ -139,9 +134,8 @@ def quality_rows(name: str, peer: Peer, ours: Ours, epochs: int) -> list[tuple[s
     runs += [("tied, 110 and 224 numbers", 2, QUICK)]
     for way, count, settings in runs:
         begun = time.perf_counter()
-        table = ours.train(*settings, f"train.epochs={count}", valid=True)
+        best = ours.train(*settings, f"train.epochs={count}", valid=True).best
         took = time.perf_counter() - begun
-        best = min(float(row["valid_perplexity"]) for row in table if row["valid_perplexity"])
         reached = f"{seconds[-1] / took:.1f}" if best <= goal else "not reached"
         rows.append(
             (f"{name}, lstmgen, {way}", f"{count}", f"{best:.1f}", f"{took:,.0f} s", reached)

@@ -10,7 +10,6 @@ with other settings.
 """
 
 import json
-import re
 import statistics
 import sys
 import tempfile
@@ -18,13 +17,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from benchmarks.report import Table
-from benchmarks.trainings import Trained, train
-
-
-def started(trained: Trained) -> dict[str, object]:
-    """What the start card of a run said."""
-    lines = (trained.run / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    return next(event for line in lines if (event := json.loads(line))["event"] == "started")
+from benchmarks.trainings import parse_try, train
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -45,22 +38,19 @@ def run(given: Namespace) -> list[Table]:
     """Train every text in every way."""
     base = f"train.init_from={given.base}"
     ways = {"from scratch": ["train.init_from=none"], "fine-tuned": [base]}
-    for each in given.tries:
-        name, _, settings = each.partition("=")
-        ways[name] = [base, *re.split(r",(?=[a-z]+\.)", settings)]
+    for name, settings in map(parse_try, given.tries):
+        ways[name] = [base, *settings]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "empty.yaml"
-        config.write_text("", encoding="utf-8")
         for each in given.text:
             name, _, path = each.partition("=")
             for way, settings in ways.items():
                 runs = [
-                    train(str(config), f"data.train={path}", f"train.seed={seed}", *settings,
+                    train(None, f"data.train={path}", f"train.seed={seed}", *settings,
                           runs=Path(folder))
                     for seed in range(given.seeds)
                 ]  # fmt: skip
-                best, card = [run.best for run in runs], started(runs[0])
+                best, card = [run.best for run in runs], runs[0].started
                 spread = f" ({min(best):.1f} to {max(best):.1f})" if len(best) > 1 else ""
                 known = f"{card['base_covered']:.1%}" if card["base"] else ""
                 row = (name, f"{card['train_tokens']:,}", f"{card['ngram']:.1f}", way, known,

@@ -25,11 +25,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.measure import by_turns, ratios, spread, usual_environment
+from benchmarks import ROOT, STORIES
+from benchmarks.measure import by_turns, ratios, seconds, spread
 from benchmarks.report import Table
+from benchmarks.texts import lay_out, stories
+from benchmarks.trainings import LSTMGEN, train
 
-ROOT = Path(__file__).parent.parent
-STORIES = ROOT / "data" / "stories"
 SMALL = 30.0  # MB up to which one thread is the fastest
 SIZES = (  # word vectors, units, vocabulary, words drawn in a turn
     (128, 192, 1_749, 300),
@@ -131,43 +132,23 @@ def engine_rows() -> Iterator[tuple[str, ...]]:
 
 def shell_row(peer: Path) -> tuple[str, ...]:
     """200 words from the shell by both programs, with models of the same size."""
-    from benchmarks.texts import lay_out
-
     with tempfile.TemporaryDirectory() as name:
         folder, program = Path(name), peer.resolve() / "word_language_model"
-        text = "".join(p.read_text("utf-8") for p in sorted(STORIES.glob("*.txt")))
-        (folder / "stories.txt").write_text(text, encoding="utf-8")
+        (folder / "stories.txt").write_text(stories(), encoding="utf-8")
         lay_out(folder / "stories.txt", folder / "text")
         saved, data = str(folder / "peer.pt"), ["--data", str(folder / "text")]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": True,
-                 "env": usual_environment()}  # fmt: skip
         subprocess.run(
             [sys.executable, "main.py", *data, "--epochs", "1", "--dry-run", "--save", saved],
-            cwd=program, **quiet,
+            cwd=program, check=True, capture_output=True,
         )  # fmt: skip
-        subprocess.run(
-            [sys.executable, "-m", "lstmgen", "train", "story", f"data.train={STORIES}",
-             "model.hidden_sizes=[200,200]", "model.embedding_dim=200", "model.tie_weights=false",
-             f"train.max_steps={STEPS}", "-q", "--runs-dir", str(folder / "runs")], **quiet,
-        )  # fmt: skip
-
-        def theirs() -> float:
-            begun = time.perf_counter()
-            subprocess.run(
-                [sys.executable, "generate.py", *data, "--checkpoint", saved, "--words",
-                 str(WORDS), "--outf", str(folder / "out.txt")], cwd=program, **quiet,
-            )  # fmt: skip
-            return time.perf_counter() - begun
-
-        def ours() -> float:
-            begun = time.perf_counter()
-            subprocess.run(
-                [sys.executable, "-m", "lstmgen", "generate", "--cue", "The", "--words",
-                 str(WORDS), "--stop", "words", "--runs-dir", str(folder / "runs")], **quiet,
-            )  # fmt: skip
-            return time.perf_counter() - begun
-
-        mine, other = by_turns([ours, theirs])
+        train("story", f"data.train={STORIES}", "model.hidden_sizes=[200,200]",
+              "model.embedding_dim=200", "model.tie_weights=false", f"train.max_steps={STEPS}",
+              runs=folder / "runs")  # fmt: skip
+        ours = [*LSTMGEN, "generate", "--cue", "The", "--words", str(WORDS), "--stop", "words",
+                "--runs-dir", str(folder / "runs")]  # fmt: skip
+        theirs = [sys.executable, "generate.py", *data, "--checkpoint", saved, "--words",
+                  str(WORDS), "--outf", str(folder / "out.txt")]  # fmt: skip
+        mine, other = by_turns([seconds(ours), seconds(theirs, folder=program)])
     return (
         f"{WORDS} words from the shell",
         f"{statistics.median(mine):.2f} s",
@@ -184,6 +165,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(given: Namespace) -> Iterator[Table]:
     """Measure all sizes, and the two programs where the peer's is given."""
+    heads: tuple[str, ...]
     if not given.only_shell:
         heads = ("model", "lstmgen", "nn.LSTM, word by word", "times as fast",
                  "times as long as the floor", f"gain of {TOGETHER} texts at once",

@@ -6,7 +6,6 @@ are varied in one process, by turns, beside the counted FLOP of the matrix produ
 With --write the picture goes into docs/growth.png.
 """
 
-import csv
 import statistics
 import subprocess
 import sys
@@ -18,9 +17,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks import ROOT
 from benchmarks.measure import by_turns
 from benchmarks.report import Table
 from benchmarks.steps import endless_steps
+from benchmarks.texts import stories
+from benchmarks.trainings import read_run
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.reporting.plots import new_figure, save_figure
 from lstmgen.text.tokenizer import Tokenizer
@@ -29,8 +31,6 @@ from lstmgen.training.devices import set_up
 from lstmgen.training.precision import has_bf16_units
 from lstmgen.windows.plans import StreamPlan
 
-ROOT = Path(__file__).parent.parent
-STORIES = ROOT / "data" / "stories"
 WORDS = (100_000, 1_000_000, 10_000_000)
 TURNS, VOCABULARY, BATCH, WINDOW, HIDDEN = 7, 5_000, 20, 32, 256
 WINDOWS, HIDDENS = (8, 16, 32, 64, 128), (64, 128, 256, 512, 1024)
@@ -58,22 +58,21 @@ def train(text: Path, folder: Path) -> tuple[float, float]:
          "train.batch_size=20", "--runs-dir", str(folder / "runs")],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    with (Path(done.stdout.strip()) / "metrics.csv").open() as file:
-        rates = [float(row["words_per_second"]) for row in list(csv.DictReader(file))[20:]]
-    return len(rates) / sum(1 / rate for rate in rates), float(done.stderr.split()[-1])
+    trained = read_run(Path(done.stdout.strip()))
+    return trained.step_rate(20), float(done.stderr.split()[-1])
 
 
 def text_rows() -> list[tuple[str, ...]]:
     """Rate and memory of texts of each length, by turns."""
-    stories = "".join(p.read_text("utf-8") for p in sorted(STORIES.glob("*.txt")))
-    tokens = len(Tokenizer("word").encode(stories))
+    whole = stories()
+    tokens = len(Tokenizer("word").encode(whole))
     with tempfile.TemporaryDirectory() as name:
         folder, texts = Path(name), []
         for words in WORDS:
             texts.append(folder / f"{words}.txt")
             with texts[-1].open("w", encoding="utf-8") as file:
                 for _ in range(round(words / tokens)):
-                    file.write(stories)
+                    file.write(whole)
         kept: list[list[tuple[float, float]]] = [[] for _ in WORDS]
         for turn in range(TURNS + 1):
             for place, text in enumerate(texts):
@@ -82,7 +81,7 @@ def text_rows() -> list[tuple[str, ...]]:
                     kept[place].append(found)
                 else:
                     kept[place] = [(0.0, found[1])]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     base = statistics.median(rate for rate, _ in kept[0][1:])
     for words, measured in zip(WORDS, kept, strict=True):
         rate = statistics.median(rate for rate, _ in measured[1:])
@@ -125,7 +124,9 @@ def sweep_rows(picture: Path | None) -> list[tuple[str, ...]]:
     ]  # fmt: skip
 
 
-def _draw(places: list, taken: list[float], flops: list[float], path: Path) -> None:
+def _draw(
+    places: list[tuple[str, int, int, int]], taken: list[float], flops: list[float], path: Path
+) -> None:
     figure = new_figure(9, 4)
     for number, what in enumerate(("window", "hidden size")):
         axes = figure.add_subplot(1, 2, number + 1)
@@ -151,7 +152,7 @@ def run(given: Namespace) -> Iterator[Table]:
     """Measure all three."""
     set_up(torch.device("cpu"))
     picture = ROOT / "docs" / "growth.png" if given.write else None
-    heads = ("step of a dense training", "time", "matrix products", "rate")
+    heads: tuple[str, ...] = ("step of a dense training", "time", "matrix products", "rate")
     yield Table("growth of a step", heads, sweep_rows(picture))
     heads = ("words of text", "training", "of the shortest", "peak memory", "and while preparing")
     yield Table("growth of a text", heads, text_rows())

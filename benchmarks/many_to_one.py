@@ -10,10 +10,8 @@ kernels of the two layers alone would do, forwards and back, stands beside: the 
 program that calls torch's.
 """
 
-import csv
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from argparse import ArgumentParser, Namespace
@@ -22,11 +20,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks import STORIES
 from benchmarks.measure import by_turns, compared
 from benchmarks.report import Table
+from benchmarks.trainings import train
 from lstmgen.text.prepared import TextSettings, prepare
 
-STORIES = Path(__file__).parent.parent / "data" / "stories"
 TURNS, WINDOWS, STEPS = 3, 12_800, 250
 SIZES = (
     "model.hidden_sizes=[128,128]", "model.embedding_dim=128", "model.tie_weights=false",
@@ -60,8 +59,6 @@ def run(given: Namespace) -> list[Table]:
         settings = TextSettings(train=str(STORIES), valid_fraction=0)
         corpus = prepare(settings, folder=folder / "prepared")
         np.save(folder / "ids.npy", corpus.train.ids)
-        empty = folder / "empty.yaml"
-        empty.write_text("")
 
         def keras() -> float:
             script = Path(__file__).with_name("keras_tutorial.py")
@@ -73,14 +70,8 @@ def run(given: Namespace) -> list[Table]:
             return float(done.stdout.split()[-1])
 
         def ours(precision: str) -> float:
-            command = [sys.executable, "-m", "lstmgen", "train", str(empty), "-q", *SIZES]
-            command += [f"data.train={STORIES}", f"train.precision={precision}"]
-            command += ["--runs-dir", str(folder / "runs")]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            with (Path(done.stdout.strip()) / "metrics.csv").open() as file:
-                rows = list(csv.DictReader(file))[20:]
-            rates = [float(row["words_per_second"]) for row in rows]
-            return len(rates) / sum(1 / rate for rate in rates)
+            settings = (*SIZES, f"data.train={STORIES}", f"train.precision={precision}")
+            return train(None, *settings, runs=folder / "runs").step_rate(20)
 
         sides = [keras, lambda: ours("bf16"), lambda: ours("fp32"), kernels]
         theirs, rounded, exact, bound = by_turns(sides, turns=TURNS)

@@ -2,6 +2,7 @@
 
 import os
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -42,6 +43,26 @@ def rate(work: Callable[[], int]) -> Callable[[], float]:
         begun = time.perf_counter()
         done = work()
         return done / (time.perf_counter() - begun)
+
+    return timed
+
+
+def seconds(
+    command: Sequence[str], *, folder: Path | None = None, check: bool = True
+) -> Callable[[], float]:
+    """A way to run a command, in a folder, that returns how long it took.
+
+    Args:
+        check: raise where it fails.
+    """
+
+    def timed() -> float:
+        begun = time.perf_counter()
+        subprocess.run(
+            command, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL, check=check,
+            env=usual_environment(),
+        )  # fmt: skip
+        return time.perf_counter() - begun
 
     return timed
 

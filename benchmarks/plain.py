@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks import STORIES
 from benchmarks.measure import by_turns, compared, rate
 from benchmarks.report import Table
 from benchmarks.steps import endless_steps
@@ -23,8 +24,8 @@ from lstmgen.text.prepared import TextSettings, prepare
 from lstmgen.training.devices import set_up
 from lstmgen.windows.plans import Plan, RandomPlan, StreamPlan
 
-STORIES = Path(__file__).parent.parent / "data" / "stories"
 EMBEDDING, HIDDEN = 128, 192
+State = tuple[Tensor, Tensor]
 
 
 class PlainModel(nn.Module):
@@ -39,7 +40,8 @@ class PlainModel(nn.Module):
         self.output.weight = self.embedding.weight
         self.dropout = nn.Dropout(0.3)
 
-    def forward(self, ids, state=None):  # noqa: D102
+    def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Hidden outputs of all words, and the last state."""
         hidden, state = self.lstm(self.dropout(self.embedding(ids)), state)
         return self.dropout(hidden), state
 
@@ -69,9 +71,10 @@ def plain(ids: np.ndarray, vocab_size: int, plan: Plan, steps: int) -> Callable[
             targets = torch.from_numpy(window.targets)
             logits = model.output(model.projection(hidden[:, -plan.stride :]))
             optimizer.zero_grad()
-            functional.cross_entropy(
+            loss = functional.cross_entropy(
                 logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), ignore_index=-1
-            ).backward()
+            )
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             words += window.count
@@ -80,7 +83,7 @@ def plain(ids: np.ndarray, vocab_size: int, plan: Plan, steps: int) -> Callable[
     return work
 
 
-def run(_: Namespace) -> list[Table]:
+def run(given: Namespace) -> list[Table]:
     """Measure both ways to train."""
     set_up(torch.device("cpu"))
     rows: list[tuple[str, ...]] = []

@@ -13,11 +13,11 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
+from benchmarks import ROOT
 from benchmarks.measure import peak_megabytes
 from benchmarks.report import Table
+from benchmarks.texts import stories
 
-ROOT = Path(__file__).parent.parent
-STORIES = ROOT / "data" / "stories"
 MEGABYTES = (1, 10, 100, 1000)
 
 
@@ -35,24 +35,24 @@ def child(path: Path, folder: Path) -> None:
     print(json.dumps([tokens, first, again, peak_megabytes()]))
 
 
-def run(_: Namespace) -> list[Table]:
+def run(given: Namespace) -> list[Table]:
     """Measure all sizes."""
-    stories = "".join(p.read_text("utf-8") for p in sorted(STORIES.glob("*.txt")))
+    whole = stories()
     rows = []
     for size in MEGABYTES:
         with tempfile.TemporaryDirectory() as name:
             text = Path(name) / "text.txt"
             with text.open("w", encoding="utf-8") as file:
-                for _ in range(max(1, round(size * 1e6 / len(stories.encode())))):
-                    file.write(stories)
+                for _ in range(max(1, round(size * 1e6 / len(whole.encode())))):
+                    file.write(whole)
             command = [sys.executable, "-m", "benchmarks.preparing"]
             command += [str(text), str(Path(name) / "ids")]
             done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
             tokens, first, again, memory = json.loads(done.stdout)
         begun = time.perf_counter()
         for _ in range(5):
-            stories.split()
-        split = 5 * len(stories.split()) / (time.perf_counter() - begun)
+            whole.split()
+        split = 5 * len(whole.split()) / (time.perf_counter() - begun)
         rows.append(
             (f"{size:,} MB", f"{tokens:,}", f"{tokens / first / 1e6:.2f} million/s",
              f"{split / 1e6:.1f} million/s", f"{again:.2f} s", f"{memory:.0f} MB")

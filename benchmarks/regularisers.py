@@ -49,7 +49,7 @@ def timed(reports: Iterator[StepReport]) -> Callable[[], float]:
     return lambda: sum(next(reports).seconds for _ in range(STEPS))
 
 
-def run(_: Namespace) -> list[Table]:
+def run(given: Namespace) -> list[Table]:
     """Measure all of them by turns."""
     set_up(torch.device("cpu"))
     seconds = by_turns([timed(training(*way[1:])) for way in WAYS], turns=TURNS)

@@ -8,7 +8,6 @@ seed. Perplexities are of the validation text, of each run's best checkpoint.
 """
 
 import json
-import os
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.report import Table
 from benchmarks.studies.brown import texts_of
-from benchmarks.trainings import side_by_side, train
+from benchmarks.trainings import side_by_side, threads_of, train
 
 WHOLE = "the whole recipe"
 TWICE = 3  # pieces that are measured from two seeds
@@ -47,9 +46,8 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(given: Namespace) -> list[Table]:
     """Train every one of them."""
-    threads = max(1, (os.cpu_count() or 1) // given.jobs)
     fixed = (*texts_of(given.folder.resolve()), f"train.epochs={given.epochs}",
-             f"train.threads={threads}")  # fmt: skip
+             threads_of(given.jobs))  # fmt: skip
 
     with tempfile.TemporaryDirectory() as runs:
 

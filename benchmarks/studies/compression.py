@@ -11,8 +11,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from benchmarks.report import Table
-from benchmarks.studies.ranks import TORCHRUN
-from benchmarks.trainings import train
+from benchmarks.trainings import TORCHRUN, train
 
 RANKS, WARM_ROWS = 2, 10
 COMPRESSIONS = ("none", "bf16", "powersgd")

@@ -10,7 +10,6 @@ stands beside it.
 """
 
 import json
-import os
 import re
 import statistics
 import sys
@@ -20,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.report import Table
-from benchmarks.trainings import side_by_side, train
+from benchmarks.trainings import parse_try, side_by_side, threads_of, train
 
 WORDS = (2_000, 20_000, 200_000, 1_000_000)
 
@@ -36,12 +35,8 @@ def first_words(text: str, words: int) -> str:
 
 def learnt(text: Path, runs: Path, settings: list[str]) -> tuple[float, float, float]:
     """Perplexity of the best checkpoint, of the 3-gram, and seconds of training."""
-    empty = runs / "empty.yaml"
-    empty.write_text("")
-    trained = train(str(empty), f"data.train={text}", *settings, runs=runs)
-    events = [json.loads(line) for line in (trained.run / "events.jsonl").read_text().splitlines()]
-    started = next(event for event in events if event["event"] == "started")
-    return trained.best, float(started["ngram"] or "nan"), trained.minutes * 60
+    trained = train(None, f"data.train={text}", *settings, runs=runs)
+    return trained.best, float(trained.started["ngram"] or "nan"), trained.minutes * 60
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -57,11 +52,8 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(given: Namespace) -> list[Table]:
     """Train every combination."""
-    tries = [("defaults", [])]
-    for each in given.tries:
-        name, _, settings = each.partition("=")
-        tries.append((name, re.split(r",(?=[a-z]+\.)", settings)))
-    alone = [f"train.threads={max(1, (os.cpu_count() or 1) // given.jobs)}"]
+    tries = [("defaults", []), *map(parse_try, given.tries)]
+    alone = threads_of(given.jobs)
     rows = []
     for path in given.text:
         whole = path.read_text(encoding="utf-8")
@@ -70,7 +62,7 @@ def run(given: Namespace) -> list[Table]:
                 text = Path(folder) / "text.txt"
                 text.write_text(first_words(whole, words), encoding="utf-8")
                 tasks = [
-                    partial(learnt, text, Path(folder), [*settings, *alone, f"train.seed={seed}"])
+                    partial(learnt, text, Path(folder), [*settings, alone, f"train.seed={seed}"])
                     for _, settings in tries
                     for seed in range(given.seeds)
                 ]

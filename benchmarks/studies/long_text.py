@@ -17,7 +17,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from benchmarks.report import Table
-from benchmarks.trainings import read_run
+from benchmarks.trainings import TORCHRUN, read_run
 
 STEPS, APART = 200, 0.2
 SETTINGS = (
@@ -80,9 +80,8 @@ def row(source: Path, megabytes: int, ranks: int) -> tuple[str, ...]:
         config.write_text("")
         begun = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
-             str(ranks), "-m", "lstmgen", "train", str(config), f"data.train={text}", *SETTINGS,
-             "-q", "--runs-dir", str(Path(folder) / "runs")],
+            [*TORCHRUN, str(ranks), "-m", "lstmgen", "train", str(config), f"data.train={text}",
+             *SETTINGS, "-q", "--runs-dir", str(Path(folder) / "runs")],
             stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
         watcher = Watcher(process.pid)

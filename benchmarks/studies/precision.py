@@ -6,24 +6,18 @@ Each seed is trained twice by the story preset, for the same steps, and the best
 perplexity (in float32, as always) is quoted.
 """
 
-import csv
-import subprocess
-import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from benchmarks.report import Table
+from benchmarks.trainings import train
 
 
-def trained(precision: str, seed: int, runs: Path) -> float:
+def best(precision: str, seed: int, runs: Path) -> float:
     """The best validation perplexity of one training."""
-    command = [sys.executable, "-m", "lstmgen", "train", "story", "-q", "--runs-dir", str(runs)]
-    command += [f"train.precision={precision}", f"train.seed={seed}", "train.sample_every=100000"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    with (Path(done.stdout.strip()) / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    return min(float(row["valid_perplexity"]) for row in rows if row["valid_perplexity"])
+    settings = (f"train.precision={precision}", f"train.seed={seed}", "train.sample_every=100000")
+    return train("story", *settings, runs=runs).best
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -36,7 +30,7 @@ def run(given: Namespace) -> list[Table]:
     rows, ratios = [], []
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(given.seeds):
-            fp32, bf16 = (trained(precision, seed, Path(folder)) for precision in ("fp32", "bf16"))
+            fp32, bf16 = (best(precision, seed, Path(folder)) for precision in ("fp32", "bf16"))
             ratios.append(bf16 / fp32)
             more = 100 * (ratios[-1] - 1)
             rows.append((str(seed), f"{fp32:.2f}", f"{bf16:.2f}", f"{more:+.2f} %"))

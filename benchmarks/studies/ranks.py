@@ -6,17 +6,15 @@ Each trains the recipe for some steps in its own processes, by turns; torchrun s
 of more than one rank. The warm-up is left out.
 """
 
-import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from benchmarks.measure import by_turns, ratios, spread
 from benchmarks.report import Table
-from benchmarks.trainings import LSTMGEN, train
+from benchmarks.trainings import LSTMGEN, TORCHRUN, train
 
 TURNS, WARM_STEPS, STEPS = 2, 20, 80
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node")
 
 
 def rate(ranks: int, recipe: str, text: Path) -> float:
