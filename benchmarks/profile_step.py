@@ -8,6 +8,7 @@ profiler; the shares are of the time that operators spend themselves.
 import time
 from argparse import Namespace
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ SHAPES = (
 )
 
 
-def shares(shape: tuple, *, bf16: bool) -> tuple[dict[str, float], float]:
+def shares(shape: tuple[Any, ...], *, bf16: bool) -> tuple[dict[str, float], float]:
     """The shares of a step's time by kind, and its seconds without the profiler."""
     _, vocabulary, embedding, sizes, tied, window, stride, batch = shape
     ids = np.random.default_rng(0).zipf(1.3, 200_000) % vocabulary
@@ -59,7 +60,7 @@ def shares(shape: tuple, *, bf16: bool) -> tuple[dict[str, float], float]:
     return found | {"the rest": sums["the rest"] / total, "cutting windows": data / taken}, taken
 
 
-def run(_: Namespace) -> list[Table]:
+def run(given: Namespace) -> list[Table]:
     """Profile both shapes in both precisions."""
     set_up(torch.device("cpu"))
     rows: list[tuple[str, ...]] = []
