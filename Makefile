@@ -79,14 +79,14 @@ lint: $(READY)
 # Peers come by path, as do their texts: PEER a checkout of pytorch/examples, TEXTS as in
 # "--text Brown=brown --text Shakespeare=input.txt", KERAS the python of an environment with Keras.
 bench: $(READY)
-	@set -e; for script in plain cells regularisers generation startup preparing growth profile_step; do \
-	  $(BIN)/python benchmarks/$$script.py $(ARGS); \
+	@set -e; for name in plain cells regularisers generation startup preparing growth profile_step; do \
+	  $(BIN)/python -m benchmarks $$name $(ARGS); \
 	done
-	@if [ -n "$(PEER)" ]; then $(BIN)/python benchmarks/generation.py --peer "$(PEER)" --only-shell $(ARGS); \
+	@if [ -n "$(PEER)" ]; then $(BIN)/python -m benchmarks generation --peer "$(PEER)" --only-shell $(ARGS); \
 	  else echo "generate.py of pytorch/examples is left out: name a checkout, PEER=..."; fi
-	@if [ -n "$(PEER)" ] && [ -n "$(TEXTS)" ]; then $(BIN)/python benchmarks/dense.py --peer "$(PEER)" $(TEXTS) $(ARGS); \
+	@if [ -n "$(PEER)" ] && [ -n "$(TEXTS)" ]; then $(BIN)/python -m benchmarks dense --peer "$(PEER)" $(TEXTS) $(ARGS); \
 	  else echo "word_language_model is left out: name PEER=... and TEXTS=\"--text NAME=PATH\""; fi
-	@if [ -n "$(KERAS)" ]; then $(BIN)/python benchmarks/many_to_one.py --keras "$(KERAS)" $(ARGS); \
+	@if [ -n "$(KERAS)" ]; then $(BIN)/python -m benchmarks many_to_one --keras "$(KERAS)" $(ARGS); \
 	  else echo "Keras is left out: name a Python that has it, KERAS=..."; fi
 
 # Runs are yours: clean never touches them.

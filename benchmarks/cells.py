@@ -1,30 +1,29 @@
 """How fast each cell trains, by torch's kernel and by the written-out loop.
 
-    python benchmarks/cells.py            print the table
-    python benchmarks/cells.py --write    and put it into benchmarks/RESULTS.md
-
 All of them take turns in one process on the bundled stories: the whole training
 step, dropout, exact output layer, clipping and AdamW included. Quoted are medians
 of words scored per second, and of the ratio to another row within a turn.
 """
 
-import argparse
 import statistics
 import tempfile
+from argparse import Namespace
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
-from report import report
-from steps import endless_steps
 
+from benchmarks import STORIES
+from benchmarks.measure import by_turns
+from benchmarks.report import Table
+from benchmarks.steps import endless_steps
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.text.prepared import Corpus, TextSettings, prepare
 from lstmgen.training.devices import set_up
 from lstmgen.training.loop import StepReport
 from lstmgen.windows.plans import StreamPlan
 
-STORIES = Path(__file__).parent.parent / "data" / "stories"
 TURNS, STEPS = 11, 12
 WAYS = (
     ("Elman", "elman", "diagonal", False),
@@ -55,21 +54,19 @@ def training(corpus: Corpus, cell: str, peephole: str, loop: bool) -> Iterator[S
     return endless_steps(model, ids, plan)
 
 
-def main() -> None:
+def rate(reports: Iterator[StepReport]) -> float:
+    """Words scored per second of some steps."""
+    done = [next(reports) for _ in range(STEPS)]
+    return sum(each.words for each in done) / sum(each.seconds for each in done)
+
+
+def run(given: Namespace) -> list[Table]:
     """Measure all cells by turns."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    write = parser.parse_args().write
     set_up(torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:
         corpus = prepare(TextSettings(train=str(STORIES)), folder=Path(folder))
         trainings = [training(corpus, *way[1:]) for way in WAYS]
-        rates: list[list[float]] = [[] for _ in WAYS]
-        for turn in range(TURNS + 1):
-            for kept, reports in zip(rates, trainings, strict=True):
-                done = [next(reports) for _ in range(STEPS)]
-                if turn:  # the first one warms up
-                    kept.append(sum(r.words for r in done) / sum(r.seconds for r in done))
+        rates = by_turns([partial(rate, each) for each in trainings], turns=TURNS)
     rows = []
     for (name, _, _, loop), kept in zip(WAYS, rates, strict=True):
         ratios = (
@@ -79,8 +76,4 @@ def main() -> None:
         row = [name, "loop" if loop else "fused", f"{statistics.median(kept):,.0f}"]
         rows.append([*row, *(f"{ratio:.2f}" for ratio in ratios)])
     heads = ("cell", "backend", "words/s", "slower than the fused LSTM", "than the loop LSTM")
-    report("cells", "python benchmarks/cells.py --write", heads, rows, write=write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("cells", heads, rows)]

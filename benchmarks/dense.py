@@ -1,9 +1,9 @@
 """Dense training against pytorch/examples' word_language_model at its defaults.
 
-    python benchmarks/dense.py --peer ../examples --text Shakespeare=input.txt --text Brown=brown
-        words per second, by turns of both programs; add --write for benchmarks/RESULTS.md
+    python -m benchmarks dense --peer ../examples --text Shakespeare=input.txt --text Brown=brown
+        words per second, by turns of both programs
     ... --epochs 6
-        instead: validation perplexity after so many epochs on both sides, and how long
+        instead: validation perplexity after that number of epochs on both sides, and how long
         lstmgen takes to the peer's
 
 Both sides read the same tokens on one line with one vocabulary; sizes, batch, window,
@@ -14,8 +14,6 @@ sizes with more dropout, and with a smaller tied network for the shortest way to
 perplexity. A text is a plain file or a folder with train.txt and valid.txt.
 """
 
-import argparse
-import csv
 import json
 import re
 import statistics
@@ -23,11 +21,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from measure import by_turns, compared
-from report import report
-from texts import lay_out
+from benchmarks.measure import by_turns, compared
+from benchmarks.report import Table
+from benchmarks.texts import lay_out
+from benchmarks.trainings import Trained, train
 
 TURNS, WARM_STEPS, STEPS, INTERVALS, INTERVAL = 2, 20, 120, 4, 25
 WORDS = 20 * 35  # of one step
@@ -92,31 +94,23 @@ class Ours:
     def __init__(self, text: Path, work: Path) -> None:
         self.text, self.work = text, work
 
-    def train(self, *settings: str, valid: bool) -> list[dict[str, str]]:
-        """Train; the rows of metrics.csv."""
+    def train(self, *settings: str, valid: bool) -> Trained:
+        """Train, with the text held out or without."""
         texts = [f"data.train={self.text / 'train.txt'}"]
         texts.append(f"data.vocabulary={self.text / 'vocabulary.txt'}")
         texts.append(f"data.valid={self.text / 'valid.txt'}" if valid else "data.valid_fraction=0")
-        config = self.work / "empty.yaml"
-        config.write_text("")
-        command = [sys.executable, "-m", "lstmgen", "train", str(config), "-q"]
-        command += ["--runs-dir", str(self.work / "runs"), *texts, *SIZES, *settings]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        with (Path(done.stdout.strip()) / "metrics.csv").open() as file:
-            return list(csv.DictReader(file))
+        return train(None, *texts, *SIZES, *settings, runs=self.work / "runs")
 
     def rate(self, *settings: str) -> float:
         """Words scored per second, warm-up left out."""
-        rows = self.train(*settings, f"train.max_steps={STEPS}", valid=False)[WARM_STEPS:]
-        words = [int(b["words"]) - int(a["words"]) for a, b in zip(rows, rows[1:], strict=False)]
-        rates = [float(row["words_per_second"]) for row in rows[1:]]
-        return sum(words) / sum(n / rate for n, rate in zip(words, rates, strict=True))
+        trained = self.train(*settings, f"train.max_steps={STEPS}", valid=False)
+        return trained.step_rate(WARM_STEPS + 1)
 
 
 def speed_rows(name: str, peer: Peer, ours: Ours) -> list[tuple[str, ...]]:
     """Rows of a table: every way of ours and the peer by turns."""
-    sides = [peer.rate]
-    sides += [lambda settings=settings: ours.rate(*settings) for _, settings in WAYS]
+    sides: list[Callable[[], float]] = [peer.rate]
+    sides += [partial(ours.rate, *settings) for _, settings in WAYS]
     theirs, *each = by_turns(sides, turns=TURNS)
     return [
         (f"{name}, {way}", *compared(mine, theirs, "words/s"))
@@ -125,23 +119,23 @@ def speed_rows(name: str, peer: Peer, ours: Ours) -> list[tuple[str, ...]]:
 
 
 def quality_rows(name: str, peer: Peer, ours: Ours, epochs: int) -> list[tuple[str, ...]]:
-    """Rows of a table: perplexities after so many epochs, and the time to the peer's."""
+    """Rows of a table: perplexities after the given epochs, and the time to the peer's."""
     seconds, perplexities = peer.learn(epochs)
     goal = min(perplexities)
-    took = f"{seconds[-1]:,.0f} s"
-    rows = [(f"{name}, word_language_model", f"{epochs}", f"{goal:.1f}", took, "1.0")]
+    whole = f"{seconds[-1]:,.0f} s"
+    rows: list[tuple[str, ...]]
+    rows = [(f"{name}, word_language_model", f"{epochs}", f"{goal:.1f}", whole, "1.0")]
     print(json.dumps([*rows[0], seconds, perplexities]), file=sys.stderr)
     runs = [
         (f"its sizes, {way}", epochs, (*settings, *LEARNING))
         for way, settings in WAYS
-        if "fp32" not in way  # benchmarks/precision.py compares the two
+        if "fp32" not in way  # the study precision compares the two
     ]
     runs += [("tied, 110 and 224 numbers", 2, QUICK)]
     for way, count, settings in runs:
         begun = time.perf_counter()
-        table = ours.train(*settings, f"train.epochs={count}", valid=True)
+        best = ours.train(*settings, f"train.epochs={count}", valid=True).best
         took = time.perf_counter() - begun
-        best = min(float(row["valid_perplexity"]) for row in table if row["valid_perplexity"])
         reached = f"{seconds[-1] / took:.1f}" if best <= goal else "not reached"
         rows.append(
             (f"{name}, lstmgen, {way}", f"{count}", f"{best:.1f}", f"{took:,.0f} s", reached)
@@ -150,14 +144,15 @@ def quality_rows(name: str, peer: Peer, ours: Ours, epochs: int) -> list[tuple[s
     return rows
 
 
-def main() -> None:
-    """Measure what the arguments ask for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def add_options(parser: ArgumentParser) -> None:
+    """Add its options."""
     parser.add_argument("--peer", type=Path, required=True, help="a checkout of pytorch/examples")
     parser.add_argument("--text", action="append", required=True, help="NAME=file or folder")
-    parser.add_argument("--epochs", type=int, help="compare perplexities after so many")
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    given = parser.parse_args()
+    parser.add_argument("--epochs", type=int, help="compare perplexities after these epochs")
+
+
+def run(given: Namespace) -> list[Table]:
+    """Measure what the options ask for."""
     rows: list[tuple[str, ...]] = []
     for text in given.text:
         name, _, source = text.partition("=")
@@ -169,23 +164,9 @@ def main() -> None:
                 rows += quality_rows(name, peer, ours, given.epochs)
             else:
                 rows += speed_rows(name, peer, ours)
-    names = " ".join(f"--text {text.partition('=')[0]}=..." for text in given.text)
-    command = f"python benchmarks/dense.py --peer ... {names}"
     if given.epochs:
-        heads = (
-            "program",
-            "epochs",
-            "validation perplexity",
-            "time",
-            "times as fast to the peer's",
-        )
-        command += f" --epochs {given.epochs}"
+        heads = ("program", "epochs", "validation perplexity", "time",
+                 "times as fast to the peer's")  # fmt: skip
         texts = " ".join(text.partition("=")[0] for text in given.text)
-        report(f"dense quality, {texts}", command, heads, rows, write=given.write)
-    else:
-        heads = ("what", "lstmgen", "word_language_model", "ratio (range)")
-        report("dense", command, heads, rows, write=given.write)
-
-
-if __name__ == "__main__":
-    main()
+        return [Table(f"dense quality, {texts}", heads, rows)]
+    return [Table("dense", ("what", "lstmgen", "word_language_model", "ratio (range)"), rows)]

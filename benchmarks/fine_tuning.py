@@ -1,7 +1,7 @@
 """What a base is worth: texts from scratch and fine-tuned, by the library's own choices.
 
-    python benchmarks/fine_tuning.py --text stories=data/stories [--text NAME=PATH]
-        [--base english-fiction] [--try NAME=key=value,key=value] [--seeds 3] [--write]
+    python -m benchmarks fine_tuning --text stories=data/stories [--text NAME=PATH]
+        [--base english-fiction] [--try NAME=key=value,key=value] [--seeds 3]
 
 Each text (a file or a folder) is trained on by a config that names it and nothing else, from
 scratch and from the base; its last tenth is held out, and both have the same vocabulary. A
@@ -9,51 +9,48 @@ figure is the validation perplexity of the best checkpoint. Each --try is fine-t
 with other settings.
 """
 
-import argparse
 import json
-import re
 import statistics
 import sys
 import tempfile
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from report import report
-from trainings import Trained, train
+from benchmarks.report import Table
+from benchmarks.trainings import parse_try, train
 
 
-def started(trained: Trained) -> dict[str, object]:
-    """What the start card of a run said."""
-    lines = (trained.run / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    return next(event for line in lines if (event := json.loads(line))["event"] == "started")
+def add_options(parser: ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument(
+        "--text",
+        action="append",
+        required=True,
+        metavar="NAME=PATH",
+        help="a file or a folder; may be repeated",
+    )
+    parser.add_argument("--base", default="english-fiction", help="a run or a bundled base")
+    parser.add_argument("--try", action="append", default=[], dest="tries", help="other settings")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each")
 
 
-def main() -> None:
+def run(given: Namespace) -> list[Table]:
     """Train every text in every way."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--text", action="append", required=True, metavar="NAME=PATH")
-    parser.add_argument("--base", default="english-fiction")
-    parser.add_argument("--try", action="append", default=[], dest="tries")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    given = parser.parse_args()
     base = f"train.init_from={given.base}"
     ways = {"from scratch": ["train.init_from=none"], "fine-tuned": [base]}
-    for each in given.tries:
-        name, _, settings = each.partition("=")
-        ways[name] = [base, *re.split(r",(?=[a-z]+\.)", settings)]
+    for name, settings in map(parse_try, given.tries):
+        ways[name] = [base, *settings]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "empty.yaml"
-        config.write_text("", encoding="utf-8")
         for each in given.text:
             name, _, path = each.partition("=")
             for way, settings in ways.items():
                 runs = [
-                    train(str(config), f"data.train={path}", f"train.seed={seed}", *settings,
+                    train(None, f"data.train={path}", f"train.seed={seed}", *settings,
                           runs=Path(folder))
                     for seed in range(given.seeds)
                 ]  # fmt: skip
-                best, card = [run.best for run in runs], started(runs[0])
+                best, card = [run.best for run in runs], runs[0].started
                 spread = f" ({min(best):.1f} to {max(best):.1f})" if len(best) > 1 else ""
                 known = f"{card['base_covered']:.1%}" if card["base"] else ""
                 row = (name, f"{card['train_tokens']:,}", f"{card['ngram']:.1f}", way, known,
@@ -61,12 +58,5 @@ def main() -> None:
                        f"{statistics.mean(run.minutes for run in runs) * 60:.0f} s")  # fmt: skip
                 print(json.dumps(row), file=sys.stderr, flush=True)
                 rows.append(row)
-    names = " ".join(f"--text {each.partition('=')[0]}=PATH" for each in given.text)
-    tried = "".join(f" --try {each}" for each in given.tries)
-    command = f"python benchmarks/fine_tuning.py {names} --seeds {given.seeds}{tried}"
     heads = ("text", "tokens", "3-gram", "trained", "known", "perplexity", "time")
-    report("fine-tuning", command, heads, rows, write=given.write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("fine-tuning", heads, rows)]

@@ -1,6 +1,6 @@
 """Generation: the numpy engine against a loop over nn.LSTM and against its floor.
 
-    python benchmarks/generation.py [--peer ../examples] [--write]
+    python -m benchmarks generation [--peer ../examples]
 
 One text, plain sampling, the same weights on both sides, by turns in one process; the
 tutorial's loop steps nn.LSTM word by word. The weights are the initial ones, for words as
@@ -9,10 +9,10 @@ floor is the time to sum a warm buffer of the model's size on the same threads. 
 30 MB run on one BLAS thread, as `lstmgen generate` does it, larger ones on all: each in a
 process of its own. With the peer's checkout also: its generate.py against `lstmgen
 generate`, 200 words from the shell, by models of the peer's default size; lstmgen's has
-learnt the bundled stories for a while, since flat probabilities are the slowest to draw from.
+been trained on the bundled stories for a while, since flat probabilities are the slowest to
+draw from.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -20,13 +20,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from measure import by_turns, ratios, spread, usual_environment
+from benchmarks import ROOT, STORIES
+from benchmarks.measure import by_turns, ratios, seconds, spread
+from benchmarks.report import Table
+from benchmarks.texts import lay_out, stories
+from benchmarks.trainings import LSTMGEN, train
 
-STORIES = Path(__file__).parent.parent / "data" / "stories"
 SMALL = 30.0  # MB up to which one thread is the fastest
 SIZES = (  # word vectors, units, vocabulary, words drawn in a turn
     (128, 192, 1_749, 300),
@@ -36,7 +40,7 @@ SIZES = (  # word vectors, units, vocabulary, words drawn in a turn
 )
 TOGETHER = 8  # samples of a batch
 WORDS = 200
-STEPS = 200  # that the model of the row from the shell has learnt for
+STEPS = 200  # of training, of the model of the row from the shell
 
 
 def megabytes(embedding: int, hidden: int, vocabulary: int) -> float:
@@ -50,8 +54,8 @@ def child(embedding: int, hidden: int, vocabulary: int, words: int) -> None:
     """Measure one size in this process, and print what was found as JSON."""
     import numpy as np
     import torch
-    from plain import PlainModel
 
+    from benchmarks.plain import PlainModel
     from lstmgen.generation.engine import Engine
     from lstmgen.generation.sampling import Settings, draw, restrict, shape
     from lstmgen.model.language_model import LanguageModel
@@ -109,9 +113,9 @@ def engine_rows() -> Iterator[tuple[str, ...]]:
         large = megabytes(*size[:3]) > SMALL
         threads = str(os.cpu_count() if large else 1)
         done = subprocess.run(
-            [sys.executable, __file__, "--child", *map(str, size)],
+            [sys.executable, "-m", "benchmarks.generation", *map(str, size)],
             env=os.environ | {"OPENBLAS_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
-            stdout=subprocess.PIPE, check=True,
+            cwd=ROOT, stdout=subprocess.PIPE, check=True,
         )  # fmt: skip
         one, theirs, floor, together, filtered = json.loads(done.stdout)
         yield (
@@ -128,43 +132,23 @@ def engine_rows() -> Iterator[tuple[str, ...]]:
 
 def shell_row(peer: Path) -> tuple[str, ...]:
     """200 words from the shell by both programs, with models of the same size."""
-    from texts import lay_out
-
     with tempfile.TemporaryDirectory() as name:
         folder, program = Path(name), peer.resolve() / "word_language_model"
-        text = "".join(p.read_text("utf-8") for p in sorted(STORIES.glob("*.txt")))
-        (folder / "stories.txt").write_text(text, encoding="utf-8")
+        (folder / "stories.txt").write_text(stories(), encoding="utf-8")
         lay_out(folder / "stories.txt", folder / "text")
         saved, data = str(folder / "peer.pt"), ["--data", str(folder / "text")]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": True,
-                 "env": usual_environment()}  # fmt: skip
         subprocess.run(
             [sys.executable, "main.py", *data, "--epochs", "1", "--dry-run", "--save", saved],
-            cwd=program, **quiet,
+            cwd=program, check=True, capture_output=True,
         )  # fmt: skip
-        subprocess.run(
-            [sys.executable, "-m", "lstmgen", "train", "story", f"data.train={STORIES}",
-             "model.hidden_sizes=[200,200]", "model.embedding_dim=200", "model.tie_weights=false",
-             f"train.max_steps={STEPS}", "-q", "--runs-dir", str(folder / "runs")], **quiet,
-        )  # fmt: skip
-
-        def theirs() -> float:
-            begun = time.perf_counter()
-            subprocess.run(
-                [sys.executable, "generate.py", *data, "--checkpoint", saved, "--words",
-                 str(WORDS), "--outf", str(folder / "out.txt")], cwd=program, **quiet,
-            )  # fmt: skip
-            return time.perf_counter() - begun
-
-        def ours() -> float:
-            begun = time.perf_counter()
-            subprocess.run(
-                [sys.executable, "-m", "lstmgen", "generate", "--cue", "The", "--words",
-                 str(WORDS), "--stop", "words", "--runs-dir", str(folder / "runs")], **quiet,
-            )  # fmt: skip
-            return time.perf_counter() - begun
-
-        mine, other = by_turns([ours, theirs])
+        train("story", f"data.train={STORIES}", "model.hidden_sizes=[200,200]",
+              "model.embedding_dim=200", "model.tie_weights=false", f"train.max_steps={STEPS}",
+              runs=folder / "runs")  # fmt: skip
+        ours = [*LSTMGEN, "generate", "--cue", "The", "--words", str(WORDS), "--stop", "words",
+                "--runs-dir", str(folder / "runs")]  # fmt: skip
+        theirs = [sys.executable, "generate.py", *data, "--checkpoint", saved, "--words",
+                  str(WORDS), "--outf", str(folder / "out.txt")]  # fmt: skip
+        mine, other = by_turns([seconds(ours), seconds(theirs, folder=program)])
     return (
         f"{WORDS} words from the shell",
         f"{statistics.median(mine):.2f} s",
@@ -173,30 +157,24 @@ def shell_row(peer: Path) -> tuple[str, ...]:
     )
 
 
-def main() -> None:
-    """Measure all sizes, and the two programs where the peer's is given."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def add_options(parser: ArgumentParser) -> None:
+    """Add its options."""
     parser.add_argument("--peer", type=Path, help="a checkout of pytorch/examples")
     parser.add_argument("--only-shell", action="store_true", help="leave the engine out")
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    parser.add_argument("--child", nargs=4, type=int, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.child:
-        child(*given.child)
-        return
-    from report import report
 
-    heads = ("model", "lstmgen", "nn.LSTM, word by word", "times as fast",
-             "times as long as the floor", f"gain of {TOGETHER} texts at once",
-             "times as long with temperature 0.8, top-p 0.95")  # fmt: skip
-    command = "python benchmarks/generation.py --write"
+
+def run(given: Namespace) -> Iterator[Table]:
+    """Measure all sizes, and the two programs where the peer's is given."""
+    heads: tuple[str, ...]
     if not given.only_shell:
-        report("generation", command, heads, list(engine_rows()), write=given.write)
+        heads = ("model", "lstmgen", "nn.LSTM, word by word", "times as fast",
+                 "times as long as the floor", f"gain of {TOGETHER} texts at once",
+                 "times as long with temperature 0.8, top-p 0.95")  # fmt: skip
+        yield Table("generation", heads, list(engine_rows()))
     if given.peer:
         heads = ("what", "lstmgen generate", "generate.py", "times as fast")
-        command = "python benchmarks/generation.py --peer ... --write"
-        report("shell", command, heads, [shell_row(given.peer)], write=given.write)
+        yield Table("shell", heads, [shell_row(given.peer)])
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # a size in a process of its own
+    child(*map(int, sys.argv[1:]))

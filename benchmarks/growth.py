@@ -1,28 +1,28 @@
 """How time and memory grow: with the text, the window and the hidden size.
 
-    python benchmarks/growth.py            print the tables
-    python benchmarks/growth.py --write    and put them into benchmarks/RESULTS.md,
-                                           the picture into docs/growth.png
-
 Texts are the bundled stories over and over, trained by `lstmgen train` in a process
 each; rates leave preparing the text out, peak memory does not. Window and hidden size
 are varied in one process, by turns, beside the counted FLOP of the matrix products.
+With --write the picture goes into docs/growth.png.
 """
 
-import argparse
-import csv
 import statistics
 import subprocess
 import sys
 import tempfile
+from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from measure import by_turns
-from report import report
-from steps import endless_steps
 
+from benchmarks import ROOT
+from benchmarks.measure import by_turns
+from benchmarks.report import Table
+from benchmarks.steps import endless_steps
+from benchmarks.texts import stories
+from benchmarks.trainings import read_run
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.reporting.plots import new_figure, save_figure
 from lstmgen.text.tokenizer import Tokenizer
@@ -31,8 +31,6 @@ from lstmgen.training.devices import set_up
 from lstmgen.training.precision import has_bf16_units
 from lstmgen.windows.plans import StreamPlan
 
-ROOT = Path(__file__).parent.parent
-STORIES = ROOT / "data" / "stories"
 WORDS = (100_000, 1_000_000, 10_000_000)
 TURNS, VOCABULARY, BATCH, WINDOW, HIDDEN = 7, 5_000, 20, 32, 256
 WINDOWS, HIDDENS = (8, 16, 32, 64, 128), (64, 128, 256, 512, 1024)
@@ -40,7 +38,7 @@ WINDOWS, HIDDENS = (8, 16, 32, 64, 128), (64, 128, 256, 512, 1024)
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
-from measure import peak_megabytes
+from benchmarks.measure import peak_megabytes
 from lstmgen.cli.app import main
 try:
     main()
@@ -54,28 +52,27 @@ def train(text: Path, folder: Path) -> tuple[float, float]:
     empty = folder / "empty.yaml"
     empty.write_text("")
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(Path(__file__).parent), "train", str(empty),
+        [sys.executable, "-c", PROGRAM, str(ROOT), "train", str(empty),
          f"data.train={text}", "-q",
          "data.valid_fraction=0", "data.copy_index=false", "train.max_steps=400",
          "train.batch_size=20", "--runs-dir", str(folder / "runs")],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    with (Path(done.stdout.strip()) / "metrics.csv").open() as file:
-        rates = [float(row["words_per_second"]) for row in list(csv.DictReader(file))[20:]]
-    return len(rates) / sum(1 / rate for rate in rates), float(done.stderr.split()[-1])
+    trained = read_run(Path(done.stdout.strip()))
+    return trained.step_rate(20), float(done.stderr.split()[-1])
 
 
 def text_rows() -> list[tuple[str, ...]]:
     """Rate and memory of texts of each length, by turns."""
-    stories = "".join(p.read_text("utf-8") for p in sorted(STORIES.glob("*.txt")))
-    tokens = len(Tokenizer("word").encode(stories))
+    whole = stories()
+    tokens = len(Tokenizer("word").encode(whole))
     with tempfile.TemporaryDirectory() as name:
         folder, texts = Path(name), []
         for words in WORDS:
             texts.append(folder / f"{words}.txt")
             with texts[-1].open("w", encoding="utf-8") as file:
                 for _ in range(round(words / tokens)):
-                    file.write(stories)
+                    file.write(whole)
         kept: list[list[tuple[float, float]]] = [[] for _ in WORDS]
         for turn in range(TURNS + 1):
             for place, text in enumerate(texts):
@@ -84,7 +81,7 @@ def text_rows() -> list[tuple[str, ...]]:
                     kept[place].append(found)
                 else:
                     kept[place] = [(0.0, found[1])]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     base = statistics.median(rate for rate, _ in kept[0][1:])
     for words, measured in zip(WORDS, kept, strict=True):
         rate = statistics.median(rate for rate, _ in measured[1:])
@@ -127,7 +124,9 @@ def sweep_rows(picture: Path | None) -> list[tuple[str, ...]]:
     ]  # fmt: skip
 
 
-def _draw(places: list, taken: list[float], flops: list[float], path: Path) -> None:
+def _draw(
+    places: list[tuple[str, int, int, int]], taken: list[float], flops: list[float], path: Path
+) -> None:
     figure = new_figure(9, 4)
     for number, what in enumerate(("window", "hidden size")):
         axes = figure.add_subplot(1, 2, number + 1)
@@ -149,19 +148,11 @@ def _draw(places: list, taken: list[float], flops: list[float], path: Path) -> N
     save_figure(figure, path)
 
 
-def main() -> None:
+def run(given: Namespace) -> Iterator[Table]:
     """Measure all three."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="into RESULTS.md and docs/growth.png")
-    write = parser.parse_args().write
     set_up(torch.device("cpu"))
-    command = "python benchmarks/growth.py --write"
-    picture = ROOT / "docs" / "growth.png" if write else None
-    heads = ("step of a dense training", "time", "matrix products", "rate")
-    report("growth of a step", command, heads, sweep_rows(picture), write=write)
+    picture = ROOT / "docs" / "growth.png" if given.write else None
+    heads: tuple[str, ...] = ("step of a dense training", "time", "matrix products", "rate")
+    yield Table("growth of a step", heads, sweep_rows(picture))
     heads = ("words of text", "training", "of the shortest", "peak memory", "and while preparing")
-    report("growth of a text", command, heads, text_rows(), write=write)
-
-
-if __name__ == "__main__":
-    main()
+    yield Table("growth of a text", heads, text_rows())

@@ -1,6 +1,6 @@
 """Many-to-one training against the usual Keras tutorial's network.
 
-    python benchmarks/many_to_one.py --keras VENV/bin/python [--write]
+    python -m benchmarks many_to_one --keras VENV/bin/python
 
 VENV is a virtual environment of its own with keras and tensorflow. Both sides read
 windows of 20 words of the bundled stories in random order and predict the next one:
@@ -10,23 +10,22 @@ kernels of the two layers alone would do, forwards and back, stands beside: the 
 program that calls torch's.
 """
 
-import argparse
-import csv
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import numpy as np
 import torch
-from measure import by_turns, compared
-from report import report
 
+from benchmarks import STORIES
+from benchmarks.measure import by_turns, compared
+from benchmarks.report import Table
+from benchmarks.trainings import train
 from lstmgen.text.prepared import TextSettings, prepare
 
-STORIES = Path(__file__).parent.parent / "data" / "stories"
 TURNS, WINDOWS, STEPS = 3, 12_800, 250
 SIZES = (
     "model.hidden_sizes=[128,128]", "model.embedding_dim=128", "model.tie_weights=false",
@@ -48,19 +47,18 @@ def kernels() -> float:
     return 64 / (2 * statistics.median(taken))
 
 
-def main() -> None:
-    """Measure both."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def add_options(parser: ArgumentParser) -> None:
+    """Add its options."""
     parser.add_argument("--keras", type=Path, required=True, help="a Python that has Keras")
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    given = parser.parse_args()
+
+
+def run(given: Namespace) -> list[Table]:
+    """Measure both."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         settings = TextSettings(train=str(STORIES), valid_fraction=0)
         corpus = prepare(settings, folder=folder / "prepared")
         np.save(folder / "ids.npy", corpus.train.ids)
-        empty = folder / "empty.yaml"
-        empty.write_text("")
 
         def keras() -> float:
             script = Path(__file__).with_name("keras_tutorial.py")
@@ -72,14 +70,8 @@ def main() -> None:
             return float(done.stdout.split()[-1])
 
         def ours(precision: str) -> float:
-            command = [sys.executable, "-m", "lstmgen", "train", str(empty), "-q", *SIZES]
-            command += [f"data.train={STORIES}", f"train.precision={precision}"]
-            command += ["--runs-dir", str(folder / "runs")]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            with (Path(done.stdout.strip()) / "metrics.csv").open() as file:
-                rows = list(csv.DictReader(file))[20:]
-            rates = [float(row["words_per_second"]) for row in rows]
-            return len(rates) / sum(1 / rate for rate in rates)
+            settings = (*SIZES, f"data.train={STORIES}", f"train.precision={precision}")
+            return train(None, *settings, runs=folder / "runs").step_rate(20)
 
         sides = [keras, lambda: ours("bf16"), lambda: ours("fp32"), kernels]
         theirs, rounded, exact, bound = by_turns(sides, turns=TURNS)
@@ -89,9 +81,4 @@ def main() -> None:
         ("(torch's bf16 LSTM kernels alone)", *compared(bound, theirs, "windows/s")),
     ]
     heads = ("lstmgen with", "lstmgen", "Keras", "ratio (range)")
-    command = "python benchmarks/many_to_one.py --keras ... --write"
-    report("many-to-one", command, heads, rows, write=given.write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("many-to-one", heads, rows)]

@@ -2,6 +2,7 @@
 
 import os
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ def by_turns(sides: Sequence[Callable[[], float]], *, turns: int = TURNS) -> lis
 
 def usual_environment() -> dict[str, str]:
     """The environment of a program that has been started before: Python keeps its bytecode,
-    unless this one is told not to, as containers often are."""
+    unless the environment forbids it, as those of containers often do."""
     return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
 
@@ -42,6 +43,26 @@ def rate(work: Callable[[], int]) -> Callable[[], float]:
         begun = time.perf_counter()
         done = work()
         return done / (time.perf_counter() - begun)
+
+    return timed
+
+
+def seconds(
+    command: Sequence[str], *, folder: Path | None = None, check: bool = True
+) -> Callable[[], float]:
+    """A way to run a command, in a folder, that returns how long it took.
+
+    Args:
+        check: raise where it fails.
+    """
+
+    def timed() -> float:
+        begun = time.perf_counter()
+        subprocess.run(
+            command, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL, check=check,
+            env=usual_environment(),
+        )  # fmt: skip
+        return time.perf_counter() - begun
 
     return timed
 

@@ -1,33 +1,31 @@
 """Training against the same model in plain torch, as a tutorial writes it.
 
-    python benchmarks/plain.py            print the table
-    python benchmarks/plain.py --write    and put it into benchmarks/RESULTS.md
-
 nn.Embedding, nn.LSTM, a projection and nn.Linear tied to the embedding, cross_entropy,
 clip_grad_norm_ and AdamW, in float32; the same windows of the bundled stories, sizes,
 dropout and threads. All sides take turns in one process.
 """
 
-import argparse
 import tempfile
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from measure import by_turns, compared, rate
-from report import report
-from steps import endless_steps
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks import STORIES
+from benchmarks.measure import by_turns, compared, rate
+from benchmarks.report import Table
+from benchmarks.steps import endless_steps
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.text.prepared import TextSettings, prepare
 from lstmgen.training.devices import set_up
 from lstmgen.windows.plans import Plan, RandomPlan, StreamPlan
 
-STORIES = Path(__file__).parent.parent / "data" / "stories"
 EMBEDDING, HIDDEN = 128, 192
+State = tuple[Tensor, Tensor]
 
 
 class PlainModel(nn.Module):
@@ -42,7 +40,8 @@ class PlainModel(nn.Module):
         self.output.weight = self.embedding.weight
         self.dropout = nn.Dropout(0.3)
 
-    def forward(self, ids, state=None):  # noqa: D102
+    def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Hidden outputs of all words, and the last state."""
         hidden, state = self.lstm(self.dropout(self.embedding(ids)), state)
         return self.dropout(hidden), state
 
@@ -72,9 +71,10 @@ def plain(ids: np.ndarray, vocab_size: int, plan: Plan, steps: int) -> Callable[
             targets = torch.from_numpy(window.targets)
             logits = model.output(model.projection(hidden[:, -plan.stride :]))
             optimizer.zero_grad()
-            functional.cross_entropy(
+            loss = functional.cross_entropy(
                 logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), ignore_index=-1
-            ).backward()
+            )
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             words += window.count
@@ -83,11 +83,8 @@ def plain(ids: np.ndarray, vocab_size: int, plan: Plan, steps: int) -> Callable[
     return work
 
 
-def main() -> None:
+def run(given: Namespace) -> list[Table]:
     """Measure both ways to train."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    write = parser.parse_args().write
     set_up(torch.device("cpu"))
     rows: list[tuple[str, ...]] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -104,8 +101,4 @@ def main() -> None:
             for precision, mine in zip(("bf16", "fp32"), each, strict=True):
                 rows.append((f"{name}, {precision}", *compared(mine, theirs, "words/s")))
     heads = ("what", "lstmgen", "plain torch, fp32", "ratio (range)")
-    report("plain", "python benchmarks/plain.py --write", heads, rows, write=write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("plain", heads, rows)]

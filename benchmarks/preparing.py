@@ -1,24 +1,23 @@
 """Preparing a text: tokens a second, and memory against its length.
 
-    python benchmarks/preparing.py            print the table
-    python benchmarks/preparing.py --write    and put it into benchmarks/RESULTS.md
-
 The bundled stories over and over, each size in a process of its own: the whole of
 reading, tokenising, counting, splitting and writing ids, then opening them again
 by content hash. Python's str.split of the same text stands beside it.
 """
 
-import argparse
 import json
 import subprocess
 import sys
 import tempfile
 import time
+from argparse import Namespace
 from pathlib import Path
 
-from measure import peak_megabytes
+from benchmarks import ROOT
+from benchmarks.measure import peak_megabytes
+from benchmarks.report import Table
+from benchmarks.texts import stories
 
-STORIES = Path(__file__).parent.parent / "data" / "stories"
 MEGABYTES = (1, 10, 100, 1000)
 
 
@@ -36,39 +35,31 @@ def child(path: Path, folder: Path) -> None:
     print(json.dumps([tokens, first, again, peak_megabytes()]))
 
 
-def main() -> None:
+def run(given: Namespace) -> list[Table]:
     """Measure all sizes."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    parser.add_argument("--child", nargs=2, type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.child:
-        child(*given.child)
-        return
-    from report import report  # torch, which the children are measured without
-
-    stories = "".join(p.read_text("utf-8") for p in sorted(STORIES.glob("*.txt")))
+    whole = stories()
     rows = []
     for size in MEGABYTES:
         with tempfile.TemporaryDirectory() as name:
             text = Path(name) / "text.txt"
             with text.open("w", encoding="utf-8") as file:
-                for _ in range(max(1, round(size * 1e6 / len(stories.encode())))):
-                    file.write(stories)
-            command = [sys.executable, __file__, "--child", str(text), str(Path(name) / "ids")]
-            done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+                for _ in range(max(1, round(size * 1e6 / len(whole.encode())))):
+                    file.write(whole)
+            command = [sys.executable, "-m", "benchmarks.preparing"]
+            command += [str(text), str(Path(name) / "ids")]
+            done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
             tokens, first, again, memory = json.loads(done.stdout)
         begun = time.perf_counter()
         for _ in range(5):
-            stories.split()
-        split = 5 * len(stories.split()) / (time.perf_counter() - begun)
+            whole.split()
+        split = 5 * len(whole.split()) / (time.perf_counter() - begun)
         rows.append(
             (f"{size:,} MB", f"{tokens:,}", f"{tokens / first / 1e6:.2f} million/s",
              f"{split / 1e6:.1f} million/s", f"{again:.2f} s", f"{memory:.0f} MB")
         )  # fmt: skip
     heads = ("text", "tokens", "prepared", "str.split, words", "opened again", "peak memory")
-    report("preparing", "python benchmarks/preparing.py --write", heads, rows, write=given.write)
+    return [Table("preparing", heads, rows)]
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # a text in a process of its own
+    child(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,22 +1,20 @@
 """Where the time of a training step goes.
 
-    python benchmarks/profile_step.py            print the table
-    python benchmarks/profile_step.py --write    and put it into benchmarks/RESULTS.md
-
 Steps of the story preset's shape (many-to-one) and of word_language_model's defaults
 (2 x 200 units, 20 sequences of 35 words, 16,383 words, not tied) under torch's
 profiler; the shares are of the time that operators spend themselves.
 """
 
-import argparse
 import time
+from argparse import Namespace
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 import torch
-from report import report
-from steps import endless_steps
 
+from benchmarks.report import Table
+from benchmarks.steps import endless_steps
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training.devices import set_up
 from lstmgen.windows.plans import StreamPlan
@@ -35,7 +33,7 @@ SHAPES = (
 )
 
 
-def shares(shape: tuple, *, bf16: bool) -> tuple[dict[str, float], float]:
+def shares(shape: tuple[Any, ...], *, bf16: bool) -> tuple[dict[str, float], float]:
     """The shares of a step's time by kind, and its seconds without the profiler."""
     _, vocabulary, embedding, sizes, tied, window, stride, batch = shape
     ids = np.random.default_rng(0).zipf(1.3, 200_000) % vocabulary
@@ -62,11 +60,8 @@ def shares(shape: tuple, *, bf16: bool) -> tuple[dict[str, float], float]:
     return found | {"the rest": sums["the rest"] / total, "cutting windows": data / taken}, taken
 
 
-def main() -> None:
+def run(given: Namespace) -> list[Table]:
     """Profile both shapes in both precisions."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    write = parser.parse_args().write
     set_up(torch.device("cpu"))
     rows: list[tuple[str, ...]] = []
     for shape in SHAPES:
@@ -76,8 +71,4 @@ def main() -> None:
             parts = [f"{share:.0%}" for share in found.values()]
             rows.append((name, f"{1000 * taken:.1f} ms", *parts))
     heads = ("step", "time", *(kind for kind, _ in KINDS), "the rest", "cutting windows, beside")
-    report("profile", "python benchmarks/profile_step.py --write", heads, rows, write=write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("profile", heads, rows)]

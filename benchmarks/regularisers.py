@@ -1,21 +1,19 @@
 """What each regulariser costs of a training step.
 
-    python benchmarks/regularisers.py [--write]
-
 All of them take turns in one process: one LSTM of 640 units, word vectors of 254, a
 vocabulary of 16,384 words (drawn at random), 32 sequences of 35 words, in the precision
 that ``auto`` takes. Each stands beside the same step without any; above 1 is slower.
 """
 
-import argparse
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from measure import by_turns, ratios, spread
-from report import report
-from steps import endless_steps
 
+from benchmarks.measure import by_turns, ratios, spread
+from benchmarks.report import Table
+from benchmarks.steps import endless_steps
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training.averaging import Average
 from lstmgen.training.devices import set_up
@@ -51,11 +49,8 @@ def timed(reports: Iterator[StepReport]) -> Callable[[], float]:
     return lambda: sum(next(reports).seconds for _ in range(STEPS))
 
 
-def main() -> None:
+def run(given: Namespace) -> list[Table]:
     """Measure all of them by turns."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    write = parser.parse_args().write
     set_up(torch.device("cpu"))
     seconds = by_turns([timed(training(*way[1:])) for way in WAYS], turns=TURNS)
     rows = [
@@ -67,8 +62,4 @@ def main() -> None:
         for (name, *_), taken in zip(WAYS, seconds, strict=True)
     ]
     heads = ("regulariser", "a step", "of the step without any (range)")
-    report("regularisers", "python benchmarks/regularisers.py --write", heads, rows, write=write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("regularisers", heads, rows)]

@@ -3,30 +3,37 @@
 import datetime
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
-def report(
-    section: str,
-    command: str,
-    heads: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    *,
-    write: bool,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a benchmark has measured.
+
+    Attributes:
+        section: name of the marks in RESULTS.md between which it belongs.
+    """
+
+    section: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def report(table: Table, command: str, *, write: bool) -> None:
     """Print a table with the machine above it.
 
     Args:
-        section: name of the marks in RESULTS.md between which it belongs.
-        write: put it there.
+        command: what has measured it.
+        write: put it into RESULTS.md.
     """
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    import torch  # not above: preparing.py measures children without torch
+
+    lines = ["| " + " | ".join(table.heads) + " |", "|" + "---|" * len(table.heads)]
+    lines += ["| " + " | ".join(row) + " |" for row in table.rows]
     head = (
         f"{datetime.date.today()}, {processor()}, torch {torch.__version__}, "
         f"{torch.get_num_threads()} threads, Python {platform.python_version()}."
@@ -35,7 +42,7 @@ def report(
     if not write:
         return
     text = RESULTS.read_text(encoding="utf-8")
-    begin, end = f"<!-- {section} -->", f"<!-- /{section} -->"
+    begin, end = f"<!-- {table.section} -->", f"<!-- /{table.section} -->"
     before, _, rest = text.partition(begin)
     _, _, after = rest.partition(end)
     body = "\n".join([begin, f"`{command}`: {head}", "", *lines, end])

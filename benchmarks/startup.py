@@ -1,62 +1,34 @@
 """What a command costs before it does anything: seconds from the shell.
 
-    python benchmarks/startup.py            print the table
-    python benchmarks/startup.py --write    and put it into benchmarks/RESULTS.md
-
 Each command takes turns with `python -c "import torch"`; it has been started before, so Python has
 its bytecode.
 """
 
-import argparse
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from argparse import Namespace
+from pathlib import Path
 
-from measure import by_turns, ratios, spread, usual_environment
-from report import report
-
-
-def seconds(command: Sequence[str]) -> Callable[[], float]:
-    """A way to run a command that returns how long it took."""
-
-    def timed() -> float:
-        begun = time.perf_counter()
-        subprocess.run(
-            command, capture_output=True, stdin=subprocess.DEVNULL, check=False,
-            env=usual_environment(),
-        )  # fmt: skip
-        return time.perf_counter() - begun
-
-    return timed
+from benchmarks.measure import by_turns, ratios, seconds, spread
+from benchmarks.report import Table
+from benchmarks.trainings import LSTMGEN, train
 
 
-def main() -> None:
+def run(given: Namespace) -> list[Table]:
     """Measure the commands that should be there at once."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    write = parser.parse_args().write
-    program, rows = [sys.executable, "-m", "lstmgen"], []
+    rows = []
     with tempfile.TemporaryDirectory() as runs:
-        subprocess.run(
-            [*program, "train", "story", "train.max_steps=200", "-q", "--runs-dir", runs],
-            check=True, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+        train("story", "train.max_steps=200", runs=Path(runs))
         words = ["--words", "200", "--stop", "words", "--runs-dir", runs]
         for name, command in (
-            ("`lstmgen --help`", [*program, "--help"]),
-            ("a config error", [*program, "train", "story", "train.windwo=3"]),
-            ("200 words with the story model", [*program, "generate", "--cue", "The", *words]),
+            ("`lstmgen --help`", [*LSTMGEN, "--help"]),
+            ("a config error", [*LSTMGEN, "train", "story", "train.windwo=3"]),
+            ("200 words with the story model", [*LSTMGEN, "generate", "--cue", "The", *words]),
         ):
             alone = [sys.executable, "-c", "import torch"]
-            mine, theirs = by_turns([seconds(command), seconds(alone)])
+            mine, theirs = by_turns([seconds(command, check=False), seconds(alone)])
             median = statistics.median(theirs)
             rows.append((name, spread(mine), f"{median:.2f} s", spread(ratios(mine, theirs))))
     heads = ("command", "seconds (range)", "`import torch`", "ratio (range)")
-    report("start-up", "python benchmarks/startup.py --write", heads, rows, write=write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("start-up", heads, rows)]

@@ -2,10 +2,16 @@
 
 from pathlib import Path
 
+from benchmarks import STORIES
 from lstmgen.text.reading import read_blocks
 from lstmgen.text.tokenizer import Tokenizer
 
 HELD_OUT = 0.1
+
+
+def stories() -> str:
+    """The bundled stories, one after another."""
+    return "".join(path.read_text("utf-8") for path in sorted(STORIES.glob("*.txt")))
 
 
 def lay_out(source: Path, folder: Path) -> None:

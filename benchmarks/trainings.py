@@ -1,16 +1,20 @@
 """Runs of ``lstmgen train`` in processes of their own, one after another or side by side."""
 
 import csv
+import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 LSTMGEN = (sys.executable, "-m", "lstmgen")
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,24 @@ class Trained:
         """How long it trained, evaluations included."""
         return float(self.rows[-1]["seconds"]) / 60
 
+    @property
+    def started(self) -> dict[str, Any]:
+        """What the start card of the run says."""
+        lines = (self.run / "events.jsonl").read_text(encoding="utf-8").splitlines()
+        return next(event for line in lines if (event := json.loads(line))["event"] == "started")
+
     def rate(self, warm: int) -> float:
-        """Words scored per second, the first so many rows left out."""
+        """Words scored per second, the first ``warm`` rows left out."""
         first, last = self.rows[warm], self.rows[-1]
         words = int(last["words"]) - int(first["words"])
         return words / (float(last["seconds"]) - float(first["seconds"]))
+
+    def step_rate(self, warm: int) -> float:
+        """Words scored per second of steps alone, the first ``warm`` rows left out."""
+        words = [int(row["words"]) for row in self.rows[warm - 1 :]]
+        rates = [float(row["words_per_second"]) for row in self.rows[warm:]]
+        taken = ((b - a) / rate for a, b, rate in zip(words, words[1:], rates, strict=False))
+        return (words[-1] - words[0]) / sum(taken)
 
 
 def read_run(run: Path) -> Trained:
@@ -49,22 +66,40 @@ def read_run(run: Path) -> Trained:
         return Trained(run, list(csv.DictReader(file)))
 
 
-def train(config: str, *settings: str, runs: Path, program: Sequence[str] = LSTMGEN) -> Trained:
+def train(
+    config: str | None, *settings: str, runs: Path, program: Sequence[str] = LSTMGEN
+) -> Trained:
     """Train by a preset or a config file, with some settings of one's own.
 
     Args:
+        config: None is a file that is empty, so that every key has its default.
         program: what to start; torchrun starts several ranks of it.
     """
+    if config is None:
+        runs.mkdir(exist_ok=True)
+        (runs / "empty.yaml").write_text("")
+        config = str(runs / "empty.yaml")
     command = [*program, "train", config, "-q", "--runs-dir", str(runs), *settings]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return read_run(Path(done.stdout.strip()))
 
 
 def side_by_side(tasks: Sequence[Callable[[], T]], jobs: int) -> list[T]:
-    """What each task returns, so many of them at a time.
+    """What each task returns, with ``jobs`` of them running at a time.
 
     Two trainings of one thread each get more done than two of two threads, one after the
     other; their times are not those of a training that has the machine to itself.
     """
     with ThreadPoolExecutor(jobs) as pool:
         return list(pool.map(lambda task: task(), tasks))
+
+
+def threads_of(jobs: int) -> str:
+    """The setting by which ``jobs`` trainings side by side share the cores."""
+    return f"train.threads={max(1, (os.cpu_count() or 1) // jobs)}"
+
+
+def parse_try(text: str) -> tuple[str, list[str]]:
+    """The name and the settings of NAME=key=value,key=value."""
+    name, _, settings = text.partition("=")
+    return name, re.split(r",(?=[a-z]+\.)", settings)

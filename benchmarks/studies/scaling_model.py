@@ -1,6 +1,6 @@
 """Words per second of 1 to 1,000 machines, on paper, from constants measured on this one.
 
-    python benchmarks/scaling_model.py --text train.txt [--recipe brown] [--write]
+    python -m benchmarks scaling_model --text train.txt [--recipe brown]
 
 A step of N machines that share R sequences takes
 
@@ -15,18 +15,17 @@ other layers are still being computed, since most bytes belong to the word vecto
 finished last.
 """
 
-import argparse
 import json
 import math
 import statistics
 import tempfile
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from report import report
-from trainings import Trained, side_by_side, train
-
+from benchmarks.report import Table
+from benchmarks.trainings import Trained, side_by_side, train
 from lstmgen.config.loader import load
 from lstmgen.training.replica import POWER_RANK
 
@@ -128,13 +127,14 @@ def _sizes(shapes: Sequence[Sequence[int]]) -> dict[str, float]:
     return {"none": 4.0 * full, "bf16": 2.0 * full, "powersgd": 4.0 * low}
 
 
-def main() -> None:
-    """Measure the constants and print what follows from them."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--text", type=Path, required=True)
+def add_options(parser: ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument("--text", type=Path, required=True, help="a file to train on")
     parser.add_argument("--recipe", default="brown", help="a preset or a config file")
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    given = parser.parse_args()
+
+
+def run(given: Namespace) -> list[Table]:
+    """Measure the constants and say what follows from them."""
     constants = measure(given.recipe, given.text.resolve())
     print(constants)
     rows = []
@@ -149,9 +149,4 @@ def main() -> None:
                 cells = ["-" if math.isnan(rate) else f"{rate:,.0f}" for rate in rates]
                 rows.append((step, f"{mbits:,} Mbit/s", compression, *cells))
     heads = ("the step", "link", "compression", *(f"{n:,}" for n in MACHINES))
-    command = f"python benchmarks/scaling_model.py --text ... --recipe {given.recipe} --write"
-    report("scaling model", command, heads, rows, write=given.write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("scaling model", heads, rows)]

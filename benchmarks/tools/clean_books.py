@@ -1,14 +1,18 @@
-"""Prepare Project Gutenberg books for training a base: python clean_books.py SOURCE TARGET.
+"""Project Gutenberg's books as texts to train a base on.
+
+    python -m benchmarks clean_books SOURCE TARGET
 
 Each ``*.txt`` of SOURCE (UTF-8 or Latin-1) is written to TARGET with licence and transcriber's
 lines left out, hard-wrapped lines joined to paragraphs, typography in one spelling (straight
 quotes, em dashes, three full stops), single spaces, and an empty line between paragraphs.
 """
 
-import argparse
 import hashlib
 import re
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
+
+from benchmarks.report import Table
 
 LICENCE_END = re.compile(r"^.*\*END.{0,3}THE SMALL PRINT.*$", re.M)
 NOT_THE_BOOK = re.compile(
@@ -49,23 +53,22 @@ def clean(text: str) -> str:
     return "\n\n".join(kept) + "\n"
 
 
-def main() -> None:
-    """Clean a folder of books and print a line for each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", type=Path)
-    parser.add_argument("target", type=Path)
-    arguments = parser.parse_args()
-    arguments.target.mkdir(parents=True, exist_ok=True)
-    for path in sorted(arguments.source.glob("*.txt")):
+def add_options(parser: ArgumentParser) -> None:
+    """Add the two folders."""
+    parser.add_argument("source", type=Path, help="folder of the books")
+    parser.add_argument("target", type=Path, help="folder to write to")
+
+
+def run(given: Namespace) -> list[Table]:
+    """Clean a folder of books and print a line for each; there is no table."""
+    given.target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(given.source.glob("*.txt")):
         data = path.read_bytes()
         try:
             text = clean(data.decode("utf-8-sig"))
         except UnicodeDecodeError:
             text = clean(data.decode("latin-1"))
-        (arguments.target / path.name).write_text(text, encoding="utf-8")
+        (given.target / path.name).write_text(text, encoding="utf-8")
         digest = hashlib.sha256(text.encode()).hexdigest()
         print(f"{digest[:16]}  {len(text.split()):>8,} words  {path.stem}")
-
-
-if __name__ == "__main__":
-    main()
+    return []

@@ -1,26 +1,24 @@
 """Words per second of one process with all threads, and of several that share the cores.
 
-    python benchmarks/ranks.py --text train.txt [--recipe brown] [--ranks 1 2] [--write]
+    python -m benchmarks ranks --text train.txt [--recipe brown] [--ranks 1 2]
 
 Each trains the recipe for some steps in its own processes, by turns; torchrun starts those
 of more than one rank. The warm-up is left out.
 """
 
-import argparse
-import sys
 import tempfile
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from measure import by_turns, ratios, spread
-from report import report
-from trainings import LSTMGEN, train
+from benchmarks.measure import by_turns, ratios, spread
+from benchmarks.report import Table
+from benchmarks.trainings import LSTMGEN, TORCHRUN, train
 
 TURNS, WARM_STEPS, STEPS = 2, 20, 80
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node")
 
 
 def rate(ranks: int, recipe: str, text: Path) -> float:
-    """Words scored per second by so many ranks."""
+    """Words scored per second by this number of ranks."""
     program = LSTMGEN if ranks == 1 else (*TORCHRUN, str(ranks), "-m", "lstmgen")
     settings = (
         f"data.train={text}",
@@ -32,14 +30,15 @@ def rate(ranks: int, recipe: str, text: Path) -> float:
         return train(recipe, *settings, runs=Path(runs), program=program).rate(WARM_STEPS)
 
 
-def main() -> None:
-    """Measure all by turns."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--text", type=Path, required=True)
+def add_options(parser: ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument("--text", type=Path, required=True, help="a file to train on")
     parser.add_argument("--recipe", default="brown", help="a preset or a config file")
-    parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    given = parser.parse_args()
+    parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2], help="processes")
+
+
+def run(given: Namespace) -> list[Table]:
+    """Measure all by turns."""
     text = given.text.resolve()
     sides = [lambda ranks=ranks: rate(ranks, given.recipe, text) for ranks in given.ranks]
     found = by_turns(sides, turns=TURNS)
@@ -47,10 +46,4 @@ def main() -> None:
         (str(ranks), f"{spread(each, digits=0)} words/s", spread(ratios(each, found[0])))
         for ranks, each in zip(given.ranks, found, strict=True)
     ]
-    command = f"python benchmarks/ranks.py --text ... --recipe {given.recipe} --ranks "
-    command += " ".join(map(str, given.ranks))
-    report("ranks", command, ("ranks", "trained", "against one"), rows, write=given.write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("ranks", ("ranks", "trained", "against one"), rows)]

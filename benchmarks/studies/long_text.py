@@ -1,12 +1,11 @@
 """Peak memory of each rank, with a text of 1 MB and with one of 1 GB.
 
-    python benchmarks/long_text.py --text train.txt [--megabytes 1 1000] [--ranks 2] [--write]
+    python -m benchmarks long_text --text train.txt [--megabytes 1 1000] [--ranks 2]
 
 The long text is made of the lines of a real one, repeated and shuffled. It is prepared and
 trained on for some steps; a watcher reads what the kernel says of each process.
 """
 
-import argparse
 import os
 import random
 import subprocess
@@ -14,10 +13,11 @@ import sys
 import tempfile
 import threading
 import time
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from report import report
-from trainings import read_run
+from benchmarks.report import Table
+from benchmarks.trainings import TORCHRUN, read_run
 
 STEPS, APART = 200, 0.2
 SETTINGS = (
@@ -28,7 +28,7 @@ SETTINGS = (
 
 
 def lengthen(source: Path, megabytes: int, path: Path) -> None:
-    """Write so many MB of a text's lines, shuffled anew for each repetition."""
+    """Write ``megabytes`` of a text's lines, shuffled again for each repetition."""
     lines = source.read_text(encoding="utf-8").splitlines(keepends=True)
     if len(lines) < 100:  # one line: any hundred words are one
         words = source.read_text(encoding="utf-8").split()
@@ -80,9 +80,8 @@ def row(source: Path, megabytes: int, ranks: int) -> tuple[str, ...]:
         config.write_text("")
         begun = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
-             str(ranks), "-m", "lstmgen", "train", str(config), f"data.train={text}", *SETTINGS,
-             "-q", "--runs-dir", str(Path(folder) / "runs")],
+            [*TORCHRUN, str(ranks), "-m", "lstmgen", "train", str(config), f"data.train={text}",
+             *SETTINGS, "-q", "--runs-dir", str(Path(folder) / "runs")],
             stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
         watcher = Watcher(process.pid)
@@ -103,20 +102,15 @@ def row(source: Path, megabytes: int, ranks: int) -> tuple[str, ...]:
     )
 
 
-def main() -> None:
+def add_options(parser: ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument("--text", type=Path, required=True, help="a file to train on")
+    parser.add_argument("--megabytes", type=int, nargs="+", default=[1, 1_000], help="lengths")
+    parser.add_argument("--ranks", type=int, default=2, help="processes")
+
+
+def run(given: Namespace) -> list[Table]:
     """Measure each length."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--text", type=Path, required=True)
-    parser.add_argument("--megabytes", type=int, nargs="+", default=[1, 1_000])
-    parser.add_argument("--ranks", type=int, default=2)
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    given = parser.parse_args()
     rows = [row(given.text.resolve(), size, given.ranks) for size in given.megabytes]
     heads = ("text", "until the run begins", "steps", "peak of each rank", "of it, not of files")
-    command = "python benchmarks/long_text.py --text ... --megabytes "
-    command += " ".join(map(str, given.megabytes)) + f" --ranks {given.ranks} --write"
-    report("long text", command, heads, rows, write=given.write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("long text", heads, rows)]

@@ -1,6 +1,6 @@
 """Perplexity on Brown as Bengio et al. (2003) split it: one table for one recipe.
 
-    python benchmarks/brown.py --folder brown --recipe brown [--order 5] [--write]
+    python -m benchmarks brown --folder brown --recipe brown [--order 5]
 
 The folder holds train.txt, valid.txt and test.txt, words divided by spaces, and
 vocabulary.txt. The recipe is trained on the first, steered by the second, tuned on it
@@ -8,17 +8,16 @@ vocabulary.txt. The recipe is trained on the first, steered by the second, tuned
 ablation; with --valid-only the test text is not read at all.
 """
 
-import argparse
 import json
 import subprocess
 import sys
 import tempfile
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from report import report
-from trainings import LSTMGEN, train
-
+from benchmarks.report import Table
+from benchmarks.trainings import LSTMGEN, train
 from lstmgen.ngrams.kneser_ney import build_kneser_ney
 from lstmgen.text.prepared import TextSettings, encode_files, prepare
 
@@ -59,16 +58,17 @@ def baselines(folder: Path, runs: Path) -> dict[int, tuple[float, float]]:
     return found
 
 
-def main() -> None:
-    """Train, tune, and read the test text."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def add_options(parser: ArgumentParser) -> None:
+    """Add its options."""
     parser.add_argument("--folder", type=Path, required=True, help="of the split's four files")
     parser.add_argument("--recipe", default="brown", help="a preset or a config file")
     parser.add_argument("--order", type=int, default=5, help="of the n-grams that are mixed in")
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE of the config")
     parser.add_argument("--valid-only", action="store_true", help="leave the test text alone")
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    given = parser.parse_args()
+
+
+def run(given: Namespace) -> list[Table]:
+    """Train, tune, and read the test text."""
     folder = given.folder.resolve()
     with tempfile.TemporaryDirectory() as name:
         runs = Path(name)
@@ -77,7 +77,7 @@ def main() -> None:
         print(f"best validation perplexity {best:.1f}, {minutes:.1f} min", file=sys.stderr)
         if given.valid_only:
             print(json.dumps([given.recipe, *given.set, best, minutes]))
-            return
+            return []
         order = ("--order", str(given.order))
         parts = [("first 50,000 words of valid", evaluated(run, runs, "--tune", *order))]
         parts.append(("test", evaluated(run, runs, "--adapt", "--split", "test", *order)))
@@ -91,14 +91,6 @@ def main() -> None:
         lines = [f"{line['perplexity']:.1f}" for line in figures["adapted"]]
         table.append((part, counts, *lines))
     tuned = parts[0][1]["tuned"]
-    command = " ".join(
-        ["python benchmarks/brown.py --folder ... --recipe", given.recipe, "--order",
-         str(given.order), *(f"--set {setting}" for setting in given.set)]
-    )  # fmt: skip
     facts = f"{minutes:.1f} min of training; n-grams of order {given.order}; {json.dumps(tuned)}"
     print(facts)
-    report(f"brown {given.recipe}", command, heads, table, write=given.write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table(f"brown {given.recipe}", heads, table)]

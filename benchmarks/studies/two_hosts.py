@@ -1,6 +1,6 @@
 """Training on two hosts, with a link as slow as you like, beside what the model on paper says.
 
-    python benchmarks/two_hosts.py --text train.txt [--recipe brown] [--mbits 100] [--write]
+    python -m benchmarks two_hosts --text train.txt [--recipe brown] [--mbits 100]
 
 The hosts are two network namespaces of this machine, a pair of virtual interfaces and the
 kernel's token buckets between them: it takes root, and Linux's ip and tc. Each has one process
@@ -8,19 +8,18 @@ of one thread. Constants of the model (scaling_model.py) are measured in the sam
 two processes of one thread side by side.
 """
 
-import argparse
 import os
 import subprocess
 import sys
 import tempfile
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from report import report
-from scaling_model import Constants, measure
-from trainings import read_run
-
+from benchmarks.report import Table
+from benchmarks.studies.scaling_model import Constants, measure
+from benchmarks.trainings import read_run
 from lstmgen.training.replica import FULL_STEPS
 
 HOSTS = ("lstmgen-a", "lstmgen-b")
@@ -37,7 +36,7 @@ def ip(*arguments: str, check: bool = True) -> None:
 
 @contextmanager
 def two_hosts(mbits: int) -> Iterator[None]:
-    """Two namespaces with a link of so many Mbit/s each way; 0 is as fast as it goes."""
+    """Two namespaces with a link of ``mbits`` Mbit/s each way; 0 is as fast as it goes."""
     try:
         for host in HOSTS:
             ip("netns", "add", host)
@@ -102,15 +101,16 @@ def row(
     )
 
 
-def main() -> None:
-    """Measure every link with every compression."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--text", type=Path, required=True)
+def add_options(parser: ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument("--text", type=Path, required=True, help="a file to train on")
     parser.add_argument("--recipe", default="brown", help="a preset or a config file")
     parser.add_argument("--mbits", type=int, nargs="+", default=[0, 100], help="0: unbounded")
     parser.add_argument("--compressions", nargs="+", default=COMPRESSIONS, choices=COMPRESSIONS)
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    given = parser.parse_args()
+
+
+def run(given: Namespace) -> list[Table]:
+    """Measure every link with every compression."""
     text = given.text.resolve()
     constants = measure(given.recipe, text, "train.threads=1", jobs=2)
     print(constants, file=sys.stderr)
@@ -120,10 +120,4 @@ def main() -> None:
         for compression in given.compressions
     ]
     heads = ("link", "compression", "gradients", "measured", "on paper", "paper / measured")
-    command = f"python benchmarks/two_hosts.py --text ... --recipe {given.recipe} --mbits "
-    command += " ".join(map(str, given.mbits)) + " --write"
-    report("two hosts", command, heads, rows, write=given.write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("two hosts", heads, rows)]

@@ -1,18 +1,17 @@
 """Perplexity and words per second of two ranks whose gradients travel compressed.
 
-    python benchmarks/compression.py --text input.txt [--recipe shakespeare] [--write]
+    python -m benchmarks compression --text input.txt [--recipe shakespeare]
 
 Two processes of one thread each, on this machine: what a slow link costs is in two_hosts.py.
 """
 
-import argparse
 import statistics
 import tempfile
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ranks import TORCHRUN
-from report import report
-from trainings import train
+from benchmarks.report import Table
+from benchmarks.trainings import TORCHRUN, train
 
 RANKS, WARM_ROWS = 2, 10
 COMPRESSIONS = ("none", "bf16", "powersgd")
@@ -29,18 +28,14 @@ def row(recipe: str, text: Path, compression: str) -> tuple[str, str, str]:
     return compression, f"{found.best:.2f}", f"{statistics.median(rates):,.0f} words/s"
 
 
-def main() -> None:
-    """Train with each compression."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--text", type=Path, required=True)
+def add_options(parser: ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument("--text", type=Path, required=True, help="a file to train on")
     parser.add_argument("--recipe", default="shakespeare", help="a preset or a config file")
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    given = parser.parse_args()
+
+
+def run(given: Namespace) -> list[Table]:
+    """Train with each compression."""
     rows = [row(given.recipe, given.text.resolve(), each) for each in COMPRESSIONS]
     heads = ("compression", "validation perplexity", "trained")
-    command = f"python benchmarks/compression.py --text ... --recipe {given.recipe} --write"
-    report("compression", command, heads, rows, write=given.write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("compression", heads, rows)]

@@ -1,23 +1,22 @@
 """What each piece of the Brown recipe is worth: one left out at a time.
 
-    python benchmarks/ablation.py --folder brown [--epochs 2] [--jobs 2] [--write]
+    python -m benchmarks ablation --folder brown [--epochs 2] [--jobs 2]
 
 Two epochs of the recipe take some five minutes on two cores; every run is given as many.
 The three pieces with the largest effects, and the whole recipe, are trained from a second
 seed. Perplexities are of the validation text, of each run's best checkpoint.
 """
 
-import argparse
 import json
-import os
 import sys
 import tempfile
+from argparse import ArgumentParser, Namespace
 from functools import partial
 from pathlib import Path
 
-from brown import texts_of
-from report import report
-from trainings import side_by_side, train
+from benchmarks.report import Table
+from benchmarks.studies.brown import texts_of
+from benchmarks.trainings import side_by_side, threads_of, train
 
 WHOLE = "the whole recipe"
 TWICE = 3  # pieces that are measured from two seeds
@@ -38,17 +37,17 @@ PIECES: dict[str, tuple[str, ...]] = {
 }
 
 
-def main() -> None:
-    """Train every one of them."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def add_options(parser: ArgumentParser) -> None:
+    """Add its options."""
     parser.add_argument("--folder", type=Path, required=True, help="of the split's four files")
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=2, help="of each training")
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
-    parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
-    given = parser.parse_args()
-    threads = max(1, (os.cpu_count() or 1) // given.jobs)
+
+
+def run(given: Namespace) -> list[Table]:
+    """Train every one of them."""
     fixed = (*texts_of(given.folder.resolve()), f"train.epochs={given.epochs}",
-             f"train.threads={threads}")  # fmt: skip
+             threads_of(given.jobs))  # fmt: skip
 
     with tempfile.TemporaryDirectory() as runs:
 
@@ -70,11 +69,5 @@ def main() -> None:
         change = first[name] / first[WHOLE] - 1
         other = f"{second[name]:.1f}" if name in second else "-"
         rows.append((name, f"{first[name]:.1f}", other, f"{change:+.1%}" if change else "-"))
-    command = f"python benchmarks/ablation.py --folder ... --epochs {given.epochs}"
-    command += f" --jobs {given.jobs}"
     heads = ("recipe", "perplexity", "second seed", "against the whole")
-    report("ablation", command, heads, rows, write=given.write)
-
-
-if __name__ == "__main__":
-    main()
+    return [Table("ablation", heads, rows)]

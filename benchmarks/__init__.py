@@ -1,0 +1,6 @@
+"""What lstmgen's speed, memory and quality are, measured: ``python -m benchmarks`` lists them."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+STORIES = ROOT / "data" / "stories"
