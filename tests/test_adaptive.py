@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import call_cli
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -15,6 +14,7 @@ from lstmgen.generation.engine import Engine
 from lstmgen.model.initialise import smoothed_counts
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.text.clusters import SHARES, frequency_clusters
+from tests.helpers.program import call_cli
 
 VOCAB, ROWS = 23, 17
 CLUSTERS = [[7, 2, 0, 21, 5], [1, 3, 4, 6, 8, 9, 10], [11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 22]]

@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
-from conftest import call_cli
 from torch.utils.flop_counter import FlopCounterMode
 
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.training.costs import Product, seconds_of, step_products
+from tests.helpers.program import call_cli
 
 VOCAB, BATCH, WINDOW, STRIDE = 48, 3, 7, 2
 

@@ -11,12 +11,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import STORY, call_cli, run_cli
 
 from lstmgen.cli.app import COMMANDS
 from lstmgen.errors import UsageError
 from lstmgen.runs.records import COLUMNS
 from lstmgen.training import threads
+from tests.helpers.program import call_cli, run_cli
+from tests.helpers.scenes import STORY
 
 FAST = ("train.max_steps=4", "train.batch_size=2", "model.hidden_sizes=[8]",
         "model.embedding_dim=8", "train.device=cpu")  # fmt: skip

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import typer
 import yaml
-from conftest import SOAK
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -19,6 +18,7 @@ from lstmgen.config.reference import commented_yaml, key_table
 from lstmgen.config.schema import Config, SampleConfig, all_keys, key
 from lstmgen.errors import ConfigError
 from lstmgen.text.reading import find_files
+from tests.helpers import SOAK
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 

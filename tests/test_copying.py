@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import STORY, call_cli
 
 import lstmgen
 from lstmgen.generation.continuing import Drawn, Piece
@@ -17,6 +16,8 @@ from lstmgen.text.spacing import split_form
 from lstmgen.text.tokenizer import tokenize
 from lstmgen.text.vocabulary import STORY as MARK
 from lstmgen.text.vocabulary import Vocabulary
+from tests.helpers.program import call_cli
+from tests.helpers.scenes import STORY
 
 STORIES = sorted((Path(__file__).parent.parent / "data" / "stories").glob("*.txt"))
 

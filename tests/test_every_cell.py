@@ -5,7 +5,8 @@ import json
 import math
 
 import pytest
-from conftest import call_cli, train
+
+from tests.helpers.program import call_cli, train
 
 SETTINGS = [
     ("model.cell=elman",),

@@ -11,9 +11,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from conftest import STORY, call_cli, run_cli, train
 from safetensors.numpy import save
-from scenes import best, forge, last, seal
 
 from lstmgen.config.loader import load
 from lstmgen.config.schema import fill_in, is_set
@@ -27,6 +25,8 @@ from lstmgen.text.clusters import frequency_clusters
 from lstmgen.text.matching import match_vocabularies
 from lstmgen.text.vocabulary import STORY as STORY_ENTRY
 from lstmgen.text.vocabulary import Vocabulary
+from tests.helpers.program import call_cli, run_cli, train
+from tests.helpers.scenes import STORY, best, forge, last, seal
 
 OTHER = (
     "The old man walked to the “mill” with a Cat. The dog — it was old — didn’t walk.\n"

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import STORY, call_cli
 from matplotlib.axes import Axes
 from rich.cells import cell_len
 
@@ -24,6 +23,8 @@ from lstmgen.model.factory import build_model, load_weights
 from lstmgen.model.layers import PeepholeLSTM, run_layer, zero_state
 from lstmgen.reporting.inspecting import _bar
 from lstmgen.reporting.inspection_plots import check_picture
+from tests.helpers.program import call_cli
+from tests.helpers.scenes import STORY
 
 CELLS = ("elman", "gru", "lstm", "lstm_peephole")
 CUE = "The old dog sat by the river."

@@ -10,7 +10,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import call_cli
 from torch import nn
 
 from lstmgen.cells import (
@@ -35,6 +34,7 @@ from lstmgen.model.output import summed_nats
 from lstmgen.training.loop import Trainee, train_steps
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.windows.plans import RandomPlan, StreamPlan
+from tests.helpers.program import call_cli
 
 
 def close(ours, theirs, atol=1e-12):

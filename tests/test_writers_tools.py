@@ -5,12 +5,12 @@ import subprocess
 import sys
 
 import pytest
-from conftest import call_cli, run_cli
-from test_copying import parrot, run_of  # noqa: F401 (a fixture)
 
 import lstmgen
 from lstmgen.errors import UsageError
 from lstmgen.runs import checkpoint
+from tests.helpers.program import call_cli, run_cli
+from tests.test_copying import parrot, run_of  # noqa: F401 (a fixture)
 
 FREE = ("--temperature", 1.5, "--top-p", 1, "--words", 15, "--stop", "words")
 

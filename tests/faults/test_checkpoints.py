@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import call_cli, train
-from scenes import fingerprint, last, progress_of, seal
 
 from lstmgen.errors import CheckpointError, StorageError
 from lstmgen.runs import checkpoint, folders
 from lstmgen.runs.checkpoint import Index
+from tests.helpers.program import call_cli, train
+from tests.helpers.scenes import fingerprint, last, progress_of, seal
 
 
 def write(folder, step, value=1.0):

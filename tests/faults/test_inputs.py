@@ -10,16 +10,17 @@ import sys
 import tracemalloc
 
 import pytest
-from conftest import SOAK, STORY, call_cli
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenes import RUN, make_trained
 
 from lstmgen.config.schema import all_keys
 from lstmgen.errors import DataError
 from lstmgen.text import prepared
 from lstmgen.text.prepared import TextSettings, prepare
 from lstmgen.text.reading import read_blocks
+from tests.helpers import SOAK
+from tests.helpers.program import call_cli
+from tests.helpers.scenes import RUN, STORY, make_trained
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 SMALL = ("train.max_steps=3", "train.device=cpu", "model.hidden_sizes=[6]", "model.embedding_dim=5",

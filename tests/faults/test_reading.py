@@ -4,12 +4,13 @@ import random
 import shutil
 
 import pytest
-from conftest import SOAK, call_cli
-from scenes import RUN, best, checkpoints_of, last, make_trained, wait_for
 
 from lstmgen.errors import DamagedError
 from lstmgen.generation.load import open_found
 from lstmgen.runs import checkpoint
+from tests.helpers import SOAK
+from tests.helpers.program import call_cli
+from tests.helpers.scenes import RUN, best, checkpoints_of, last, make_trained, wait_for
 
 
 @pytest.fixture(scope="module")

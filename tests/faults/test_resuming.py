@@ -6,13 +6,13 @@ import shutil
 import signal
 
 import pytest
-from conftest import call_cli, run_cli, train
 from safetensors.numpy import load, save
-from scenes import cut_behind, deep_compare, last, progress_of, seal, wait_for
 
 from lstmgen.runs import checkpoint, folders
 from lstmgen.training import build
 from lstmgen.windows import plans
+from tests.helpers.program import call_cli, run_cli, train
+from tests.helpers.scenes import cut_behind, deep_compare, last, progress_of, seal, wait_for
 
 
 def steps_of(run):

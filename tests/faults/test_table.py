@@ -4,10 +4,11 @@ import re
 import shutil
 
 import pytest
-from conftest import call_cli
-from promises import PAGE, PARTS, page, proofs
-from scenes import RUN, fingerprint, make_trained
-from table import FAULTS
+
+from tests.faults.promises import PAGE, PARTS, page, proofs
+from tests.faults.table import FAULTS
+from tests.helpers.program import call_cli
+from tests.helpers.scenes import RUN, fingerprint, make_trained
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def test_names_are_unique_and_of_a_promise():
 
 
 def test_the_page_on_reliability_is_made_of_these_tests():
-    assert PAGE.read_text(encoding="utf-8") == page(), "run python tests/faults/promises.py"
+    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m tests.faults.promises"
 
 
 def test_every_promise_is_proved_and_every_proof_is_of_a_promise():

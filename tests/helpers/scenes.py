@@ -6,9 +6,14 @@ import shutil
 import time
 from pathlib import Path
 
-from conftest import STORY, call_cli
-
 from lstmgen.runs import checkpoint, folders
+from tests.helpers.program import call_cli
+
+STORY = (
+    "The cat sat by the old mill. The dog ran to the river, and the cat ran to the dog.\n\n"
+    '"Where is the river?" asked the dog. "It is by the mill," said the cat.\n\n'
+    "The old dog sat by the river. The cat did not. It was cold by the mill, and that was that.\n\n"
+)
 
 CONFIG = """\
 data: {train: story.txt, valid_fraction: 0.2}
