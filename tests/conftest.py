@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.helpers.scenes import STORY
+from tests.helpers.program import call_cli
+from tests.helpers.scenes import STORY, make_trained, write_story
 
 # The networks here are too small to share, and waiting threads crawl on a busy machine.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -44,6 +45,28 @@ sample: {{cues: ["The cat"], words: 8}}
         encoding="utf-8",
     )
     return path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with a text, a config and one finished run, ``runs/first``."""
+    return make_trained(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture(scope="module")
+def parrot(tmp_path_factory):
+    """A folder with a model that has learnt its text by heart."""
+    folder = tmp_path_factory.mktemp("parrot")
+    write_story(
+        folder,
+        "data: {train: story.txt, valid_fraction: 0}\n"
+        "model: {hidden_sizes: [32], embedding_dim: 16,\n"
+        "        dropout: {input: 0, hidden: 0, output: 0}}\n"
+        "train: {window: 8, stride: 1, batch_size: 4, epochs: 40, learning_rate: 2e-2}\n",
+        times=1,
+    )
+    call_cli("train", "my.yaml", "-q", cwd=folder, check=0)
+    return folder
 
 
 @pytest.fixture

@@ -20,16 +20,11 @@ from lstmgen.text.prepared import TextSettings, prepare
 from lstmgen.text.reading import read_blocks
 from tests.helpers import SOAK
 from tests.helpers.program import call_cli
-from tests.helpers.scenes import RUN, STORY, make_trained
+from tests.helpers.scenes import RUN, STORY
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 SMALL = ("train.max_steps=3", "train.device=cpu", "model.hidden_sizes=[6]", "model.embedding_dim=5",
          "-q")  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    return make_trained(tmp_path_factory.mktemp("trained"))
 
 
 TEXTS = {

@@ -10,12 +10,7 @@ from lstmgen.generation.load import open_found
 from lstmgen.runs import checkpoint
 from tests.helpers import SOAK
 from tests.helpers.program import call_cli
-from tests.helpers.scenes import RUN, best, checkpoints_of, last, make_trained, wait_for
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    return make_trained(tmp_path_factory.mktemp("trained"))
+from tests.helpers.scenes import RUN, best, checkpoints_of, last, wait_for
 
 
 def read_all(step):

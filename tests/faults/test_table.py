@@ -8,12 +8,7 @@ import pytest
 from tests.faults.promises import PAGE, PARTS, page, proofs
 from tests.faults.table import FAULTS
 from tests.helpers.program import call_cli
-from tests.helpers.scenes import RUN, fingerprint, make_trained
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    return make_trained(tmp_path_factory.mktemp("trained"))
+from tests.helpers.scenes import RUN, fingerprint
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

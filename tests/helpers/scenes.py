@@ -1,4 +1,4 @@
-"""What the tests of faults share: a trained folder, and hands that damage what is in it."""
+"""A folder with a text and a trained run, and hands that damage what is in it."""
 
 import hashlib
 import json
@@ -26,13 +26,23 @@ RUN = "runs/first"
 SAME = (checkpoint.MODEL, checkpoint.STATE, checkpoint.PROGRESS, checkpoint.VOCABULARY)
 
 
+def write_story(folder: Path, config: str, *, times: int = 8) -> None:
+    """A text, ``story.txt``, and a config, ``my.yaml``, that is about it."""
+    (folder / "story.txt").write_text(STORY * times, encoding="utf-8")
+    (folder / "my.yaml").write_text(config, encoding="utf-8")
+
+
 def make_trained(folder: Path) -> Path:
     """A folder with a text, a config and one finished run, ``runs/first``."""
-    (folder / "story.txt").write_text(STORY * 8, encoding="utf-8")
-    (folder / "my.yaml").write_text(CONFIG, encoding="utf-8")
+    write_story(folder, CONFIG)
     done = call_cli("train", "my.yaml", "--name", "first", "-q", cwd=folder, check=0)
     (folder / done.stdout.strip()).rename(folder / RUN)
     return folder
+
+
+def run_of(folder: Path, name: str = "my") -> Path:
+    """The run in a folder that was trained under a name, or from ``my.yaml``."""
+    return next((folder / "runs").glob(f"{name}-2*"))
 
 
 def checkpoints_of(run: Path) -> Path:
