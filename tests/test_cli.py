@@ -1,6 +1,5 @@
 """The program as a user meets it: outputs, messages, exit codes."""
 
-import csv
 import json
 import math
 import os
@@ -17,7 +16,7 @@ from lstmgen.errors import UsageError
 from lstmgen.runs.records import COLUMNS
 from lstmgen.training import threads
 from tests.helpers.program import call_cli, run_cli
-from tests.helpers.scenes import STORY, write_story
+from tests.helpers.scenes import STORY, best, last, metrics_of, write_story
 
 FAST = ("train.max_steps=4", "train.batch_size=2", "model.hidden_sizes=[8]",
         "model.embedding_dim=8", "train.device=cpu")  # fmt: skip
@@ -78,8 +77,7 @@ def test_the_run_folder_holds_what_the_docs_say(reported):
                      "events.jsonl", "samples.md", "plots", "log.txt", "checkpoints"}  # fmt: skip
     assert (run / "plots" / "loss.png").read_bytes()[:4] == b"\x89PNG"
     assert (run / "config.yaml").read_text() == (reported / "my.yaml").read_text()
-    with (run / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = metrics_of(run)
     assert tuple(rows[0]) == COLUMNS
     evaluated = [row for row in rows if row["valid_nats"]]
     assert evaluated and any(not row["valid_nats"] for row in rows)
@@ -106,9 +104,9 @@ def test_t36_the_resolved_config_reproduces_the_run(reported):
     resolved = first_run(reported) / "resolved.yaml"
     done = call_cli("train", resolved, "-q", "--name", "again", cwd=reported, check=0)
     again = reported / done.stdout.strip()
-    index = json.loads((again / "checkpoints" / "index.json").read_text())
-    name = f"checkpoints/step-{index['last']}/model.safetensors"
-    assert (again / name).read_bytes() == (first_run(reported) / name).read_bytes()
+    weights = last(again) / "model.safetensors"
+    theirs = first_run(reported) / weights.relative_to(again)
+    assert weights.read_bytes() == theirs.read_bytes()
 
 
 def test_generate_prints_the_cue_as_typed_and_goes_on(reported):
@@ -175,11 +173,9 @@ def test_what_is_said_of_a_cue_comes_before_it(reported):
 
 
 def test_a_step_folder_works_alone_anywhere(reported, tmp_path):
-    index = json.loads((first_run(reported) / "checkpoints" / "index.json").read_text())
-    step = first_run(reported) / "checkpoints" / f"step-{index['best']}"
     copy = tmp_path / "given"
     copy.mkdir()
-    for file in step.iterdir():
+    for file in best(first_run(reported)).iterdir():
         (copy / file.name).write_bytes(file.read_bytes())
     there = run_cli("generate", copy, "--cue", "The", "--seed", "2", cwd=tmp_path, check=0)
     here = run_cli("generate", "--cue", "The", "--seed", "2", cwd=reported, check=0)
@@ -192,9 +188,9 @@ def test_evaluate_prints_its_figures(reported):
     done = call_cli("evaluate", "--json", cwd=reported, check=0)
     figures = json.loads(done.stdout)
     assert figures["perplexity"] == pytest.approx(math.exp(figures["nats_per_word"]))
-    with (first_run(reported) / "metrics.csv").open() as file:
-        best = min(float(r["valid_nats"]) for r in csv.DictReader(file) if r["valid_nats"])
-    assert figures["nats_per_word"] == pytest.approx(best, abs=1e-5)
+    rows = metrics_of(first_run(reported))
+    lowest = min(float(row["valid_nats"]) for row in rows if row["valid_nats"])
+    assert figures["nats_per_word"] == pytest.approx(lowest, abs=1e-5)
     table = call_cli("evaluate", "--exact", cwd=reported, check=0).stdout
     for label in ("nats per word", "perplexity", "bits per character", "top-1 accuracy",
                   "unknown words"):  # fmt: skip

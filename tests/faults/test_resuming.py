@@ -1,6 +1,5 @@
 """A run resumed is the run uninterrupted, bit for bit."""
 
-import csv
 import json
 import shutil
 import signal
@@ -12,7 +11,15 @@ from lstmgen.runs import checkpoint, folders
 from lstmgen.training import build
 from lstmgen.windows import plans
 from tests.helpers.program import call_cli, run_cli, train
-from tests.helpers.scenes import cut_behind, deep_compare, last, progress_of, seal, wait_for
+from tests.helpers.scenes import (
+    cut_behind,
+    deep_compare,
+    last,
+    metrics_of,
+    progress_of,
+    seal,
+    wait_for,
+)
 
 
 def steps_of(run):
@@ -148,7 +155,7 @@ def test_t06_the_learning_rates_are_those_of_an_uninterrupted_run(tiny, tmp_path
     call_cli("train", "--resume", run, "-q", cwd=tmp_path, check=0)
     rates = []
     for each in (whole, run):
-        rows = csv.DictReader((each / "metrics.csv").read_text().splitlines())
+        rows = metrics_of(each)
         rates.append({row["step"]: row["learning_rate"] for row in rows})
     assert rates[0] == rates[1] and len(rates[0]) == 60
 

@@ -1,5 +1,6 @@
 """A folder with a text and a trained run, and hands that damage what is in it."""
 
+import csv
 import hashlib
 import json
 import shutil
@@ -59,6 +60,12 @@ def best(run: Path) -> Path:
     """The best one, which ``generate`` takes."""
     index = checkpoint.read_index(checkpoints_of(run))
     return checkpoint.step_folder(checkpoints_of(run), index.best)
+
+
+def metrics_of(run: Path) -> list[dict[str, str]]:
+    """The rows of a run's ``metrics.csv``."""
+    with (run / "metrics.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def deep_compare(a: Path, b: Path) -> None:
