@@ -22,13 +22,7 @@ from lstmgen.model.loops import loop_elman, loop_gru, loop_lstm
 from tests.helpers.arrays import close, normal
 
 INPUT, SIZES, BATCH, TIME = 3, [4, 5], 2, 6
-KINDS = [
-    ("elman", "diagonal"),
-    ("gru", "diagonal"),
-    ("lstm", "diagonal"),
-    ("lstm_peephole", "diagonal"),
-    ("lstm_peephole", "full"),
-]
+KINDS = [*((cell, "diagonal") for cell in CELLS), ("lstm_peephole", "full")]
 every_cell = pytest.mark.parametrize(("cell", "peephole"), KINDS)
 TOLERANCE = {np.float64: 1e-12, np.float32: 2e-6}
 

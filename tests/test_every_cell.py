@@ -5,14 +5,12 @@ import math
 
 import pytest
 
+from lstmgen.cells import CELLS
 from tests.helpers.program import call_cli, train
 from tests.helpers.scenes import metrics_of
 
 SETTINGS = [
-    ("model.cell=elman",),
-    ("model.cell=gru",),
-    ("model.cell=lstm",),
-    ("model.cell=lstm_peephole",),
+    *((f"model.cell={cell}",) for cell in CELLS),
     ("model.cell=lstm_peephole", "model.peephole=full"),
     ("model.input=one_hot", "model.tie_weights=false"),
     ("model.output=adaptive", "model.tie_weights=false"),

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.numpy import save
 
+from lstmgen.cells import CELLS
 from lstmgen.config.loader import load
 from lstmgen.config.schema import fill_in, is_set
 from lstmgen.errors import CheckpointError
@@ -104,18 +105,15 @@ def test_a_text_with_curly_quotes_is_covered_like_one_with_straight_ones():
 
 # Weights
 
-CELLS = [
-    {"cell": "elman"},
-    {"cell": "gru"},
-    {"cell": "lstm"},
-    {"cell": "lstm_peephole", "peephole": "diagonal"},
+KINDS = [
+    *({"cell": cell} for cell in CELLS),
     {"cell": "lstm_peephole", "peephole": "full"},
     {"tie_weights": False},
     {"one_hot": True, "tie_weights": False},
 ]
 
 
-@pytest.mark.parametrize("options", CELLS)
+@pytest.mark.parametrize("options", KINDS)
 def test_what_is_taken_over_is_the_bases_bit_for_bit(options):
     options = {"embedding_dim": 5, "hidden_sizes": [6, 4], **options}
     old = vocabulary("a", "b", "c", "d", counts=[1, 50, 40, 3, 2])

@@ -9,6 +9,7 @@ import torch
 from matplotlib.axes import Axes
 from rich.cells import cell_len
 
+from lstmgen.cells import CELLS
 from lstmgen.errors import UsageError
 from lstmgen.generation.load import make_engine, open_found
 from lstmgen.inspection.explaining import cost as cost_of
@@ -26,7 +27,6 @@ from lstmgen.reporting.inspection_plots import check_picture
 from tests.helpers.program import call_cli
 from tests.helpers.scenes import run_of, write_story
 
-CELLS = ("elman", "gru", "lstm", "lstm_peephole")
 CUE = "The old dog sat by the river."
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from lstmgen.cells import CELLS
 from lstmgen.model import output
 from lstmgen.model.dropout import Masks
 from lstmgen.model.language_model import DropoutShares, LanguageModel
@@ -156,7 +157,7 @@ def test_an_unknown_word_is_read_as_the_mean_of_the_words_seen_once(one_hot):
     close_tensors(vectors[3], vectors[:3].mean(dim=0))
 
 
-@pytest.mark.parametrize("cell", ["elman", "gru", "lstm", "lstm_peephole"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_products_that_are_looked_up_equal_those_with_one_hot_vectors(cell):
     """With dropout, for windows that overlap, with all gradients."""
     found = []

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from lstmgen.cells import CELLS
 from lstmgen.errors import DivergedError
 from lstmgen.model import output
 from lstmgen.model.language_model import DropoutShares, LanguageModel
@@ -168,7 +169,7 @@ def test_units_are_those_that_torch_reports(monkeypatch):
 
 @needs_units
 def test_the_layers_of_a_model_pass_the_trial():
-    for cell in ("lstm", "gru", "elman", "lstm_peephole"):
+    for cell in CELLS:
         assert resolve_precision("auto", float32_model(cell=cell), batch=6, window=8) == (True, "")
     assert resolve_precision("auto", float32_model(), batch=1, window=1) == (True, "")
     wide = float32_model(hidden_sizes=[300])

@@ -281,7 +281,7 @@ def test_row_14_outputs_of_all_steps_and_the_last_state_of_each_layer():
     close(alone.detach(), outputs[1:].detach())
 
 
-@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_row_15_loop_and_kernel_agree(cell):
     torch.manual_seed(0)
     layer = make_layer(cell, 3, 4).double()

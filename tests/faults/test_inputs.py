@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lstmgen.cli.app import COMMANDS
 from lstmgen.config.schema import all_keys
 from lstmgen.errors import DataError
 from lstmgen.text import prepared
@@ -108,11 +109,10 @@ def test_t35_any_bytes_are_a_text_or_one_error(tmp_path_factory, data):
 
 WORDS = st.one_of(
     st.sampled_from([
-        "train", "generate", "evaluate", "explain", "inspect", "write", "bench", "check", "gates",
-        "my.yaml", "none.yaml", RUN, "nowhere", "--cue", "--words", "--top-k", "--temperature",
-        "--seed", "--resume", "--name", "-q", "-n", "--json", "--oov", "--stop", "--text",
-        "--split", "--layer", "--units", "--replay", "--receipt", "--no-cue", "--help", "--", "-",
-        "The cat", "0", "-1", "3", "1e9", "nan", "0.5",
+        *COMMANDS, "gates", "my.yaml", "none.yaml", RUN, "nowhere", "--cue", "--words", "--top-k",
+        "--temperature", "--seed", "--resume", "--name", "-q", "-n", "--json", "--oov", "--stop",
+        "--text", "--split", "--layer", "--units", "--replay", "--receipt", "--no-cue", "--help",
+        "--", "-", "The cat", "0", "-1", "3", "1e9", "nan", "0.5",
     ]),
     st.text(max_size=8),
     st.tuples(st.sampled_from([*all_keys()]), st.text(max_size=5)).map("=".join),

@@ -7,6 +7,7 @@ import signal
 import pytest
 from safetensors.numpy import load, save
 
+from lstmgen.cells import CELLS
 from lstmgen.runs import checkpoint, folders
 from lstmgen.training import build
 from lstmgen.windows import plans
@@ -49,8 +50,7 @@ ROWS = {
          "model.dropout.words=0.2", "model.dropout.recurrent=0.4"),
         13,
     ),
-    "gru": (("model.cell=gru", "train.stride=6"), 7),
-    "peephole": (("model.cell=lstm_peephole", "train.stride=6"), 7),
+    **{cell: ((f"model.cell={cell}", "train.stride=6"), 7) for cell in CELLS},
     "loop": (("model.cell=elman", "model.backend=loop", "train.stride=6"), 7),
     "adaptive": (("model.output=adaptive", "model.tie_weights=false", "train.stride=6"), 7),
 }  # fmt: skip
