@@ -1,4 +1,4 @@
-"""What several test files need."""
+"""The fixtures that several test files need."""
 
 import os
 import subprocess
@@ -7,23 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from lstmgen.cli.app import app
-
-SOAK = "LSTMGEN_SOAK" in os.environ  # `make soak`: the long versions of a few tests
+from tests.helpers.program import call_cli
+from tests.helpers.scenes import STORY, make_trained, write_story
 
 # The networks here are too small to share, and waiting threads crawl on a busy machine.
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
 os.environ.pop("LSTMGEN_RUNS_DIR", None)
 os.environ.pop("LSTMGEN_DEVICE", None)
-
-STORY = (
-    "The cat sat by the old mill. The dog ran to the river, and the cat ran to the dog.\n\n"
-    '"Where is the river?" asked the dog. "It is by the mill," said the cat.\n\n'
-    "The old dog sat by the river. The cat did not. It was cold by the mill, and that was that.\n\n"
-)
 
 
 @pytest.fixture
@@ -55,42 +47,26 @@ sample: {{cues: ["The cat"], words: 8}}
     return path
 
 
-def call_cli(*arguments, cwd, check=None):
-    """Run the program in this process, which is faster."""
-    before = Path.cwd()
-    os.chdir(cwd)
-    try:
-        done = CliRunner().invoke(app, [str(a) for a in arguments], prog_name="lstmgen")
-    finally:
-        os.chdir(before)
-        torch.set_flush_denormal(False)  # the program sets it for its process; this one is ours
-    if check is not None:
-        assert done.exit_code == check, done.output
-    return done
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with a text, a config and one finished run, ``runs/first``."""
+    return make_trained(tmp_path_factory.mktemp("trained"))
 
 
-def train(config, *settings, cwd, name="run"):
-    """Train in this process; the run folder."""
-    done = call_cli("train", config, *settings, "--name", name, "-q", cwd=cwd, check=0)
-    return cwd / done.stdout.strip()
-
-
-def run_cli(*arguments, cwd, check=None, stdin=None, environment=None):
-    """Run the program in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "lstmgen", *map(str, arguments)],
-        cwd=cwd,
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, **(environment or {})},
-        check=False,
+@pytest.fixture(scope="module")
+def parrot(tmp_path_factory):
+    """A folder with a model that has learnt its text by heart."""
+    folder = tmp_path_factory.mktemp("parrot")
+    write_story(
+        folder,
+        "data: {train: story.txt, valid_fraction: 0}\n"
+        "model: {hidden_sizes: [32], embedding_dim: 16,\n"
+        "        dropout: {input: 0, hidden: 0, output: 0}}\n"
+        "train: {window: 8, stride: 1, batch_size: 4, epochs: 40, learning_rate: 2e-2}\n",
+        times=1,
     )
-    if check is not None:
-        assert done.returncode == check, done.stderr
-    return done
+    call_cli("train", "my.yaml", "-q", cwd=folder, check=0)
+    return folder
 
 
 @pytest.fixture

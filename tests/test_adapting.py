@@ -18,7 +18,7 @@ from lstmgen.text.prepared import Part
 VOCAB = 9
 
 
-def make(seed=0):
+def make_tripled_model(seed=0):
     model = LanguageModel(VOCAB, embedding_dim=4, hidden_sizes=[6, 5], seed=seed).double()
     with torch.no_grad():
         for parameter in model.parameters():  # far from zero, so that all of it matters
@@ -26,7 +26,7 @@ def make(seed=0):
     return model
 
 
-def text(length, seed=0):
+def stored_ids(length, seed=0):
     return np.random.default_rng(seed).integers(0, VOCAB, length).astype(np.uint32)
 
 
@@ -38,7 +38,7 @@ def together(pieces):
 def test_the_cache_is_its_definition_however_the_text_is_cut(rows):
     generator = torch.Generator().manual_seed(1)
     outputs = torch.randn(40, 5, generator=generator, dtype=torch.float64)
-    words = text(40, seed=2).astype(np.int64)
+    words = stored_ids(40, seed=2).astype(np.int64)
     words[7] = VOCAB  # a word that is no entry is not held
     cache = Cache(11, (0.3, 2.0), vocab_size=VOCAB)
     found = np.concatenate(
@@ -58,7 +58,7 @@ def test_the_cache_of_generation_is_that_of_evaluation():
     generator = torch.Generator().manual_seed(1)
     outputs = torch.randn(30, 5, generator=generator, dtype=torch.float64)
     logits = torch.randn(30, VOCAB, generator=generator, dtype=torch.float64).numpy()
-    words = text(30, seed=2).astype(np.int64)
+    words = stored_ids(30, seed=2).astype(np.int64)
     words[7] = VOCAB
     recent = RecentWords(CacheSettings(weight=0.3, window=11, theta=0.7), vocab_size=VOCAB)
     expected = Cache(11, (0.7,), vocab_size=VOCAB).score(outputs, words)[0]
@@ -78,13 +78,13 @@ def test_the_shares_of_all_words_in_a_cache_sum_to_one():
     total = np.zeros(1)
     for word in range(VOCAB):
         cache = Cache(20, (0.5,), vocab_size=VOCAB)
-        cache.score(outputs[:29], text(29).astype(np.int64))
+        cache.score(outputs[:29], stored_ids(29).astype(np.int64))
         total += cache.score(outputs[29:], np.array([word]))[0]
     assert total[0] == pytest.approx(1, abs=1e-12)
 
 
 def test_read_without_adapting_is_what_evaluate_says():
-    model, ids = make(), text(150)
+    model, ids = make_tripled_model(), stored_ids(150)
     ids[[20, 77]] = VOCAB
     shares = together(read_segments(model, ids, segment=7, dynamic=None, sizes=None))
     known = ids[1:] < VOCAB
@@ -97,14 +97,14 @@ def test_read_without_adapting_is_what_evaluate_says():
 @pytest.mark.parametrize("rule", ["sgd", "rms"])
 def test_dynamic_evaluation_is_its_definition(rule):
     """Two segments by hand: scored, stepped, drawn back; the state carried from the old weights."""
-    model, ids = make(), text(25)
+    model, ids = make_tripled_model(), stored_ids(25)
     trained = [p.detach().clone() for p in model.parameters()]
-    sizes = measure(model, text(60, seed=3))
+    sizes = measure(model, stored_ids(60, seed=3))
     dynamic = Dynamic(rate=0.05, decay=0.2, segment=8, rule=rule)
     found = together(read_segments(model, ids, segment=64, dynamic=dynamic, sizes=sizes))
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), trained, strict=True))
 
-    twin, expected = make().eval(), []
+    twin, expected = make_tripled_model().eval(), []
     states = twin.zero_states(1)
     for start in (0, 8, 16):
         piece = torch.from_numpy(ids[start : start + 9].astype(np.int64))
@@ -125,7 +125,7 @@ def test_dynamic_evaluation_is_its_definition(rule):
 
 def test_no_word_is_learnt_before_it_is_scored():
     """Words that come later change nothing about those before them."""
-    model, ids = make(), text(64)
+    model, ids = make_tripled_model(), stored_ids(64)
     other = ids.copy()
     other[40:] = (other[40:] + 1) % VOCAB
     dynamic = Dynamic(rate=0.1, decay=0.01, segment=8, rule="sgd")
@@ -138,7 +138,7 @@ def test_no_word_is_learnt_before_it_is_scored():
 
 
 def test_a_model_that_adapts_learns_a_text_that_repeats_itself():
-    model, ids = make(), np.tile(text(12), 40)
+    model, ids = make_tripled_model(), np.tile(stored_ids(12), 40)
     still, moved = (
         perplexity(together(read_segments(model, ids, segment=10, dynamic=d, sizes=None)))
         for d in (None, Dynamic(rate=0.3, decay=0.0, segment=10, rule="sgd"))
@@ -147,8 +147,8 @@ def test_a_model_that_adapts_learns_a_text_that_repeats_itself():
 
 
 def test_sizes_are_root_mean_squares_of_gradients_with_the_mean_one():
-    model = make()
-    pieces = [text(9, seed=s) for s in range(4)]
+    model = make_tripled_model()
+    pieces = [stored_ids(9, seed=s) for s in range(4)]
     sizes = gradient_sizes(model, pieces)
     total = sum(float(size.sum()) for size in sizes) / sum(size.numel() for size in sizes)
     assert total == pytest.approx(1)
@@ -180,10 +180,10 @@ def test_what_is_tuned_holds_for_another_text(monkeypatch):
     monkeypatch.setattr("lstmgen.evaluation.adapting.WINDOWS", (10, 50))
     monkeypatch.setattr("lstmgen.evaluation.adapting.RATES", {"rms": (0.01,), "sgd": (0.1,)})
     monkeypatch.setattr("lstmgen.evaluation.adapting.DECAYS", (0.0, 0.01))
-    model, train = make(), np.tile(text(30), 20)
+    model, train = make_tripled_model(), np.tile(stored_ids(30), 20)
     ngrams = build_kneser_ney(train, order=3, vocab_size=VOCAB)
     sizes = measure(model, train)
-    valid = np.tile(text(30, seed=5), 8)
+    valid = np.tile(stored_ids(30, seed=5), 8)
     valid[33] = VOCAB
     tuned, lines = tune(model, valid, ngrams=ngrams, sizes=sizes)
     assert [line.parts for line in lines] == list(LINES)
@@ -197,7 +197,7 @@ def test_what_is_tuned_holds_for_another_text(monkeypatch):
     for line, same in zip(lines, again, strict=True):
         assert same.perplexity == pytest.approx(line.perplexity, rel=1e-9)
     alone = adapt(
-        model, text(50, seed=7), tune(model, valid, ngrams=None, sizes=sizes)[0],
+        model, stored_ids(50, seed=7), tune(model, valid, ngrams=None, sizes=sizes)[0],
         ngrams=None, sizes=sizes,
     )  # fmt: skip
     assert [line.parts for line in alone] == [p for p in LINES if NGRAM not in p]

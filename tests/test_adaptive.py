@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import call_cli
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -15,6 +14,7 @@ from lstmgen.generation.engine import Engine
 from lstmgen.model.initialise import smoothed_counts
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.text.clusters import SHARES, frequency_clusters
+from tests.helpers.program import call_cli
 
 VOCAB, ROWS = 23, 17
 CLUSTERS = [[7, 2, 0, 21, 5], [1, 3, 4, 6, 8, 9, 10], [11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 22]]
@@ -23,19 +23,19 @@ HIDDEN = torch.randn(ROWS, 32, generator=GENERATOR, dtype=torch.float64)
 TARGETS = torch.randint(0, VOCAB, (ROWS,), generator=GENERATOR)
 
 
-def make(**options):
+def make_adaptive_model(**options):
     settings = {"embedding_dim": 9, "hidden_sizes": [32], "tie_weights": False}
     return LanguageModel(VOCAB, **(settings | {"clusters": CLUSTERS} | options)).double()
 
 
 def test_it_is_a_distribution_over_all_words():
-    chances = make().logits(HIDDEN).exp()
+    chances = make_adaptive_model().logits(HIDDEN).exp()
     torch.testing.assert_close(chances.sum(dim=1), torch.ones(ROWS).double(), rtol=0, atol=1e-12)
 
 
 def test_it_is_the_one_of_torch():
     """torch's module wants the words sorted by frequency, and has no bias in its tails."""
-    model = make()
+    model = make_adaptive_model()
     theirs = nn.AdaptiveLogSoftmaxWithLoss(32, VOCAB, [5, 12], div_value=4.0, head_bias=True)
     theirs = theirs.double()
     with torch.no_grad():
@@ -55,7 +55,7 @@ def test_it_is_the_one_of_torch():
 
 
 def test_its_nats_and_gradients_are_those_of_its_probabilities():
-    model = make()
+    model = make_adaptive_model()
     hidden = HIDDEN.clone().requires_grad_()
     parameters = [hidden, *model.adaptive.parameters()]
     ours = torch.autograd.grad(model.summed_nats(hidden, TARGETS), parameters)
@@ -68,7 +68,7 @@ def test_its_nats_and_gradients_are_those_of_its_probabilities():
 
 
 def test_words_of_one_cluster_alone_leave_the_others_without_a_gradient():
-    model = make()
+    model = make_adaptive_model()
     model.summed_nats(HIDDEN, torch.tensor([7] * ROWS)).backward()
     assert all(tail.weight.grad is None for tail in model.adaptive.tails)
     assert model.adaptive.weight.grad.abs().sum() > 0
@@ -76,7 +76,7 @@ def test_words_of_one_cluster_alone_leave_the_others_without_a_gradient():
 
 def test_it_starts_as_the_unigram_model():
     counts = [(i * 7) % 11 for i in range(VOCAB)]
-    model = make(counts=counts, clusters=frequency_clusters(counts))
+    model = make_adaptive_model(counts=counts, clusters=frequency_clusters(counts))
     with torch.no_grad():
         chances = model.logits(torch.zeros(1, 32).double()).exp()[0]
     times = smoothed_counts(counts)  # of which no word has none
@@ -84,7 +84,7 @@ def test_it_starts_as_the_unigram_model():
 
 
 def test_in_numpy_it_is_the_same_forwards_and_back():
-    model = make()
+    model = make_adaptive_model()
     engine = Engine(
         {name: p.detach().numpy() for name, p in model.named_parameters()},
         vocab_size=VOCAB,

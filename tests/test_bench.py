@@ -4,16 +4,16 @@ import json
 
 import pytest
 import torch
-from conftest import call_cli
 from torch.utils.flop_counter import FlopCounterMode
 
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.training.costs import Product, seconds_of, step_products
+from tests.helpers.program import call_cli
 
 VOCAB, BATCH, WINDOW, STRIDE = 48, 3, 7, 2
 
 
-def make(**options):
+def make_loop_model(**options):
     settings = {"embedding_dim": 9, "hidden_sizes": [11, 6], "loop": True}
     return LanguageModel(VOCAB, **(settings | options))
 
@@ -21,7 +21,7 @@ def make(**options):
 @pytest.mark.parametrize("cell", ["elman", "lstm"])
 def test_the_products_of_the_layers_are_those_that_torch_counts(cell):
     """Torch counts what its dispatcher sees, so the loop's (but no addmm_, as in a GRU's)."""
-    model = make(cell=cell)
+    model = make_loop_model(cell=cell)
     inputs = torch.randint(0, VOCAB, (BATCH, WINDOW))
     with FlopCounterMode(display=False) as counter:
         features, _ = model.read(inputs, model.zero_states(BATCH), carry=None)
@@ -37,10 +37,10 @@ def test_the_products_of_the_output_are_three_of_each_matrix():
         return sum(product.flop for product in products[2 * 6 :])
 
     rows = BATCH * STRIDE
-    assert flop(make()) == 3 * 2 * rows * (6 * 9 + 9 * VOCAB)
-    assert flop(make(tie_weights=False)) == 3 * 2 * rows * 6 * VOCAB
+    assert flop(make_loop_model()) == 3 * 2 * rows * (6 * 9 + 9 * VOCAB)
+    assert flop(make_loop_model(tie_weights=False)) == 3 * 2 * rows * 6 * VOCAB
     clusters = [list(range(8)), list(range(8, 20)), list(range(20, VOCAB))]
-    model = make(tie_weights=False, clusters=clusters)
+    model = make_loop_model(tie_weights=False, clusters=clusters)
     rare = 1 * (6 * 1 + 1 * 12) + 1 * (6 * 1 + 1 * 28)  # one row each, by vectors of 1
     assert flop(model) == 3 * 2 * (rows * 6 * 10 + rare)
 
@@ -48,15 +48,15 @@ def test_the_products_of_the_output_are_three_of_each_matrix():
 def test_only_a_kernel_s_products_are_in_bf16():
     for loop, low in ((False, True), (True, False)):
         products = step_products(
-            make(loop=loop), batch=BATCH, window=WINDOW, stride=STRIDE, bf16=True
+            make_loop_model(loop=loop), batch=BATCH, window=WINDOW, stride=STRIDE, bf16=True
         )
         assert {product.bf16 for product in products[: 2 * 6]} == {low}
         assert products[-1].bf16
 
 
 def test_looked_up_products_are_none():
-    dense = make(one_hot=True, tie_weights=False, look_up=False)
-    looked_up = make(one_hot=True, tie_weights=False)
+    dense = make_loop_model(one_hot=True, tie_weights=False, look_up=False)
+    looked_up = make_loop_model(one_hot=True, tie_weights=False)
     assert looked_up.looks_up
     counts = [
         sum(p.flop for p in step_products(m, batch=BATCH, window=WINDOW, stride=STRIDE, bf16=False))

@@ -19,25 +19,12 @@ from lstmgen.cells import (
 from lstmgen.model import layers as torch_layers
 from lstmgen.model.initialise import initialise_layer
 from lstmgen.model.loops import loop_elman, loop_gru, loop_lstm
+from tests.helpers.arrays import close, normal
 
 INPUT, SIZES, BATCH, TIME = 3, [4, 5], 2, 6
-KINDS = [
-    ("elman", "diagonal"),
-    ("gru", "diagonal"),
-    ("lstm", "diagonal"),
-    ("lstm_peephole", "diagonal"),
-    ("lstm_peephole", "full"),
-]
+KINDS = [*((cell, "diagonal") for cell in CELLS), ("lstm_peephole", "full")]
 every_cell = pytest.mark.parametrize(("cell", "peephole"), KINDS)
 TOLERANCE = {np.float64: 1e-12, np.float32: 2e-6}
-
-
-def random(*shape, seed, dtype=np.float64):
-    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
-
-
-def close(ours, theirs, atol=1e-12):
-    np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), rtol=0, atol=atol)
 
 
 def make_stack(cell, peephole, sizes=SIZES, dtype=np.float64):
@@ -50,7 +37,7 @@ def make_stack(cell, peephole, sizes=SIZES, dtype=np.float64):
         layer.to(torch.from_numpy(np.zeros(1, dtype)).dtype)
         initialise_layer(layer, cell=cell, **options)
         if weights.weight_ch is not None:  # they start at 0, which would test nothing
-            weights = weights._replace(weight_ch=random(*weights.weight_ch.shape, seed=70 + place))
+            weights = weights._replace(weight_ch=normal(*weights.weight_ch.shape, seed=70 + place))
             with torch.no_grad():
                 layer.weight_ch_l0.copy_(torch.from_numpy(weights.weight_ch))
         ours.append(
@@ -65,7 +52,7 @@ def random_states(layers, dtype=np.float64):
     states = []
     for place, layer in enumerate(layers):
         zero = zero_state(layer, BATCH)
-        states.append(State(*(random(*part.shape, seed=50 + place, dtype=dtype) for part in zero)))
+        states.append(State(*(normal(*part.shape, seed=50 + place, dtype=dtype) for part in zero)))
     return states
 
 
@@ -110,9 +97,9 @@ def run_torch(layers, inputs, starts, d_outputs, d_lasts, lengths=None, *, loop)
 def test_numpy_loop_and_fused_are_one(cell, peephole, dtype, lengths, sizes):
     """Outputs, last states, gradients of all weights, of the inputs and of the first states."""
     ours, theirs = make_stack(cell, peephole, sizes, dtype)
-    inputs = random(BATCH, TIME, INPUT, seed=1, dtype=dtype)
+    inputs = normal(BATCH, TIME, INPUT, seed=1, dtype=dtype)
     starts, d_lasts = random_states(ours, dtype), random_states(ours, dtype)
-    d_outputs = random(BATCH, TIME, sizes[-1], seed=2, dtype=dtype)
+    d_outputs = normal(BATCH, TIME, sizes[-1], seed=2, dtype=dtype)
     given = (inputs, starts, d_outputs, d_lasts, lengths)
     expected = run_numpy(ours, *given)
     loops = (True,) if cell == "lstm_peephole" else (True, False)
@@ -128,28 +115,28 @@ def test_numpy_loop_and_fused_are_one(cell, peephole, dtype, lengths, sizes):
 def test_the_loop_is_what_finite_differences_say(cell, peephole):
     """gradcheck moves each number of each argument by itself."""
     blocks, size = CELLS[cell].blocks, 3
-    weight = (torch.from_numpy(random(blocks * size, size, seed=2)) / 2).requires_grad_()
+    weight = (torch.from_numpy(normal(blocks * size, size, seed=2)) / 2).requires_grad_()
     products, hidden, state = (
-        torch.from_numpy(random(*shape, seed=seed)).requires_grad_()
+        torch.from_numpy(normal(*shape, seed=seed)).requires_grad_()
         for seed, shape in enumerate(((4, BATCH, blocks * size), (BATCH, size), (BATCH, size)))
     )
     if cell == "elman":
         assert torch.autograd.gradcheck(loop_elman, (products, weight, hidden))
     elif cell == "gru":
-        bias = torch.from_numpy(random(blocks * size, seed=5)).requires_grad_()
+        bias = torch.from_numpy(normal(blocks * size, seed=5)).requires_grad_()
         assert torch.autograd.gradcheck(loop_gru, (products, weight, bias, hidden))
     else:
         seen = None
         if cell == "lstm_peephole":
             shape = (3 * size,) if peephole == "diagonal" else (3 * size, size)
-            seen = torch.from_numpy(random(*shape, seed=6)).requires_grad_()
+            seen = torch.from_numpy(normal(*shape, seed=6)).requires_grad_()
         assert torch.autograd.gradcheck(loop_lstm, (products, weight, seen, hidden, state))
 
 
 @every_cell
 def test_hand_derived_gradients_are_what_finite_differences_say(cell, peephole):
     (layer, *_), _ = make_stack(cell, peephole, [3])
-    inputs, d_outputs = random(BATCH, 4, INPUT, seed=1), random(BATCH, 4, 3, seed=2)
+    inputs, d_outputs = normal(BATCH, 4, INPUT, seed=1), normal(BATCH, 4, 3, seed=2)
     found = backward(forward(layer, inputs), d_outputs)
 
     def cost():
@@ -197,7 +184,7 @@ def step_in_torch(cell, weights, x, hidden, state):
 @every_cell
 def test_the_gradient_of_shared_weights_is_the_sum_over_untied_copies(cell, peephole):
     (layer, *_), _ = make_stack(cell, peephole, [4])
-    inputs, d_outputs = random(BATCH, TIME, INPUT, seed=1), random(BATCH, TIME, 4, seed=2)
+    inputs, d_outputs = normal(BATCH, TIME, INPUT, seed=1), normal(BATCH, TIME, 4, seed=2)
     copies = [
         [w if w is None else torch.from_numpy(w.copy()).requires_grad_() for w in layer.weights]
         for _ in range(TIME)
@@ -223,7 +210,7 @@ def test_the_gradient_of_shared_weights_is_the_sum_over_untied_copies(cell, peep
 @every_cell
 def test_chunks_are_one_pass_and_rows_do_not_know_each_other(cell, peephole):
     layers, _ = make_stack(cell, peephole)
-    inputs = random(BATCH, TIME, INPUT, seed=1)
+    inputs = normal(BATCH, TIME, INPUT, seed=1)
     whole = forward_stack(layers, inputs)
     first = forward_stack(layers, inputs[:, :2])
     rest = forward_stack(layers, inputs[:, 2:], [run.last for run in first])
@@ -240,7 +227,7 @@ def test_chunks_are_one_pass_and_rows_do_not_know_each_other(cell, peephole):
 @pytest.mark.parametrize("loop", [False, True])
 def test_a_shorter_sequence_is_exactly_that_sequence_alone(cell, peephole, loop):
     layers, theirs = make_stack(cell, peephole)
-    inputs = random(BATCH, TIME, INPUT, seed=1)
+    inputs = normal(BATCH, TIME, INPUT, seed=1)
     junk = inputs.copy()
     junk[1, 2:] = np.nan
     alone = forward_stack(layers, inputs[1:, :2])
@@ -257,7 +244,7 @@ def test_a_shorter_sequence_is_exactly_that_sequence_alone(cell, peephole, loop)
             close(run.last.cell[1], single.last.cell[0])
             close(last.hidden.detach()[1], single.last.hidden[0])
     gradients = backward_stack(
-        forward_stack(layers, junk, lengths=[TIME, 2]), random(BATCH, TIME, SIZES[-1], seed=9)
+        forward_stack(layers, junk, lengths=[TIME, 2]), normal(BATCH, TIME, SIZES[-1], seed=9)
     )
     assert not gradients[0].inputs[1, 2:].any()
     assert gradients[0].inputs[1, :2].all()
@@ -271,7 +258,7 @@ def test_a_shorter_sequence_is_exactly_that_sequence_alone(cell, peephole, loop)
 @pytest.mark.parametrize("lengths", [[6], [0, 6], [7, 6]])
 def test_lengths_that_do_not_fit_are_refused(lengths):
     layers, theirs = make_stack("lstm", "diagonal")
-    inputs = random(BATCH, TIME, INPUT, seed=1)
+    inputs = normal(BATCH, TIME, INPUT, seed=1)
     with pytest.raises(ValueError, match="lengths must be 2 numbers in 1..6"):
         forward_stack(layers, inputs, lengths=lengths)
     with pytest.raises(ValueError, match="lengths must be 2 numbers in 1..6"):
@@ -297,7 +284,7 @@ def test_without_peephole_weights_it_is_the_lstm(peephole):
         ),
     )
     assert not blind.weights.weight_ch.any()  # as a peephole LSTM starts
-    inputs, d_outputs = random(BATCH, TIME, INPUT, seed=1), random(BATCH, TIME, 4, seed=2)
+    inputs, d_outputs = normal(BATCH, TIME, INPUT, seed=1), normal(BATCH, TIME, 4, seed=2)
     runs = [forward(layer, inputs) for layer in (blind, plain, seeing)]
     close(runs[0].outputs, runs[1].outputs, atol=0)
     assert abs(runs[2].outputs - runs[1].outputs).max() > 1e-3
@@ -312,7 +299,7 @@ def test_a_diagonal_peephole_is_a_full_one_with_a_diagonal_matrix():
     (layer, *_), _ = make_stack("lstm_peephole", "diagonal", [4])
     matrices = [np.diag(block) for block in np.split(layer.weights.weight_ch, 3)]
     full = Layer(layer.cell, layer.weights._replace(weight_ch=np.concatenate(matrices)))
-    inputs, d_outputs = random(BATCH, TIME, INPUT, seed=1), random(BATCH, TIME, 4, seed=2)
+    inputs, d_outputs = normal(BATCH, TIME, INPUT, seed=1), normal(BATCH, TIME, 4, seed=2)
     a, b = forward(layer, inputs), forward(full, inputs)
     close(a.outputs, b.outputs)
     of_diagonal, of_full = (backward(run, d_outputs).weights.weight_ch for run in (a, b))
@@ -322,7 +309,7 @@ def test_a_diagonal_peephole_is_a_full_one_with_a_diagonal_matrix():
 def test_gates_are_named_and_lie_in_their_ranges():
     for cell, peephole in KINDS:
         (layer, *_), _ = make_stack(cell, peephole, [4])
-        run = forward(layer, 3 * random(BATCH, TIME, INPUT, seed=1))
+        run = forward(layer, 3 * normal(BATCH, TIME, INPUT, seed=1))
         assert run.gates._fields == CELLS[cell].gates._fields
         for name, values in run.gates._asdict().items():
             assert values.shape == (BATCH, TIME, 4)

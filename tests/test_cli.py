@@ -1,6 +1,5 @@
 """The program as a user meets it: outputs, messages, exit codes."""
 
-import csv
 import json
 import math
 import os
@@ -11,28 +10,28 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import STORY, call_cli, run_cli
 
 from lstmgen.cli.app import COMMANDS
 from lstmgen.errors import UsageError
 from lstmgen.runs.records import COLUMNS
 from lstmgen.training import threads
+from tests.helpers.program import call_cli, run_cli
+from tests.helpers.scenes import STORY, best, last, metrics_of, write_story
 
 FAST = ("train.max_steps=4", "train.batch_size=2", "model.hidden_sizes=[8]",
         "model.embedding_dim=8", "train.device=cpu")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A folder with one run of a tiny network in it."""
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "story.txt").write_text(STORY * 8, encoding="utf-8")
-    (folder / "my.yaml").write_text(
+def reported(tmp_path_factory):
+    """A folder with one run of a tiny network in it, and all that its training said."""
+    folder = tmp_path_factory.mktemp("reported")
+    write_story(
+        folder,
         "data: {train: story.txt, valid_fraction: 0.2}\n"
         "model: {hidden_sizes: [24], embedding_dim: 16}\n"
         "train: {window: 8, batch_size: 4, epochs: 30, learning_rate: 2e-2, device: cpu}\n"
         "sample: {cues: [The cat], words: 20}\n",
-        encoding="utf-8",
     )
     done = run_cli("train", "my.yaml", cwd=folder, check=0)
     (folder / "stderr.txt").write_text(done.stderr, encoding="utf-8")
@@ -40,13 +39,14 @@ def trained(tmp_path_factory):
     return folder
 
 
-def run_of(folder):
+def first_run(folder):
+    """The run of the fixture; tests train others beside it."""
     return folder / (folder / "stdout.txt").read_text(encoding="utf-8").strip()
 
 
-def test_stdout_of_train_is_the_run_folder_alone(trained):
-    out = (trained / "stdout.txt").read_text(encoding="utf-8")
-    assert out.count("\n") == 1 and run_of(trained).is_dir()
+def test_stdout_of_train_is_the_run_folder_alone(reported):
+    out = (reported / "stdout.txt").read_text(encoding="utf-8")
+    assert out.count("\n") == 1 and first_run(reported).is_dir()
     assert out.startswith("runs/my-")
 
 
@@ -58,27 +58,26 @@ def test_the_start_card_tells_threads_and_products(tiny, tmp_path):
     assert environment["threads"] == 1
 
 
-def test_piped_output_is_plain_lines(trained):
-    told = (trained / "stderr.txt").read_text(encoding="utf-8")
+def test_piped_output_is_plain_lines(reported):
+    told = (reported / "stderr.txt").read_text(encoding="utf-8")
     assert "\r" not in told and "\x1b" not in told
     for words in ("lstmgen train", "vocabulary", "perplexity to beat", "unigram", "one step",
                   "step   epoch  train nats  valid perplexity", "best perplexity", "its curve",
-                  f"lstmgen generate {run_of(trained).relative_to(trained)} --cue",
+                  f"lstmgen generate {first_run(reported).relative_to(reported)} --cue",
                   "| The cat"):  # fmt: skip
         assert words in told, words
     stars = [line for line in told.splitlines() if line.startswith("* ")]
     assert stars
 
 
-def test_the_run_folder_holds_what_the_docs_say(trained):
-    run = run_of(trained)
+def test_the_run_folder_holds_what_the_docs_say(reported):
+    run = first_run(reported)
     names = {path.name for path in run.iterdir()}
     assert names >= {"config.yaml", "resolved.yaml", "environment.json", "metrics.csv",
                      "events.jsonl", "samples.md", "plots", "log.txt", "checkpoints"}  # fmt: skip
     assert (run / "plots" / "loss.png").read_bytes()[:4] == b"\x89PNG"
-    assert (run / "config.yaml").read_text() == (trained / "my.yaml").read_text()
-    with (run / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    assert (run / "config.yaml").read_text() == (reported / "my.yaml").read_text()
+    rows = metrics_of(run)
     assert tuple(rows[0]) == COLUMNS
     evaluated = [row for row in rows if row["valid_nats"]]
     assert evaluated and any(not row["valid_nats"] for row in rows)
@@ -97,111 +96,109 @@ def test_the_run_folder_holds_what_the_docs_say(trained):
             for path in (run / "checkpoints" / step).iterdir()
             if path.suffix != ".safetensors"
         )
-        assert str(trained) not in text and os.uname().nodename not in text
+        assert str(reported) not in text and os.uname().nodename not in text
 
 
-def test_t36_the_resolved_config_reproduces_the_run(trained):
+def test_t36_the_resolved_config_reproduces_the_run(reported):
     """Training from what the run folder holds gives the same bytes."""
-    resolved = run_of(trained) / "resolved.yaml"
-    done = call_cli("train", resolved, "-q", "--name", "again", cwd=trained, check=0)
-    again = trained / done.stdout.strip()
-    index = json.loads((again / "checkpoints" / "index.json").read_text())
-    name = f"checkpoints/step-{index['last']}/model.safetensors"
-    assert (again / name).read_bytes() == (run_of(trained) / name).read_bytes()
+    resolved = first_run(reported) / "resolved.yaml"
+    done = call_cli("train", resolved, "-q", "--name", "again", cwd=reported, check=0)
+    again = reported / done.stdout.strip()
+    weights = last(again) / "model.safetensors"
+    theirs = first_run(reported) / weights.relative_to(again)
+    assert weights.read_bytes() == theirs.read_bytes()
 
 
-def test_generate_prints_the_cue_as_typed_and_goes_on(trained):
-    done = run_cli("generate", run_of(trained), "--cue", "The cat  sat", "--seed", 1, cwd=trained,
-                   check=0)  # fmt: skip
+def test_generate_prints_the_cue_as_typed_and_goes_on(reported):
+    asked = ("generate", first_run(reported), "--cue", "The cat  sat")
+    done = run_cli(*asked, "--seed", 1, cwd=reported, check=0)
     assert done.stdout.startswith("The cat  sat")
     assert len(done.stdout) > 40 and done.stderr == ""
     for wrong in (" .", " ,", "<story>", "<unk>"):
         assert wrong not in done.stdout
-    again = run_cli("generate", run_of(trained), "--cue", "The cat  sat", "--seed", 1, cwd=trained)
+    again = run_cli(*asked, "--seed", 1, cwd=reported)
     assert again.stdout == done.stdout
-    other = run_cli("generate", run_of(trained), "--cue", "The cat  sat", cwd=trained, check=0)
+    other = run_cli(*asked, cwd=reported, check=0)
     assert "--seed " in other.stderr
 
 
-def test_generate_loads_no_torch(trained):
+def test_generate_loads_no_torch(reported):
     code = (
         "import sys; from lstmgen.cli.app import app\n"
         "try: app(['generate', '--cue', 'The', '--words', '3'])\n"
         "except SystemExit as end: assert not end.code\n"
         "assert 'numpy' in sys.modules and 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=trained, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", code], cwd=reported, check=True, capture_output=True)
 
 
-def test_samples_are_separated_and_greedy_ones_are_equal(trained):
+def test_samples_are_separated_and_greedy_ones_are_equal(reported):
     arguments = ("generate", "--cue", "The dog", "-n", "3", "--words", "5", "--temperature", "0")
-    done = call_cli(*arguments, cwd=trained, check=0)
+    done = call_cli(*arguments, cwd=reported, check=0)
     parts = done.stdout.split("---\n")
     assert len(parts) == 3 and len(set(parts)) == 1
-    alone = call_cli(*arguments[:3], *arguments[5:], "--no-cue", cwd=trained, check=0)
+    alone = call_cli(*arguments[:3], *arguments[5:], "--no-cue", cwd=reported, check=0)
     assert "The dog " + alone.stdout == parts[0]
 
 
-def test_words_are_counted(trained):
+def test_words_are_counted(reported):
     for words in (0, 1, 7):
         done = call_cli("generate", "--cue", "The", "--words", words, "--stop", "words", "--no-cue",
-                        "--seed", "1", cwd=trained, check=0)  # fmt: skip
+                        "--seed", "1", cwd=reported, check=0)  # fmt: skip
         assert len(done.stdout.replace("-", " ").split()) == words
 
 
-def test_a_piped_text_is_the_cue_and_its_line_end_is_not(trained):
-    piped = run_cli("generate", "--seed", "4", cwd=trained, stdin="The dog\n", check=0)
-    typed = run_cli("generate", "--seed", "4", "--cue", "The dog", cwd=trained, check=0)
+def test_a_piped_text_is_the_cue_and_its_line_end_is_not(reported):
+    piped = run_cli("generate", "--seed", "4", cwd=reported, stdin="The dog\n", check=0)
+    typed = run_cli("generate", "--seed", "4", "--cue", "The dog", cwd=reported, check=0)
     assert piped.stdout == typed.stdout
-    assert run_cli("generate", "--seed", "4", cwd=trained, check=0).stdout.strip()
+    assert run_cli("generate", "--seed", "4", cwd=reported, check=0).stdout.strip()
 
 
-def test_unknown_words_of_a_cue_are_named(trained):
-    done = run_cli("generate", "--cue", "The zebra \x1b[2J", "--seed", "1", cwd=trained, check=0)
+def test_unknown_words_of_a_cue_are_named(reported):
+    done = run_cli("generate", "--cue", "The zebra \x1b[2J", "--seed", "1", cwd=reported, check=0)
     assert "note: not in the vocabulary: zebra (read as a rare word)" in done.stderr
     assert "\x1b" not in done.stderr + done.stdout
     assert done.stdout.startswith("The zebra [2J")
 
 
-def test_what_is_said_of_a_cue_comes_before_it(trained):
+def test_what_is_said_of_a_cue_comes_before_it(reported):
     """On a terminal both streams are one: no message in the middle of a line of text."""
     program = f'"{sys.executable}" -u -m lstmgen generate --cue "The zebra" --words 3 2>&1'
-    done = subprocess.run(["bash", "-c", program], cwd=trained, capture_output=True, text=True,
+    done = subprocess.run(["bash", "-c", program], cwd=reported, capture_output=True, text=True,
                           check=True)  # fmt: skip
     first, second, text, *_ = done.stdout.split("\n")
     assert "--seed" in first and second.startswith("note: not in the vocabulary: zebra")
     assert text.startswith("The zebra ")
 
 
-def test_a_step_folder_works_alone_anywhere(trained, tmp_path):
-    index = json.loads((run_of(trained) / "checkpoints" / "index.json").read_text())
-    step = run_of(trained) / "checkpoints" / f"step-{index['best']}"
+def test_a_step_folder_works_alone_anywhere(reported, tmp_path):
     copy = tmp_path / "given"
     copy.mkdir()
-    for file in step.iterdir():
+    for file in best(first_run(reported)).iterdir():
         (copy / file.name).write_bytes(file.read_bytes())
     there = run_cli("generate", copy, "--cue", "The", "--seed", "2", cwd=tmp_path, check=0)
-    here = run_cli("generate", "--cue", "The", "--seed", "2", cwd=trained, check=0)
+    here = run_cli("generate", "--cue", "The", "--seed", "2", cwd=reported, check=0)
     assert there.stdout == here.stdout
     done = run_cli("evaluate", copy, cwd=tmp_path, check=2)
     assert "stands alone, without its run's text. Use --text FILE" in done.stderr
 
 
-def test_evaluate_prints_its_figures(trained):
-    done = call_cli("evaluate", "--json", cwd=trained, check=0)
+def test_evaluate_prints_its_figures(reported):
+    done = call_cli("evaluate", "--json", cwd=reported, check=0)
     figures = json.loads(done.stdout)
     assert figures["perplexity"] == pytest.approx(math.exp(figures["nats_per_word"]))
-    with (run_of(trained) / "metrics.csv").open() as file:
-        best = min(float(r["valid_nats"]) for r in csv.DictReader(file) if r["valid_nats"])
-    assert figures["nats_per_word"] == pytest.approx(best, abs=1e-5)
-    table = call_cli("evaluate", "--exact", cwd=trained, check=0).stdout
+    rows = metrics_of(first_run(reported))
+    lowest = min(float(row["valid_nats"]) for row in rows if row["valid_nats"])
+    assert figures["nats_per_word"] == pytest.approx(lowest, abs=1e-5)
+    table = call_cli("evaluate", "--exact", cwd=reported, check=0).stdout
     for label in ("nats per word", "perplexity", "bits per character", "top-1 accuracy",
                   "unknown words"):  # fmt: skip
         assert f"\n{label}" in table
-    text = call_cli("evaluate", "--text", "story.txt", "--json", cwd=trained, check=0)
+    text = call_cli("evaluate", "--text", "story.txt", "--json", cwd=reported, check=0)
     assert json.loads(text.stdout)["tokens"] > figures["tokens"]
-    (trained / "foreign.txt").write_text("xylophones yodelling zealously")
-    none = call_cli("evaluate", "--text", "foreign.txt", cwd=trained, check=2)
+    (reported / "foreign.txt").write_text("xylophones yodelling zealously")
+    none = call_cli("evaluate", "--text", "foreign.txt", cwd=reported, check=2)
     assert "none of its 3 words is known, nothing to score" in none.stderr
 
 
@@ -275,7 +272,7 @@ def test_random_order_shows_both_figures(tiny, tmp_path):
     assert "from a zero state" in table
 
 
-def test_t34_a_mistake_is_told_before_torch_is_loaded(trained):
+def test_t34_a_mistake_is_told_before_torch_is_loaded(reported):
     """So it is told at once."""
     code = (
         "import sys; from lstmgen.cli.app import app\n"
@@ -283,7 +280,7 @@ def test_t34_a_mistake_is_told_before_torch_is_loaded(trained):
         "except SystemExit as end: assert end.code == 2\n"
         "assert 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=trained, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", code], cwd=reported, check=True, capture_output=True)
 
 
 def test_t23_divergence_is_exit_code_3_and_keeps_the_last_good_checkpoint(tiny, tmp_path):
@@ -296,12 +293,12 @@ def test_t23_divergence_is_exit_code_3_and_keeps_the_last_good_checkpoint(tiny, 
     run_cli("generate", "--cue", "The", cwd=tmp_path, check=0)
 
 
-def test_t21_a_closed_pipe_ends_in_silence(trained):
+def test_t21_a_closed_pipe_ends_in_silence(reported):
     """`| head -1`: exit code 141, no message."""
     program = f'"{sys.executable}" -m lstmgen generate -n 2000 --words 20 --seed 1'
     done = subprocess.run(
         ["bash", "-c", f"{program} | head -1; exit ${{PIPESTATUS[0]}}"],
-        cwd=trained, capture_output=True, text=True, check=False,
+        cwd=reported, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 141
     assert "Traceback" not in done.stderr and "Exception" not in done.stderr
@@ -327,10 +324,10 @@ def test_t37_a_strangers_text_trains_and_generates(tmp_path, name, text):
     assert done.stdout.startswith(words)
 
 
-def test_a_tie_without_projection_is_told_of(trained):
-    done = call_cli("train", "my.yaml", *FAST, cwd=trained, check=0)
+def test_a_tie_without_projection_is_told_of(reported):
+    done = call_cli("train", "my.yaml", *FAST, cwd=reported, check=0)
     assert "note: the last layer and the word vectors have one size (8)" in done.stderr
-    done = call_cli("train", "my.yaml", *FAST[:-2], cwd=trained, check=0)
+    done = call_cli("train", "my.yaml", *FAST[:-2], cwd=reported, check=0)
     assert "have one size" not in done.stderr
 
 
@@ -362,13 +359,13 @@ def test_t21_a_reader_of_messages_that_goes_away_loses_nothing(tiny, tmp_path):
     assert (run / "checkpoints" / "index.json").exists()
 
 
-def test_a_terminal_gets_a_bar_and_streamed_words(trained, tmp_path):
+def test_a_terminal_gets_a_bar_and_streamed_words(reported, tmp_path):
     """On a pseudo-terminal of 60 columns; nothing that stays is wider than it must be."""
     leader, follower = pty.openpty()
     os.set_blocking(leader, False)
     process = subprocess.Popen(
         [sys.executable, "-m", "lstmgen", "train", "my.yaml", "--runs-dir", str(tmp_path)],
-        cwd=trained, stdin=follower, stdout=subprocess.DEVNULL, stderr=follower,
+        cwd=reported, stdin=follower, stdout=subprocess.DEVNULL, stderr=follower,
         env={**os.environ, "COLUMNS": "60", "TERM": "xterm"},
     )  # fmt: skip
     os.close(follower)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import typer
 import yaml
-from conftest import SOAK
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -19,11 +18,12 @@ from lstmgen.config.reference import commented_yaml, key_table
 from lstmgen.config.schema import Config, SampleConfig, all_keys, key
 from lstmgen.errors import ConfigError
 from lstmgen.text.reading import find_files
+from tests.helpers import SOAK
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 
 
-def write(tmp_path, text, name="my.yaml"):
+def write_config(tmp_path, text, name="my.yaml"):
     path = tmp_path / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
@@ -31,7 +31,7 @@ def write(tmp_path, text, name="my.yaml"):
 
 def problems(tmp_path, text, overrides=()):
     with pytest.raises(ConfigError) as caught:
-        load(write(tmp_path, text), overrides, environment={})
+        load(write_config(tmp_path, text), overrides, environment={})
     return str(caught.value).replace(str(tmp_path) + "/", "")
 
 
@@ -51,19 +51,20 @@ def test_all_problems_are_told_at_once_in_the_order_of_lines(tmp_path):
     [("1e-3", 0.001), ("1E-3", 0.001), (".5", 0.5), ("1", 1.0), ("2.", 2.0), ("+0.5", 0.5)],
 )
 def test_numbers_are_read_as_people_write_them(tmp_path, text, value):
-    loaded = load(write(tmp_path, f"train:\n  learning_rate: {text}"), environment={})
+    loaded = load(write_config(tmp_path, f"train:\n  learning_rate: {text}"), environment={})
     assert loaded.config.train.learning_rate == value
 
 
 def test_octal_lookalikes_and_quoted_numbers(tmp_path):
-    assert load(write(tmp_path, "train:\n  seed: 012"), environment={}).config.train.seed == 12
+    octal = load(write_config(tmp_path, "train:\n  seed: 012"), environment={})
+    assert octal.config.train.seed == 12
     assert "must be a whole number" in problems(tmp_path, 'train:\n  seed: "12"')
-    cues = load(write(tmp_path, "sample:\n  cues: ['1', no, \"null\"]"), environment={})
+    cues = load(write_config(tmp_path, "sample:\n  cues: ['1', no, \"null\"]"), environment={})
     assert cues.config.sample.cues == ["1", "no", "null"]
 
 
 def test_precedence_is_file_environment_command_line(tmp_path):
-    path = write(tmp_path, "train:\n  device: cuda\n  seed: 1")
+    path = write_config(tmp_path, "train:\n  device: cuda\n  seed: 1")
     environment = {"LSTMGEN_DEVICE": "cpu"}
     assert load(path, environment={}).config.train.device == "cuda"
     assert load(path, environment=environment).config.train.device == "cpu"
@@ -77,7 +78,7 @@ def test_precedence_is_file_environment_command_line(tmp_path):
 def test_paths_are_relative_to_the_file_or_to_the_command_line(tmp_path, monkeypatch):
     inner = tmp_path / "inner"
     inner.mkdir()
-    path = write(inner, "data:\n  train: ../a.txt\n  test: [b.txt, /c.txt]")
+    path = write_config(inner, "data:\n  train: ../a.txt\n  test: [b.txt, /c.txt]")
     monkeypatch.chdir(tmp_path)
     data = load(path, ["data.valid=v.txt"], environment={}).config.data
     assert data.train == str(tmp_path / "a.txt")
@@ -90,7 +91,7 @@ def test_odd_paths_stay_what_they_are(tmp_path):
     odd = tmp_path / "my [draft]"
     odd.mkdir()
     (odd / "a.txt").write_text("x")
-    path = write(odd, "data:\n  train: ~draft.txt\n  test: '*.txt'")
+    path = write_config(odd, "data:\n  train: ~draft.txt\n  test: '*.txt'")
     data = load(path, environment={}).config.data
     assert data.train == str(odd / "~draft.txt")
     assert [p.name for p in find_files(data.test, key="data.test")] == ["a.txt"]
@@ -102,14 +103,14 @@ def test_missing_files_and_folders(tmp_path):
         with pytest.raises(ConfigError) as caught:
             load(path, environment={})
         assert str(caught.value) == f"{path}: {message}"
-    large = write(tmp_path, "#" * 1_000_001)
+    large = write_config(tmp_path, "#" * 1_000_001)
     with pytest.raises(ConfigError, match="larger than 1,000,000 bytes"):
         load(large, environment={})
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_byte_order_marks_are_understood(tmp_path, encoding):
-    path = write(tmp_path, "train:\n  seed: 7\n".encode(encoding))
+    path = write_config(tmp_path, "train:\n  seed: 7\n".encode(encoding))
     assert load(path, environment={}).config.train.seed == 7
 
 
@@ -117,7 +118,7 @@ def test_a_config_survives_writing_and_reading(tmp_path):
     config = load(
         None, ["train.learning_rate=1e-3", "sample.cues=[a b, 'no']"], environment={}
     ).config
-    assert load(write(tmp_path, dump(config)), environment={}).config == config
+    assert load(write_config(tmp_path, dump(config)), environment={}).config == config
     portable = dump(config.model_copy(update={"data": config.data.model_copy(
         update={"train": "/secret/path.txt"})}), portable=True)  # fmt: skip
     assert "secret" not in portable and "device" not in portable
@@ -210,7 +211,8 @@ VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text
        st.lists(st.tuples(NAMES, VALUES).map(lambda p: f"{p[0]}={p[1]}"), max_size=3))  # fmt: skip
 def test_t35_any_text_is_a_config_or_a_config_error(tmp_path_factory, text, overrides):
     """Drawn texts and drawn settings."""
-    path = write(tmp_path_factory.mktemp("fuzz"), text.encode("utf-8", errors="surrogatepass"))
+    folder = tmp_path_factory.mktemp("fuzz")
+    path = write_config(folder, text.encode("utf-8", errors="surrogatepass"))
     try:
         load(path, overrides, environment={})
     except ConfigError as error:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import STORY, call_cli
 
 import lstmgen
 from lstmgen.generation.continuing import Drawn, Piece
@@ -17,6 +16,8 @@ from lstmgen.text.spacing import split_form
 from lstmgen.text.tokenizer import tokenize
 from lstmgen.text.vocabulary import STORY as MARK
 from lstmgen.text.vocabulary import Vocabulary
+from tests.helpers.program import call_cli
+from tests.helpers.scenes import STORY, run_of
 
 STORIES = sorted((Path(__file__).parent.parent / "data" / "stories").glob("*.txt"))
 
@@ -203,26 +204,6 @@ def test_copied_words_are_those_inside_long_runs():
     (run,) = copied_runs(pieces)
     assert (run.words, run.first, run.last, run.location.line) == (6, 0, 6, 5)
     assert measure_novelty([]).copied_share == 0.0
-
-
-@pytest.fixture(scope="module")
-def parrot(tmp_path_factory):
-    """A model that has learnt its text by heart."""
-    folder = tmp_path_factory.mktemp("parrot")
-    (folder / "story.txt").write_text(STORY, encoding="utf-8")
-    (folder / "my.yaml").write_text(
-        "data: {train: story.txt, valid_fraction: 0}\n"
-        "model: {hidden_sizes: [32], embedding_dim: 16,\n"
-        "        dropout: {input: 0, hidden: 0, output: 0}}\n"
-        "train: {window: 8, stride: 1, batch_size: 4, epochs: 40, learning_rate: 2e-2}\n",
-        encoding="utf-8",
-    )
-    call_cli("train", "my.yaml", "-q", cwd=folder, check=0)
-    return folder
-
-
-def run_of(folder):
-    return next((folder / "runs").glob("my-*"))
 
 
 def brute_words(text):

@@ -21,7 +21,7 @@ DATA = Path(__file__).parent.parent / "data"
 CLEAN = "One day, the “cat” sat.\nIt didn't move - not once.\n\nSo\tit was: café.\n" * 40
 
 
-def make(tmp_path, content, name="text.txt", **settings):
+def prepare_text(tmp_path, content, name="text.txt", **settings):
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return prepare(TextSettings(train=str(path), **settings), folder=tmp_path / "prepared")
@@ -46,7 +46,7 @@ def decode(part, vocabulary, kind="word"):
 )
 def test_t37_the_same_text_in_other_clothes_is_the_same_text(tmp_path, content):
     """With a byte order mark, in UTF-16, with other line ends, decomposed, with control codes."""
-    clean, other = make(tmp_path, CLEAN), make(tmp_path, content, name="other.txt")
+    clean, other = prepare_text(tmp_path, CLEAN), prepare_text(tmp_path, content, name="other.txt")
     assert (clean.train.ids == other.train.ids).all()
     assert clean.vocabulary == other.vocabulary
     assert decode(clean.train, clean.vocabulary) + decode(clean.valid, clean.vocabulary) == CLEAN
@@ -54,17 +54,17 @@ def test_t37_the_same_text_in_other_clothes_is_the_same_text(tmp_path, content):
 
 def test_t37_control_characters_are_told_of(tmp_path):
     """They are taken out of the text, and counted in one notice."""
-    corpus = make(tmp_path, CLEAN.replace("cat", "c\x07at"))
+    corpus = prepare_text(tmp_path, CLEAN.replace("cat", "c\x07at"))
     assert "40 control characters were taken out of the text" in corpus.notices
 
 
 @pytest.mark.parametrize("block", [7, 40, 333])
 def test_blocks_cut_no_token(tmp_path, monkeypatch, block):
     text = (CLEAN + "naïve “quotes”,  and   spaces\n\n\n\n" + "x" * 300 + "\n") * 3
-    whole = make(tmp_path, text, valid_fraction=0)
+    whole = prepare_text(tmp_path, text, valid_fraction=0)
     monkeypatch.setattr(reading.read_blocks, "__kwdefaults__", {"block": block})
     # One space more gives another hash, so that the ids are made anew.
-    cut = make(tmp_path, text + " ", name="cut.txt", valid_fraction=0)
+    cut = prepare_text(tmp_path, text + " ", name="cut.txt", valid_fraction=0)
     assert len(list(read_blocks(tmp_path / "cut.txt"))) > 3
     assert "".join(read_blocks(tmp_path / "cut.txt")) == text + " "
     assert decode(whole.train, whole.vocabulary) == text
@@ -96,7 +96,7 @@ def test_sources_are_files_folders_globs_and_lists(tmp_path):
 
 
 def test_the_split_is_contiguous_and_at_a_line_end(tmp_path):
-    corpus = make(tmp_path, CLEAN)
+    corpus = prepare_text(tmp_path, CLEAN)
     text = decode(corpus.valid, corpus.vocabulary)
     assert CLEAN.endswith(text)
     assert CLEAN[: -len(text)].endswith("\n")
@@ -106,7 +106,7 @@ def test_the_split_is_contiguous_and_at_a_line_end(tmp_path):
 
 
 def test_the_vocabulary_is_of_the_training_part_only(tmp_path):
-    corpus = make(tmp_path, "a b c d e\n" * 30 + "zebra f\n" * 3, valid_fraction=0.2)
+    corpus = prepare_text(tmp_path, "a b c d e\n" * 30 + "zebra f\n" * 3, valid_fraction=0.2)
     assert "zebra" not in corpus.vocabulary.ids
     assert not corpus.vocabulary.models_unknown
     assert corpus.valid.unknown == 6
@@ -116,13 +116,13 @@ def test_the_vocabulary_is_of_the_training_part_only(tmp_path):
 
 def test_a_text_with_a_validation_file_is_not_split(tmp_path):
     (tmp_path / "valid.txt").write_text("the cat")
-    corpus = make(tmp_path, CLEAN, valid=str(tmp_path / "valid.txt"))
+    corpus = prepare_text(tmp_path, CLEAN, valid=str(tmp_path / "valid.txt"))
     assert decode(corpus.train, corpus.vocabulary) == CLEAN
     assert corpus.valid.tokens == 2
 
 
 def test_a_tiny_text_has_no_validation_and_says_so(tmp_path):
-    corpus = make(tmp_path, "The cat sat by the mill, and that was that. So.")
+    corpus = prepare_text(tmp_path, "The cat sat by the mill, and that was that. So.")
     assert corpus.valid is None
     assert "14 tokens are too few to hold 10% of them out" in corpus.notices[0]
 
@@ -136,13 +136,13 @@ def test_stories_are_opened_and_counted(tmp_path):
 
 
 def test_prepared_ids_are_found_by_content_and_settings(tmp_path):
-    first = make(tmp_path, CLEAN)
+    first = prepare_text(tmp_path, CLEAN)
     stamp = next((tmp_path / "prepared").iterdir()).stat().st_mtime_ns
-    again = make(tmp_path, CLEAN, name="renamed.txt")
+    again = prepare_text(tmp_path, CLEAN, name="renamed.txt")
     assert again.fingerprint == first.fingerprint
     assert next((tmp_path / "prepared").iterdir()).stat().st_mtime_ns == stamp
-    assert make(tmp_path, CLEAN, min_count=2).fingerprint != first.fingerprint
-    assert make(tmp_path, CLEAN + "x").fingerprint != first.fingerprint
+    assert prepare_text(tmp_path, CLEAN, min_count=2).fingerprint != first.fingerprint
+    assert prepare_text(tmp_path, CLEAN + "x").fingerprint != first.fingerprint
     assert not list((tmp_path / "prepared").glob(".making*"))
 
 
@@ -160,22 +160,24 @@ def test_vocabulary_counts_and_limits():
 
 
 def test_a_literal_unk_in_a_tokenised_text_is_the_unknown_word(tmp_path):
-    corpus = make(tmp_path, "the <unk> sat\n" * 20, tokenizer="whitespace", valid_fraction=0)
+    corpus = prepare_text(
+        tmp_path, "the <unk> sat\n" * 20, tokenizer="whitespace", valid_fraction=0
+    )
     assert corpus.vocabulary.entries[:2] == (STORY, UNKNOWN)
     assert corpus.train.unknown == 20
 
 
 def test_a_vocabulary_file_is_taken_as_it_is(tmp_path):
     (tmp_path / "words.txt").write_text("sat\nthe\nzebra\n\\n\n")
-    corpus = make(tmp_path, "the cat sat\n" * 20, vocabulary=str(tmp_path / "words.txt"))
+    corpus = prepare_text(tmp_path, "the cat sat\n" * 20, vocabulary=str(tmp_path / "words.txt"))
     assert corpus.vocabulary.entries == (STORY, UNKNOWN, "sat", "the", "zebra", "\n")
     (tmp_path / "none.txt").write_text("\n")
     with pytest.raises(DataError, match="lists no word"):
-        make(tmp_path, CLEAN, vocabulary=str(tmp_path / "none.txt"))
+        prepare_text(tmp_path, CLEAN, vocabulary=str(tmp_path / "none.txt"))
 
 
 def test_a_text_read_by_an_old_vocabulary_is_the_same_ids(tmp_path):
-    corpus = make(tmp_path, CLEAN, valid_fraction=0)
+    corpus = prepare_text(tmp_path, CLEAN, valid_fraction=0)
     part = encode_files(
         str(tmp_path / "text.txt"), corpus.vocabulary, kind="word", lowercase=False, key="--text"
     )
@@ -246,7 +248,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("harm", ["meta", "empty", "cut", "gone"])
 def test_prepared_ids_that_were_damaged_are_made_again(tmp_path, harm):
-    first = make(tmp_path, CLEAN)
+    first = prepare_text(tmp_path, CLEAN)
     expected = first.train.ids.tolist()
     home = next((tmp_path / "prepared").iterdir())
     if harm == "meta":
@@ -256,16 +258,16 @@ def test_prepared_ids_that_were_damaged_are_made_again(tmp_path, harm):
     else:
         data = (home / "train.ids").read_bytes()
         (home / "train.ids").write_bytes(b"" if harm == "empty" else data[:400])
-    assert make(tmp_path, CLEAN).train.ids.tolist() == expected
+    assert prepare_text(tmp_path, CLEAN).train.ids.tolist() == expected
 
 
 def test_t39_a_validation_text_with_nothing_to_score(tmp_path):
     """Empty is refused; of unknown words alone it is left out, and that is said."""
     (tmp_path / "valid.txt").write_text("")
     with pytest.raises(DataError, match="data.valid: the text is empty"):
-        make(tmp_path, CLEAN, valid=str(tmp_path / "valid.txt"))
+        prepare_text(tmp_path, CLEAN, valid=str(tmp_path / "valid.txt"))
     (tmp_path / "valid.txt").write_text("zebra yak")
-    corpus = make(tmp_path, CLEAN, valid=str(tmp_path / "valid.txt"))
+    corpus = prepare_text(tmp_path, CLEAN, valid=str(tmp_path / "valid.txt"))
     assert corpus.valid is None
     assert corpus.notices == ("no word of the validation text is known: the last checkpoint is "
                               "the best",)  # fmt: skip
@@ -273,12 +275,12 @@ def test_t39_a_validation_text_with_nothing_to_score(tmp_path):
 
 def test_a_vocabulary_that_keeps_no_word_is_refused(tmp_path):
     with pytest.raises(DataError, match="data.min_count = 99.*no word is left to learn"):
-        make(tmp_path, "a b c\n" * 10, min_count=99)
+        prepare_text(tmp_path, "a b c\n" * 10, min_count=99)
 
 
 def test_a_vocabulary_file_is_normalised_like_the_text(tmp_path):
     (tmp_path / "words.txt").write_text("cafe\u0301\nb\x07ar\n")
-    corpus = make(tmp_path, "caf\u00e9 bar\n" * 20, vocabulary=str(tmp_path / "words.txt"))
+    corpus = prepare_text(tmp_path, "caf\u00e9 bar\n" * 20, vocabulary=str(tmp_path / "words.txt"))
     assert corpus.vocabulary.entries == (STORY, UNKNOWN, "caf\u00e9", "bar")
 
 

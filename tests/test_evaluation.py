@@ -14,7 +14,7 @@ from lstmgen.text.prepared import Part
 VOCAB = 17
 
 
-def make():
+def make_dropout_model():
     return LanguageModel(
         VOCAB,
         embedding_dim=5,
@@ -25,7 +25,7 @@ def make():
     ).double()
 
 
-def text(length, seed=0):
+def random_ids(length, seed=0):
     return np.random.default_rng(seed).integers(0, VOCAB, length)
 
 
@@ -45,7 +45,7 @@ def long_pass(model, ids):
 @pytest.mark.parametrize("length", [2, 65, 700])
 def test_t39_every_word_is_scored_once(length):
     """In a text of two words, too; the figures are those of one long pass."""
-    model, ids = make(), text(length)
+    model, ids = make_dropout_model(), random_ids(length)
     logits = long_pass(model, ids)
     targets = torch.from_numpy(ids[1:])
     result = evaluate(model, part(ids), unknown_id=VOCAB, exact=True)
@@ -58,7 +58,7 @@ def test_t39_every_word_is_scored_once(length):
 
 
 def test_lanes_agree_with_one_pass_within_a_thousandth():
-    model, ids = make(), text(9000)
+    model, ids = make_dropout_model(), random_ids(9000)
     a = evaluate(model, part(ids), unknown_id=VOCAB)
     b = evaluate(model, part(ids), unknown_id=VOCAB, exact=True)
     assert a.words == b.words == 8999
@@ -67,7 +67,7 @@ def test_lanes_agree_with_one_pass_within_a_thousandth():
 
 
 def test_windows_from_a_zero_state_score_each_word_by_the_words_before_it():
-    model, ids = make(), text(40)
+    model, ids = make_dropout_model(), random_ids(40)
     result = evaluate_from_zero(model, part(ids), unknown_id=VOCAB, window=4)
     expected = 0.0
     for place in range(1, 40):
@@ -78,7 +78,7 @@ def test_windows_from_a_zero_state_score_each_word_by_the_words_before_it():
 
 
 def test_unknown_words_that_the_model_lacks_are_read_and_not_scored():
-    model, ids = make(), text(60)
+    model, ids = make_dropout_model(), random_ids(60)
     ids[[5, 20, 21]] = VOCAB
     counted = part(ids, tokens=59, unknown=3, characters=300, unknown_characters=30)
     result = evaluate(model, counted, unknown_id=VOCAB, exact=True)
@@ -91,7 +91,7 @@ def test_unknown_words_that_the_model_lacks_are_read_and_not_scored():
 
 
 def test_unknown_words_that_the_model_has_are_scored():
-    model, ids = make(), text(60)
+    model, ids = make_dropout_model(), random_ids(60)
     counted = part(ids, tokens=59, unknown=9, characters=300, unknown_characters=30)
     result = evaluate(model, counted, unknown_id=1)
     assert (result.words, result.characters) == (59, 300)
@@ -99,7 +99,7 @@ def test_unknown_words_that_the_model_has_are_scored():
 
 def test_t08_evaluating_draws_nothing_and_changes_nothing():
     """Neither a random number nor a weight."""
-    model, ids = make(), text(600)
+    model, ids = make_dropout_model(), random_ids(600)
     model.train()
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     torch_state, numpy_state = torch.random.get_rng_state(), np.random.get_state()[1].copy()

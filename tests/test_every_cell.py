@@ -1,17 +1,16 @@
 """Every cell from YAML to a continuation: trained, evaluated, continued."""
 
-import csv
 import json
 import math
 
 import pytest
-from conftest import call_cli, train
+
+from lstmgen.cells import CELLS
+from tests.helpers.program import call_cli, train
+from tests.helpers.scenes import metrics_of
 
 SETTINGS = [
-    ("model.cell=elman",),
-    ("model.cell=gru",),
-    ("model.cell=lstm",),
-    ("model.cell=lstm_peephole",),
+    *((f"model.cell={cell}",) for cell in CELLS),
     ("model.cell=lstm_peephole", "model.peephole=full"),
     ("model.input=one_hot", "model.tie_weights=false"),
     ("model.output=adaptive", "model.tie_weights=false"),
@@ -27,8 +26,7 @@ LONGER = ("train.epochs=12", "train.learning_rate=2e-2", "model.hidden_sizes=[16
 @pytest.mark.parametrize("settings", SETTINGS, ids=" ".join)
 def test_every_cell_learns_generates_and_evaluates(tiny, tmp_path, settings):
     run = train(tiny, *LONGER, *settings, cwd=tmp_path)
-    with (run / "metrics.csv").open() as file:
-        nats = [float(row["train_nats"]) for row in csv.DictReader(file) if row["train_nats"]]
+    nats = [float(row["train_nats"]) for row in metrics_of(run) if row["train_nats"]]
     assert nats[-1] < 0.7 * nats[0]
     arguments = ("--cue", "The cat", "--words", 12, "--seed", 1, "--stop", "words", "-q")
     text = call_cli("generate", run, *arguments, cwd=tmp_path, check=0).stdout
@@ -43,8 +41,7 @@ def test_the_loop_trains_to_the_same_figures_as_the_kernel(tiny, tmp_path):
     for backend in ("fused", "loop"):
         exact = "train.precision=fp32"  # the loop has no other
         run = train(tiny, exact, f"model.backend={backend}", cwd=tmp_path, name=backend)
-        with (run / "metrics.csv").open() as file:
-            ends.append([float(row["train_nats"]) for row in csv.DictReader(file)])
+        ends.append([float(row["train_nats"]) for row in metrics_of(run)])
     assert ends[0] == pytest.approx(ends[1], rel=1e-4)
 
 
@@ -70,8 +67,7 @@ def test_a_tiny_text_trains_with_every_regulariser_on(tiny, tmp_path, words):
     story = (tmp_path / "story.txt").read_text().split(" ")
     (tmp_path / "story.txt").write_text(" ".join((story * 6)[:words]))
     run = train(tiny, *EVERYTHING, "data.valid_fraction=0.3", cwd=tmp_path)
-    with (run / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = metrics_of(run)
     assert rows and all(math.isfinite(float(row["train_nats"])) for row in rows)
     scored = [float(row["valid_nats"]) for row in rows if row["valid_nats"]]
     split = "valid" if scored else "train"

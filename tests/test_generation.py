@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from lstmgen.cells import CELLS
 from lstmgen.cells.step import State, sigmoid
 from lstmgen.errors import CheckpointError, UsageError
 from lstmgen.generation.beams import beam_pieces
@@ -73,13 +74,10 @@ def both(dtype, **kwargs):
 @pytest.mark.parametrize(
     "options",
     [
-        {},
+        *({"cell": cell} for cell in CELLS),
         {"hidden_sizes": [6, 5]},
         {"tie_weights": False},
         {"one_hot": True, "tie_weights": False},
-        {"cell": "elman"},
-        {"cell": "gru"},
-        {"cell": "lstm_peephole"},
         {"cell": "lstm_peephole", "peephole": "full"},
     ],
 )

@@ -38,7 +38,6 @@ def test_no_two_files_share_a_name_and_none_is_a_drawer():
 
 def test_t44_nothing_in_the_tree_runs_what_it_reads():
     """No eval, exec, pickle, unsafe YAML or torch.load in the package."""
-    forbidden = re.compile(r"\b(eval|exec|pickle\.|yaml\.load|torch\.load|weights_only=False)\b\(?")
     for path in modules():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
@@ -46,7 +45,6 @@ def test_t44_nothing_in_the_tree_runs_what_it_reads():
                 name = ast.unparse(node.func)
                 assert name not in ("eval", "exec", "yaml.load", "torch.load"), path
         assert not {m.split(".")[0] for m, _ in imports(path)} & {"pickle", "shelve", "marshal"}
-    assert forbidden.search("torch.load(x)")
 
 
 def test_t44_imported_packages_are_the_declared_dependencies():

@@ -11,10 +11,9 @@ import sys
 import numpy as np
 import pytest
 import torch
-from conftest import STORY, call_cli, run_cli, train
 from safetensors.numpy import save
-from scenes import best, forge, last, seal
 
+from lstmgen.cells import CELLS
 from lstmgen.config.loader import load
 from lstmgen.config.schema import fill_in, is_set
 from lstmgen.errors import CheckpointError
@@ -27,6 +26,8 @@ from lstmgen.text.clusters import frequency_clusters
 from lstmgen.text.matching import match_vocabularies
 from lstmgen.text.vocabulary import STORY as STORY_ENTRY
 from lstmgen.text.vocabulary import Vocabulary
+from tests.helpers.program import call_cli, run_cli, train
+from tests.helpers.scenes import STORY, best, forge, last, seal
 
 OTHER = (
     "The old man walked to the “mill” with a Cat. The dog — it was old — didn’t walk.\n"
@@ -40,7 +41,7 @@ def vocabulary(*entries, counts=None):
     return Vocabulary((STORY_ENTRY, *entries), tuple(counts or [1] * (1 + len(entries))))
 
 
-def write(folder, name, text, config="", *, settings=SETTINGS):
+def write_project(folder, name, text, config="", *, settings=SETTINGS):
     (folder / f"{name}.txt").write_text(text, encoding="utf-8")
     (folder / f"{name}.yaml").write_text(
         f"data: {{train: {name}.txt, valid_fraction: 0.2}}\n{config}{settings}", encoding="utf-8"
@@ -51,12 +52,12 @@ def write(folder, name, text, config="", *, settings=SETTINGS):
 @pytest.fixture(scope="module")
 def trained_base(tmp_path_factory):
     folder = tmp_path_factory.mktemp("base")
-    return train(write(folder, "base", STORY * 8, MODEL), cwd=folder, name="base")
+    return train(write_project(folder, "base", STORY * 8, MODEL), cwd=folder, name="base")
 
 
 @pytest.fixture
 def here(tmp_path):
-    write(tmp_path, "mine", OTHER * 12)
+    write_project(tmp_path, "mine", OTHER * 12)
     return tmp_path
 
 
@@ -104,18 +105,15 @@ def test_a_text_with_curly_quotes_is_covered_like_one_with_straight_ones():
 
 # Weights
 
-CELLS = [
-    {"cell": "elman"},
-    {"cell": "gru"},
-    {"cell": "lstm"},
-    {"cell": "lstm_peephole", "peephole": "diagonal"},
+KINDS = [
+    *({"cell": cell} for cell in CELLS),
     {"cell": "lstm_peephole", "peephole": "full"},
     {"tie_weights": False},
     {"one_hot": True, "tie_weights": False},
 ]
 
 
-@pytest.mark.parametrize("options", CELLS)
+@pytest.mark.parametrize("options", KINDS)
 def test_what_is_taken_over_is_the_bases_bit_for_bit(options):
     options = {"embedding_dim": 5, "hidden_sizes": [6, 4], **options}
     old = vocabulary("a", "b", "c", "d", counts=[1, 50, 40, 3, 2])
@@ -278,9 +276,9 @@ def test_both_vocabularies_hold_the_words_of_both(trained_base, here):
 
 
 def test_possessives_may_stand_behind_the_bases_words_too(tmp_path):
-    base = train(write(tmp_path, "base", "The dog's cat sat by the mill. " * 40, MODEL),
+    base = train(write_project(tmp_path, "base", "The dog's cat sat by the mill. " * 40, MODEL),
                  cwd=tmp_path, name="base")  # fmt: skip
-    mine = write(tmp_path, "mine", "The Dog sat by the cat’s mill and the mill sat. " * 40)
+    mine = write_project(tmp_path, "mine", "The Dog sat by the cat’s mill and the mill sat. " * 40)
     run = train(mine, f"train.init_from={base}", cwd=tmp_path)
     found = json.loads((last(run) / "vocabulary.json").read_text(encoding="utf-8"))
     stems = {found["entries"][i] for i in found["possessive_stems"]}
@@ -523,8 +521,8 @@ def test_steps_that_are_asked_for_are_trained(trained_base, here):
 
 def test_keys_that_do_not_go_with_the_base_are_refused_before_training(tmp_path):
     config = "model: {cell: lstm_peephole, hidden_sizes: [4], embedding_dim: 3}\n"
-    base = train(write(tmp_path, "base", STORY * 8, config), cwd=tmp_path, name="base")
-    mine = write(tmp_path, "mine", OTHER * 12)
+    base = train(write_project(tmp_path, "base", STORY * 8, config), cwd=tmp_path, name="base")
+    mine = write_project(tmp_path, "mine", OTHER * 12)
     done = call_cli("train", mine, f"train.init_from={base}", "model.backend=fused", cwd=tmp_path)
     assert done.exit_code == 2 and "torch has no kernel for peepholes" in done.stderr
     given = ("model.cell=lstm_peephole", "model.peephole=diagonal")  # what the base has by default

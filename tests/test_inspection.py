@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import STORY, call_cli
 from matplotlib.axes import Axes
 from rich.cells import cell_len
 
+from lstmgen.cells import CELLS
 from lstmgen.errors import UsageError
 from lstmgen.generation.load import make_engine, open_found
 from lstmgen.inspection.explaining import cost as cost_of
@@ -24,8 +24,9 @@ from lstmgen.model.factory import build_model, load_weights
 from lstmgen.model.layers import PeepholeLSTM, run_layer, zero_state
 from lstmgen.reporting.inspecting import _bar
 from lstmgen.reporting.inspection_plots import check_picture
+from tests.helpers.program import call_cli
+from tests.helpers.scenes import run_of, write_story
 
-CELLS = ("elman", "gru", "lstm", "lstm_peephole")
 CUE = "The old dog sat by the river."
 
 
@@ -33,12 +34,12 @@ CUE = "The old dog sat by the river."
 def runs(tmp_path_factory):
     """A folder with a tiny run of every cell in it, each with two layers of unequal sizes."""
     folder = tmp_path_factory.mktemp("cells")
-    (folder / "story.txt").write_text(STORY * 4, encoding="utf-8")
-    (folder / "my.yaml").write_text(
+    write_story(
+        folder,
         "data: {train: story.txt, valid_fraction: 0.2}\n"
         "model: {hidden_sizes: [9, 7], embedding_dim: 8}\n"
         "train: {window: 6, batch_size: 4, epochs: 3, learning_rate: 1e-2, device: cpu}\n",
-        encoding="utf-8",
+        times=4,
     )
     for cell in CELLS:
         call_cli(
@@ -47,10 +48,6 @@ def runs(tmp_path_factory):
     one_hot = ("model.input=one_hot", "model.tie_weights=false", "--name", "one_hot", "-q")
     call_cli("train", "my.yaml", *one_hot, cwd=folder, check=0)
     return folder
-
-
-def run_of(folder, name):
-    return next((folder / "runs").glob(f"{name}-2*"))
 
 
 def explain(folder, name, *options):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from lstmgen.cells import CELLS
 from lstmgen.errors import DivergedError
 from lstmgen.model import output
 from lstmgen.model.language_model import DropoutShares, LanguageModel
@@ -14,6 +15,7 @@ from lstmgen.training.loop import LOOK, Trainee, check_finite, train_steps
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.precision import has_bf16_units, resolve_precision
 from lstmgen.windows.plans import StreamPlan
+from tests.helpers.arrays import weights_of
 
 CPU = torch.device("cpu")
 needs_units = pytest.mark.skipif(
@@ -22,22 +24,18 @@ needs_units = pytest.mark.skipif(
 IDS = np.tile(np.random.default_rng(3).integers(0, 23, 40), 12)  # to be learnt by heart
 
 
-def make(**options):
+def float32_model(**options):
     sizes = {"embedding_dim": 24, "hidden_sizes": [40, 32], "seed": 2}
     return LanguageModel(23, **(sizes | options))
 
 
-def train(model, until, *, optimizer="adamw", clip=1.0, rate=1e-2, **options):
+def begin_training(model, until, *, optimizer="adamw", clip=1.0, rate=1e-2, **options):
     trainee = Trainee(model, build_optimizer(model, name=optimizer, weight_decay=0.01))
     plan = StreamPlan(len(IDS), window=8, stride=8, batch_size=6)
     steps = train_steps(
         trainee, IDS, plan=plan, until=until, rate=lambda _: rate, clip_norm=clip, seed=9, **options
     )
     return trainee, steps
-
-
-def weights(model):
-    return {name: p.detach().clone() for name, p in model.named_parameters()}
 
 
 def off(a, b):
@@ -95,7 +93,7 @@ def test_training_in_bf16_goes_the_way_of_float32():
     """Nats of each word over 40 steps, in which most is learnt of these words' shares."""
     ways = []
     for bf16 in (False, True):
-        trainee, steps = train(make(), 40, bf16=bf16)
+        trainee, steps = begin_training(float32_model(), 40, bf16=bf16)
         ways.append([report.nats / report.words for report in steps])
         assert {p.dtype for p in trainee.model.parameters()} == {torch.float32}
     assert min(ways[0]) < 0.95 * ways[0][0]
@@ -106,9 +104,9 @@ def test_training_in_bf16_goes_the_way_of_float32():
 def test_the_mean_gradient_is_clipped_as_torch_clips_it():
     """In float32, where the optimiser's kernel divides; SGD at rate 1 shows the gradient."""
     for clip in (None, 0.05):
-        model, reference = make(), make()
-        before = weights(model)
-        list(train(model, 1, optimizer="sgd", clip=clip, rate=1.0)[1])
+        model, reference = float32_model(), float32_model()
+        before = weights_of(model)
+        list(begin_training(model, 1, optimizer="sgd", clip=clip, rate=1.0)[1])
         window = StreamPlan(len(IDS), window=8, stride=8, batch_size=6).micro_batches(
             IDS, epoch=0, step=0
         )[0]
@@ -126,7 +124,7 @@ def test_the_mean_gradient_is_clipped_as_torch_clips_it():
 
 
 def test_the_answer_of_the_config_and_the_device(monkeypatch):
-    model = make()
+    model = float32_model()
 
     def settle(name):
         return resolve_precision(name, model, batch=6, window=8)
@@ -171,40 +169,41 @@ def test_units_are_those_that_torch_reports(monkeypatch):
 
 @needs_units
 def test_the_layers_of_a_model_pass_the_trial():
-    for cell in ("lstm", "gru", "elman", "lstm_peephole"):
-        assert resolve_precision("auto", make(cell=cell), batch=6, window=8) == (True, "")
-    assert resolve_precision("auto", make(), batch=1, window=1) == (True, "")
-    assert resolve_precision("auto", make(hidden_sizes=[300]), batch=40, window=30) == (True, "")
+    for cell in CELLS:
+        assert resolve_precision("auto", float32_model(cell=cell), batch=6, window=8) == (True, "")
+    assert resolve_precision("auto", float32_model(), batch=1, window=1) == (True, "")
+    wide = float32_model(hidden_sizes=[300])
+    assert resolve_precision("auto", wide, batch=40, window=30) == (True, "")
 
 
 def test_a_training_that_looks_now_and_then_has_the_same_bits():
     now, later = (
-        make(dropout=DropoutShares(0.2, 0.2, 0.2)),
-        make(dropout=DropoutShares(0.2, 0.2, 0.2)),
+        float32_model(dropout=DropoutShares(0.2, 0.2, 0.2)),
+        float32_model(dropout=DropoutShares(0.2, 0.2, 0.2)),
     )
     nats = [
-        [report.nats for report in train(model, 25, deferred=deferred)[1]]
+        [report.nats for report in begin_training(model, 25, deferred=deferred)[1]]
         for model, deferred in ((now, False), (later, True))
     ]
     assert nats[0] == nats[1]
-    for name, value in weights(now).items():
-        assert torch.equal(value, weights(later)[name])
+    for name, value in weights_of(now).items():
+        assert torch.equal(value, weights_of(later)[name])
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_step_that_is_not_finite_is_never_applied_and_never_saved(optimizer):
-    trainee, steps = train(make(), 100, optimizer=optimizer, deferred=True)
+    trainee, steps = begin_training(float32_model(), 100, optimizer=optimizer, deferred=True)
     next(steps)
-    good = weights(trainee.model)
+    good = weights_of(trainee.model)
     with torch.no_grad():
         trainee.states[0][0].hidden[0] = float("nan")  # every later step is spoilt
     next(steps)
-    for name, value in weights(trainee.model).items():
+    for name, value in weights_of(trainee.model).items():
         assert torch.equal(value, good[name])
     with pytest.raises(DivergedError, match="training diverged at or shortly before step 2"):
         check_finite(trainee)
     with pytest.raises(DivergedError, match="training diverged at or shortly before step"):
         for _ in range(LOOK + 1):
             next(steps)
-    for name, value in weights(trainee.model).items():
+    for name, value in weights_of(trainee.model).items():
         assert torch.equal(value, good[name])

@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import generated
 import pytest
-from conftest import call_cli
+
+from tests import generated
+from tests.helpers.program import call_cli
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,7 +10,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import call_cli
 from torch import nn
 
 from lstmgen.cells import (
@@ -35,10 +34,8 @@ from lstmgen.model.output import summed_nats
 from lstmgen.training.loop import Trainee, train_steps
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.windows.plans import RandomPlan, StreamPlan
-
-
-def close(ours, theirs, atol=1e-12):
-    np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), rtol=0, atol=atol)
+from tests.helpers.arrays import close, normal
+from tests.helpers.program import call_cli
 
 
 def digits(ours, theirs, places):
@@ -58,10 +55,6 @@ def layer_of(cell, weight_ih, weight_hh, bias, weight_ch=None):
             None if weight_ch is None else np.asarray(weight_ch, dtype=float),
         ),
     )
-
-
-def random(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape)
 
 
 def random_layer(cell, width, size, seed=0, name=""):
@@ -100,7 +93,7 @@ def test_row_01_elman_cell_unrolled():
     found = backward(run, np.ones((1, 2, 2)), per_step=True)
     summed = sum(step.weights.weight_ih for step in found.steps)
     close(found.weights.weight_ih, summed)
-    assert forward(layer, random(1, 50, 2)).outputs.shape == (1, 50, 2)  # the same cell for any T
+    assert forward(layer, normal(1, 50, 2)).outputs.shape == (1, 50, 2)  # the same cell for any T
 
 
 @pytest.mark.parametrize("peephole", ["diagonal", "full"])
@@ -130,7 +123,7 @@ def test_row_03_lstm_without_peepholes():
 def test_row_04_two_linear_maps_chunked_are_torch_s_lstm_once_the_rows_are_in_order():
     torch.manual_seed(0)
     ours, theirs = nn.Linear(3, 20).double(), nn.Linear(5, 20).double()
-    inputs, kernel = torch.from_numpy(random(2, 7, 3)), nn.LSTM(3, 5, batch_first=True).double()
+    inputs, kernel = torch.from_numpy(normal(2, 7, 3)), nn.LSTM(3, 5, batch_first=True).double()
     hidden = cell = torch.zeros(2, 5, dtype=torch.float64)
     outputs = []
     for step in range(7):
@@ -154,9 +147,9 @@ def test_row_04_two_linear_maps_chunked_are_torch_s_lstm_once_the_rows_are_in_or
 
 def test_row_05_gate_orders_of_other_libraries():
     width, size, batch = 3, 4, 2
-    x, hidden, cell = random(batch, width), random(batch, size, seed=1), random(batch, size, seed=2)
-    gates = {letter: random(width + size, size, seed=3 + k) for k, letter in enumerate("ifgo")}
-    biases = {letter: random(size, seed=8 + k) for k, letter in enumerate("ifgo")}
+    x, hidden, cell = normal(batch, width), normal(batch, size, seed=1), normal(batch, size, seed=2)
+    gates = {letter: normal(width + size, size, seed=3 + k) for k, letter in enumerate("ifgo")}
+    biases = {letter: normal(size, seed=8 + k) for k, letter in enumerate("ifgo")}
     sums = {k: np.concatenate([x, hidden], 1) @ gates[k] + biases[k] for k in "ifgo"}
     new = sigmoid(sums["f"]) * cell + sigmoid(sums["i"]) * np.tanh(sums["g"])
     expected = sigmoid(sums["o"]) * np.tanh(new)
@@ -183,8 +176,8 @@ def test_row_05_gate_orders_of_other_libraries():
 
 
 def test_row_06_write_keep_and_read():
-    inputs = random(2, 1, 2)
-    before = State(np.tanh(random(2, 3, seed=1)), random(2, 3, seed=2))
+    inputs = normal(2, 1, 2)
+    before = State(np.tanh(normal(2, 3, seed=1)), normal(2, 3, seed=2))
     replaced = forward(gates_biased(write=50, keep=-50), inputs, before)
     close(replaced.last.cell, replaced.gates.candidate[:, 0], atol=0)
     kept = forward(gates_biased(write=-50, keep=50), inputs, before)
@@ -194,7 +187,7 @@ def test_row_06_write_keep_and_read():
 
 
 def test_row_07_what_holds_of_every_lstm():
-    run = forward(random_layer("lstm", 2, 3), 4 * random(5, 30, 2))
+    run = forward(random_layer("lstm", 2, 3), 4 * normal(5, 30, 2))
     for gate in (run.gates.input, run.gates.forget, run.gates.output):
         assert (gate > 0).all()
         assert (gate < 1).all()
@@ -225,7 +218,7 @@ def test_row_09_forget_bias():
 
 def test_row_10_a_single_step():
     layer = random_layer("lstm", 6, 4)
-    run = forward(layer, random(1, 1, 6))
+    run = forward(layer, normal(1, 1, 6))
     assert run.outputs[:, 0].shape == (1, 4)
     assert run.last.hidden.shape == run.last.cell.shape == (1, 4)
     close(run.outputs[:, 0], run.last.hidden, atol=0)
@@ -242,7 +235,7 @@ def test_row_11_shapes_of_two_layers_of_twenty():
 
 def test_row_12_a_stack_of_four_then_five():
     layers = [random_layer("lstm", 6, 4), random_layer("lstm", 4, 5, name="layers.1.")]
-    runs = forward_stack(layers, random(2, 3, 6))
+    runs = forward_stack(layers, normal(2, 3, 6))
     assert runs[0].outputs.shape == (2, 3, 4)
     assert runs[1].outputs.shape == (2, 3, 5)
     assert [run.last.hidden.shape for run in runs] == [(2, 4), (2, 5)]
@@ -273,7 +266,7 @@ def test_row_13_two_sequences_that_begin_alike():
 def test_row_14_outputs_of_all_steps_and_the_last_state_of_each_layer():
     torch.manual_seed(0)
     layers = [make_layer("lstm", 3, 4).double(), make_layer("lstm", 4, 5).double()]
-    inputs = torch.from_numpy(random(2, 7, 3))
+    inputs = torch.from_numpy(normal(2, 7, 3))
     outputs, lasts = run_stack(layers, inputs)
     close(outputs[:, -1].detach(), lasts[-1].hidden.detach(), atol=0)
     first, carried = run_stack(layers, inputs[:, :3])
@@ -288,14 +281,14 @@ def test_row_14_outputs_of_all_steps_and_the_last_state_of_each_layer():
     close(alone.detach(), outputs[1:].detach())
 
 
-@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_row_15_loop_and_kernel_agree(cell):
     torch.manual_seed(0)
     layer = make_layer(cell, 3, 4).double()
     found = []
     for loop in (False, True):
         layer.zero_grad()
-        inputs = torch.from_numpy(random(2, 7, 3)).requires_grad_()
+        inputs = torch.from_numpy(normal(2, 7, 3)).requires_grad_()
         outputs, (last,) = run_stack([layer], inputs, loop=loop)
         (outputs.square().sum() + last.cell.sum() + last.hidden.sum()).backward()
         found.append([outputs, last.hidden, last.cell, inputs.grad, *(
@@ -324,7 +317,7 @@ def test_row_17_many_words_in_one_word_out():
 
 
 def test_row_18_one_hot_times_a_matrix_is_a_row_of_it():
-    matrix, ids = random(4, 7), np.array([3, 0, 6])
+    matrix, ids = normal(4, 7), np.array([3, 0, 6])
     close(np.eye(7)[ids] @ matrix.T, matrix.T[ids], atol=0)
     one_hot = LanguageModel(7, embedding_dim=4, hidden_sizes=[5], one_hot=True, tie_weights=False)
     embedded = LanguageModel(7, embedding_dim=7, hidden_sizes=[5], tie_weights=False)
@@ -520,6 +513,6 @@ def test_row_25_gradients_vanish_and_explode_and_pass_an_open_keep_gate():
     parameter.grad = torch.full((3,), through_time(1.5))
     nn.utils.clip_grad_norm_([parameter], 1.0)
     assert parameter.grad.norm().item() == pytest.approx(1, abs=1e-5)
-    run = forward(gates_biased(write=-50, keep=50), random(1, 20, 2))
+    run = forward(gates_biased(write=-50, keep=50), normal(1, 20, 2))
     d_last = State(np.zeros((1, 3)), np.ones((1, 3)))
     close(backward(run, np.zeros((1, 20, 3)), d_last).start.cell, np.ones((1, 3)), atol=1e-9)

@@ -1,13 +1,13 @@
 """The tokenizer loses nothing, and cuts as the rule says."""
 
 import pytest
-from conftest import SOAK
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lstmgen.text.reading import normalise
 from lstmgen.text.spacing import detokenize
 from lstmgen.text.tokenizer import Tokenizer, tokenize
+from tests.helpers import SOAK
 
 PROSE = st.text(
     alphabet="ab Z9.,!?'’\"“”„-—_¬()\n\t\u3000é\u0301中ก\u0e33🙂\u200d👩🏽", max_size=60

@@ -19,12 +19,13 @@ from lstmgen.training.progress import Progress
 from lstmgen.training.replica import Penalties, select_scored
 from lstmgen.training.schedules import learning_rate, planned_epochs
 from lstmgen.windows.plans import RandomPlan, StreamPlan
+from tests.helpers.arrays import weights_of
 
 VOCAB, LENGTH = 13, 160
 IDS = np.random.default_rng(3).integers(0, VOCAB, LENGTH)
 
 
-def make(dropout=0.0, optimizer="sgd", sizes=(7, 5)):
+def make_trainee(dropout=0.0, optimizer="sgd", sizes=(7, 5)):
     model = LanguageModel(
         VOCAB,
         embedding_dim=6,
@@ -35,16 +36,12 @@ def make(dropout=0.0, optimizer="sgd", sizes=(7, 5)):
     return Trainee(model, build_optimizer(model, name=optimizer, weight_decay=0.01))
 
 
-def train(trainee, plan, until, *, rate=0.5, clip=1.0, ids=IDS, **options):
+def take_steps(trainee, plan, until, *, rate=0.5, clip=1.0, ids=IDS, **options):
     steps = train_steps(
         trainee, ids, plan=plan, until=until, rate=lambda _: rate, clip_norm=clip, seed=9,
         **options,
     )  # fmt: skip
     return list(steps)
-
-
-def weights(trainee):
-    return {name: p.detach().clone() for name, p in trainee.model.named_parameters()}
 
 
 def same(a, b, atol=1e-12):
@@ -62,19 +59,19 @@ def test_accumulated_equals_the_whole_batch(order, stride, parts):
     The last streams lack a word and a random epoch's last step is smaller, so the
     parts are of unequal size too.
     """
-    whole, split = make(dropout=0.4), make(dropout=0.4)
+    whole, split = make_trainee(dropout=0.4), make_trainee(dropout=0.4)
     plan = order(LENGTH, window=5, stride=stride, batch_size=12)
     in_parts = order(LENGTH, window=5, stride=stride, batch_size=12 // parts, accumulate=parts)
     until = plan.steps_in(0) + 2
     noise = kneser_ney_noise(IDS, vocab_size=VOCAB, rate=0.5)
     options = {"penalties": Penalties(2.0, 1.0), "noise": noise}
-    reports = train(whole, plan, until, **options)
-    others = train(split, in_parts, until, **options)
+    reports = take_steps(whole, plan, until, **options)
+    others = take_steps(split, in_parts, until, **options)
     for a, b in zip(reports, others, strict=True):
         assert a.words == b.words
         assert a.nats == pytest.approx(b.nats, rel=0, abs=1e-10)
         assert a.gradient_norm == pytest.approx(b.gradient_norm, rel=0, abs=1e-12)
-    same(weights(whole), weights(split))
+    same(weights_of(whole.model), weights_of(split.model))
     if order is RandomPlan:
         assert len({report.words for report in reports}) > 1
 
@@ -106,16 +103,16 @@ def test_noise_replaces_words_as_kneser_and_ney_count_them():
 
 def test_parts_of_five_and_two_words_weigh_by_words():
     """A mean of means would weigh the two parts alike."""
-    trainee = make()
+    trainee = make_trainee()
     model = trainee.model
     ids = IDS[:8]  # seven targets: streams of 3 and 4, so the last window scores 1 of 2
     plan = StreamPlan(8, window=4, stride=4, batch_size=1, accumulate=2)
     counts = [w.count for w in plan.micro_batches(ids, epoch=0, step=0)]
     assert counts == [3, 4]
-    before = weights(trainee)
-    train(trainee, plan, 1, rate=1.0, clip=None, ids=ids)
-    after = weights(trainee)
-    reference = make().model
+    before = weights_of(trainee.model)
+    take_steps(trainee, plan, 1, rate=1.0, clip=None, ids=ids)
+    after = weights_of(trainee.model)
+    reference = make_trainee().model
     nats = 0.0
     for window in plan.micro_batches(ids, epoch=0, step=0):
         inputs = torch.from_numpy(window.inputs)
@@ -137,7 +134,7 @@ def test_parts_of_five_and_two_words_weigh_by_words():
 @pytest.mark.parametrize("streams", [1, 4])
 def test_the_carried_state_is_that_of_one_long_pass(stride, streams):
     """At learning rate 0, after every step of an epoch, for overlapping windows too."""
-    trainee = make()
+    trainee = make_trainee()
     model = trainee.model
     plan = StreamPlan(LENGTH, window=5, stride=stride, batch_size=streams)
     steps = train_steps(
@@ -164,11 +161,11 @@ def test_the_carried_state_is_that_of_one_long_pass(stride, streams):
 
 
 def test_many_to_one_loss_is_that_of_the_last_position_of_each_window():
-    trainee = make()
+    trainee = make_trainee()
     model = trainee.model
     plan = RandomPlan(LENGTH, window=6, stride=1, batch_size=4)
     window = plan.micro_batches(IDS, epoch=0, step=0)[0]
-    report = train(trainee, plan, 1, rate=0.0)[0]
+    report = take_steps(trainee, plan, 1, rate=0.0)[0]
     features, _ = model.read(
         torch.from_numpy(window.inputs), model.zero_states(4), carry=torch.full((4,), 6)
     )
@@ -183,28 +180,28 @@ def test_steps_are_counted_and_the_last_partial_group_is_applied():
     plan = RandomPlan(30, window=5, stride=1, batch_size=4, accumulate=3)
     assert len(plan.starts(0)) == 25
     assert plan.steps_in(0) == math.ceil(25 / 12)
-    reports = train(make(), plan, 3, ids=IDS[:30])
+    reports = take_steps(make_trainee(), plan, 3, ids=IDS[:30])
     assert [r.words for r in reports] == [12, 12, 1]
     assert all(r.gradient_norm > 0 for r in reports)
 
 
 def test_clipping_happens_once_on_the_whole_gradient():
-    trainee, free = make(), make()
+    trainee, free = make_trainee(), make_trainee()
     plan = StreamPlan(LENGTH, window=5, stride=5, batch_size=2, accumulate=4)
-    before = weights(trainee)
-    clipped = train(trainee, plan, 1, rate=1.0, clip=0.01)[0]
-    unclipped = train(free, plan, 1, rate=1.0, clip=None)[0]
+    before = weights_of(trainee.model)
+    clipped = take_steps(trainee, plan, 1, rate=1.0, clip=0.01)[0]
+    unclipped = take_steps(free, plan, 1, rate=1.0, clip=None)[0]
     assert clipped.gradient_norm == unclipped.gradient_norm > 0.01
     for name, start in before.items():
         decay = 0.01 * start if start.dim() > 1 else 0.0
-        short = start - weights(trainee)[name] - decay
-        long = start - weights(free)[name] - decay
+        short = start - weights_of(trainee.model)[name] - decay
+        long = start - weights_of(free.model)[name] - decay
         scale = 0.01 / clipped.gradient_norm
         torch.testing.assert_close(short, long * scale, rtol=1e-4, atol=1e-12)
 
 
 def test_weight_decay_leaves_biases_alone():
-    optimizer = make(optimizer="adamw").optimizer
+    optimizer = make_trainee(optimizer="adamw").optimizer
     for group in optimizer.param_groups:
         matrices = {p.dim() > 1 for p in group["params"]}
         assert matrices == {group["weight_decay"] > 0}
@@ -212,23 +209,23 @@ def test_weight_decay_leaves_biases_alone():
 
 def test_t22_divergence_is_an_error_before_any_weight_changes():
     """The step is not applied."""
-    trainee = make()
+    trainee = make_trainee()
     with torch.no_grad():
         trainee.model.output_bias[0] = float("nan")
-    before = weights(trainee)
+    before = weights_of(trainee.model)
     with pytest.raises(
         DivergedError,
         match="at step 1, the weights output_bias not being finite: nan",
     ):
-        train(trainee, StreamPlan(LENGTH, window=5, stride=5, batch_size=4), 1)
-    for name, value in weights(trainee).items():
+        take_steps(trainee, StreamPlan(LENGTH, window=5, stride=5, batch_size=4), 1)
+    for name, value in weights_of(trainee.model).items():
         assert torch.equal(value, before[name]) or name == "output_bias"
     assert trainee.progress.step == 0
 
 
 def test_t22_weights_that_are_not_finite_are_kept_out_of_checkpoints():
     """A last look before each save."""
-    trainee = make()
+    trainee = make_trainee()
     trainee.progress.step = 3
     check_finite(trainee)
     with torch.no_grad():
@@ -340,7 +337,7 @@ def test_each_step_draws_dropout_masks_of_its_own():
     plan = StreamPlan(LENGTH, window=39, stride=39, batch_size=4)
     assert plan.steps_in(0) == 2
     for dropout, differ in ((0.5, True), (0.0, False)):
-        reports = train(make(dropout), plan, 8, rate=0.0)
+        reports = take_steps(make_trainee(dropout), plan, 8, rate=0.0)
         nats = {report.nats for report in reports[::2]}  # of the first windows, epoch by epoch
         assert len(nats) == (4 if differ else 1)
 
@@ -359,7 +356,7 @@ def test_a_deferred_training_waits_for_nothing_that_a_device_holds(plan, monkeyp
     A GPU is waited for where the host reads a number of it. The fused optimiser runs on
     real devices only and is left out.
     """
-    model = make(0.2).model.to("meta")
+    model = make_trainee(0.2).model.to("meta")
     optimizer = torch.optim.AdamW(model.parameters())
     monkeypatch.setattr(optimizer, "step", lambda: None)
     trainee = Trainee(model, optimizer, average=Average("ema", decay=0.9, start=0))
@@ -377,7 +374,7 @@ def test_a_deferred_training_waits_for_nothing_that_a_device_holds(plan, monkeyp
 
 def test_t22_a_late_look_names_no_cause_that_it_does_not_know():
     """On a GPU steps are looked at now and then: the step that failed was not applied."""
-    trainee = make()
+    trainee = make_trainee()
     plan = StreamPlan(LENGTH, window=5, stride=5, batch_size=4)
     steps = train_steps(trainee, IDS, plan=plan, until=60, rate=lambda _: 0.1, clip_norm=1.0,
                         seed=9, deferred=True)  # fmt: skip

@@ -5,17 +5,17 @@ import subprocess
 import sys
 
 import pytest
-from conftest import call_cli, run_cli
-from test_copying import parrot, run_of  # noqa: F401 (a fixture)
 
 import lstmgen
 from lstmgen.errors import UsageError
 from lstmgen.runs import checkpoint
+from tests.helpers.program import call_cli, run_cli
+from tests.helpers.scenes import run_of
 
 FREE = ("--temperature", 1.5, "--top-p", 1, "--words", 15, "--stop", "words")
 
 
-def test_eight_samples_are_eight_times_one(parrot):  # noqa: F811
+def test_eight_samples_are_eight_times_one(parrot):
     """Sample k of a batch is drawn as sample k of any other batch."""
     options = ("--cue", "The cat", *FREE, "--seed", 5, "--json")
     done = call_cli("generate", *options, "-n", 8, cwd=parrot, check=0)
@@ -34,7 +34,7 @@ def test_eight_samples_are_eight_times_one(parrot):  # noqa: F811
     )
 
 
-def test_json_holds_what_made_the_words(parrot):  # noqa: F811
+def test_json_holds_what_made_the_words(parrot):
     done = call_cli(
         "generate", "--cue", "The cta", *FREE, "--seed", 5, "--json", cwd=parrot, check=0
     )
@@ -55,7 +55,7 @@ def test_json_holds_what_made_the_words(parrot):  # noqa: F811
     assert told["words_per_second"] == pytest.approx(15 / told["seconds"])
 
 
-def test_probabilities_are_shown_in_a_hundred_columns(parrot):  # noqa: F811
+def test_probabilities_are_shown_in_a_hundred_columns(parrot):
     done = call_cli("generate", "--cue", "The cat", *FREE, "--seed", 5, "--show-probs", "--color",
                     cwd=parrot, check=0)  # fmt: skip
     told = json.loads(call_cli("generate", "--cue", "The cat", *FREE, "--seed", 5, "--json",
@@ -76,7 +76,7 @@ def test_probabilities_are_shown_in_a_hundred_columns(parrot):  # noqa: F811
     assert "<svg" in drawn and "font-face" not in drawn and "underline" in drawn
 
 
-def test_a_terminal_gets_colours_and_no_color_is_obeyed(parrot):  # noqa: F811
+def test_a_terminal_gets_colours_and_no_color_is_obeyed(parrot):
     for environment, coloured in (({"NO_COLOR": "1"}, False), ({}, True)):
         script = (
             "import os, pty, sys; os.environ.update(TERM='xterm-256color', COLORTERM='truecolor');"
@@ -89,7 +89,7 @@ def test_a_terminal_gets_colours_and_no_color_is_obeyed(parrot):  # noqa: F811
         assert (b"\x1b[" in done.stdout) == coloured
 
 
-def test_a_receipt_is_replayed_by_another_process(parrot, tmp_path):  # noqa: F811
+def test_a_receipt_is_replayed_by_another_process(parrot, tmp_path):
     receipt = tmp_path / "receipt.json"
     options = ("--cue", "The cat", *FREE, "-n", 3, "--max-copied", 3, "--receipt", receipt)
     first = run_cli("generate", *options, "--runs-dir", parrot / "runs", cwd=tmp_path, check=0)
@@ -99,12 +99,12 @@ def test_a_receipt_is_replayed_by_another_process(parrot, tmp_path):  # noqa: F8
 
 
 @pytest.mark.parametrize("place", ["", "/", ".", "..", "nowhere/receipt.json"])
-def test_a_receipt_that_has_no_place_is_refused_before_a_text_is_made(place, parrot, tmp_path):  # noqa: F811
+def test_a_receipt_that_has_no_place_is_refused_before_a_text_is_made(place, parrot, tmp_path):
     done = call_cli("generate", run_of(parrot), *FREE, "--receipt", place, cwd=tmp_path, check=2)
     assert "name a file in a folder that is there" in done.stderr and not done.stdout
 
 
-def test_a_receipt_that_cannot_be_written_costs_no_text(parrot, tmp_path, monkeypatch):  # noqa: F811
+def test_a_receipt_that_cannot_be_written_costs_no_text(parrot, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -116,7 +116,7 @@ def test_a_receipt_that_cannot_be_written_costs_no_text(parrot, tmp_path, monkey
     assert "--receipt r: cannot be written (No space left on device)" in done.stderr
 
 
-def test_a_replay_names_what_has_changed(parrot, tmp_path):  # noqa: F811
+def test_a_replay_names_what_has_changed(parrot, tmp_path):
     receipt = tmp_path / "receipt.json"
     run = run_of(parrot)
     steps = sorted((run / "checkpoints").glob("step-*"), key=lambda p: int(p.name[5:]))
@@ -147,7 +147,7 @@ def write_session(folder, lines, *options):
     return done.stdout, done.stderr
 
 
-def test_a_text_is_written_together_over_a_pipe(parrot):  # noqa: F811
+def test_a_text_is_written_together_over_a_pipe(parrot):
     text, talk = write_session(parrot, ["The cat", "1", "1", "/text", "/quit", "never read"])
     assert text == "The cat sat by\n"
     assert "1 sat 9" in talk or "1 sat 100%" in talk  # learnt by heart: it is sure of it
@@ -159,7 +159,7 @@ def test_a_text_is_written_together_over_a_pipe(parrot):  # noqa: F811
     assert text == "The cat sat\n"
 
 
-def test_a_reroll_draws_other_words_and_the_cap_is_kept(parrot):  # noqa: F811
+def test_a_reroll_draws_other_words_and_the_cap_is_kept(parrot):
     model = lstmgen.load(run_of(parrot))
     writer = model.generator.writer(model.generator.config.sample, seed=3)
     writer.type("The cat")
@@ -181,7 +181,7 @@ def test_a_reroll_draws_other_words_and_the_cap_is_kept(parrot):  # noqa: F811
     assert total == pytest.approx(1) or (len(offered) == 9 and total < 1)
 
 
-def test_what_a_person_typed_is_never_rerolled(parrot):  # noqa: F811
+def test_what_a_person_typed_is_never_rerolled(parrot):
     """A cap of no word at all leaves nothing to draw but punctuation."""
     model = lstmgen.load(run_of(parrot))
     writer = model.generator.writer(model.generator.config.sample, seed=3)
@@ -194,7 +194,7 @@ def test_what_a_person_typed_is_never_rerolled(parrot):  # noqa: F811
     assert writer.now.text == "The cat"
 
 
-def test_the_kept_state_is_that_of_the_text_read_anew(parrot):  # noqa: F811
+def test_the_kept_state_is_that_of_the_text_read_anew(parrot):
     model = lstmgen.load(run_of(parrot))
     writer, other = (
         model.generator.writer(model.generator.config.sample, seed=3) for _ in range(2)
@@ -210,7 +210,7 @@ def test_the_kept_state_is_that_of_the_text_read_anew(parrot):  # noqa: F811
         assert abs(a.cell - b.cell).max() < 1e-5
 
 
-def test_what_is_typed_stands_in_the_text_as_it_was_typed(parrot):  # noqa: F811
+def test_what_is_typed_stands_in_the_text_as_it_was_typed(parrot):
     model = lstmgen.load(run_of(parrot))
     writer = model.generator.writer(model.generator.config.sample, seed=3)
     whole = ""
@@ -227,7 +227,7 @@ def test_what_is_typed_stands_in_the_text_as_it_was_typed(parrot):  # noqa: F811
         assert writer.now.text == whole
 
 
-def test_a_text_is_saved_and_taken_up(parrot):  # noqa: F811
+def test_a_text_is_saved_and_taken_up(parrot):
     write_session(parrot, ["The cat", "/temp 0.5", "/cap 3", "/save mine.json"])
     saved = json.loads((parrot / "mine.json").read_text())
     assert saved["text"] == "The cat" and (saved["temperature"], saved["max_copied"]) == (0.5, 3)
@@ -253,13 +253,13 @@ def test_a_text_is_saved_and_taken_up(parrot):  # noqa: F811
         ("zebra", "note: not in the vocabulary, read as unknown: zebra"),
     ],
 )
-def test_a_mistake_while_writing_loses_nothing(parrot, line, message):  # noqa: F811
+def test_a_mistake_while_writing_loses_nothing(parrot, line, message):
     text, talk = write_session(parrot, [line, "The cat"])
     assert message in talk and "Traceback" not in talk
     assert text.endswith("The cat\n")
 
 
-def test_a_program_loads_a_model_without_torch(parrot):  # noqa: F811
+def test_a_program_loads_a_model_without_torch(parrot):
     code = (
         "import sys, lstmgen\n"
         "model = lstmgen.load()\n"
@@ -291,7 +291,7 @@ def test_a_program_loads_a_model_without_torch(parrot):  # noqa: F811
 
 
 @pytest.mark.slow
-def test_t40_a_long_piped_cue_is_read_in_blocks(parrot):  # noqa: F811
+def test_t40_a_long_piped_cue_is_read_in_blocks(parrot):
     """More than a block: echoed as they are, then continued."""
     cue = "The cat sat by the old mill.\n\n" * 40_000
     done = run_cli("generate", "--words", 3, "--seed", 1, "-q", cwd=parrot, stdin=cue[:1_100_000],
@@ -300,7 +300,7 @@ def test_t40_a_long_piped_cue_is_read_in_blocks(parrot):  # noqa: F811
     assert len(done.stdout) > 1_100_000
 
 
-def test_streamed_words_are_the_bytes_of_a_pipe(parrot):  # noqa: F811
+def test_streamed_words_are_the_bytes_of_a_pipe(parrot):
     options = ("--cue", 'The cat said, "', *FREE, "--seed", 2, "-q")
     plain = call_cli("generate", *options, cwd=parrot, check=0).stdout
     told = json.loads(call_cli("generate", *options, "--json", cwd=parrot, check=0).stdout)

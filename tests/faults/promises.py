@@ -1,15 +1,16 @@
 """What lstmgen promises, by number, and the page docs/reliability.md that is made of it.
 
-    python tests/faults/promises.py          write the page anew
+    python -m tests.faults.promises          write the page anew
 
 A test proves a promise by its name, ``test_tNN_...``, or as a row of the fault table.
 """
 
 import ast
 import re
-import sys
 from collections import defaultdict
 from pathlib import Path
+
+from tests.faults.table import FAULTS
 
 TESTS = Path(__file__).parents[1]
 PAGE = TESTS.parent / "docs" / "reliability.md"
@@ -112,7 +113,7 @@ PARTS: dict[str, dict[int, str]] = {
 HEAD = """\
 # What you can rely on
 
-Made by `python tests/faults/promises.py` from the tests; do not edit it.
+Made by `python -m tests.faults.promises` from the tests; do not edit it.
 
 Each promise has tests that break what it guards against, named after its number (`pytest -k t09`).
 The table below lists the faults that are a row each: for every one of them the exit code and words
@@ -150,8 +151,6 @@ def proofs() -> dict[int, list[tuple[str, str]]]:
 
 def page() -> str:
     """The text of docs/reliability.md."""
-    from table import FAULTS
-
     tests = proofs()
     rows = defaultdict(list)
     for fault in FAULTS:
@@ -180,5 +179,4 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(TESTS))  # for conftest
     PAGE.write_text(page(), encoding="utf-8")

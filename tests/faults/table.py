@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load, save
-from scenes import RUN, best, checkpoints_of, forge, last, seal, write_manifest
+
+from tests.helpers.scenes import RUN, best, checkpoints_of, forge, last, seal, write_manifest
 
 TRAIN = ("train", "my.yaml", "--name", "second")
 GENERATE = ("generate", RUN, "--cue", "The cat", "--words", "5")

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import call_cli, train
-from scenes import fingerprint, last, progress_of, seal
 
 from lstmgen.errors import CheckpointError, StorageError
 from lstmgen.runs import checkpoint, folders
 from lstmgen.runs.checkpoint import Index
+from tests.helpers.program import call_cli, train
+from tests.helpers.scenes import fingerprint, last, progress_of, seal
 
 
-def write(folder, step, value=1.0):
+def write_step(folder, step, value=1.0):
     folder.mkdir(exist_ok=True)
     return checkpoint.write_checkpoint(
         folder,
@@ -34,7 +34,7 @@ def write(folder, step, value=1.0):
 
 
 def test_what_was_written_is_read(tmp_path):
-    found = checkpoint.open_checkpoint(write(tmp_path, 7))
+    found = checkpoint.open_checkpoint(write_step(tmp_path, 7))
     assert found.step == 7
     assert found.read_json(checkpoint.PROGRESS) == {"step": 7}
     tensors = found.read_tensors(checkpoint.MODEL)
@@ -43,7 +43,7 @@ def test_what_was_written_is_read(tmp_path):
 
 
 def test_equal_contents_are_equal_bytes(tmp_path):
-    a, b = write(tmp_path / "one", 3), write(tmp_path / "two", 3)
+    a, b = write_step(tmp_path / "one", 3), write_step(tmp_path / "two", 3)
     for name in (*checkpoint.FILES, "manifest.json"):
         assert (a / name).read_bytes() == (b / name).read_bytes()
 
@@ -65,7 +65,7 @@ def test_the_index_names_best_and_last(tmp_path):
 def test_t13_best_and_the_newest_are_kept(tmp_path, keep, best, left):
     """By their numbers: copied files have odd times, and clocks are set back."""
     for step in (5, 3, 6, 1, 4, 2):
-        write(tmp_path, step)
+        write_step(tmp_path, step)
     (tmp_path / "step-x").mkdir()  # not one of ours
     assert checkpoint.delete_old(tmp_path, index=Index(best=best, last=6), keep=keep) == []
     assert set(checkpoint.saved_steps(tmp_path)) == left
@@ -73,8 +73,8 @@ def test_t13_best_and_the_newest_are_kept(tmp_path, keep, best, left):
 
 
 def test_a_step_written_again_replaces_the_older_one(tmp_path):
-    write(tmp_path, 3, value=1.0)
-    found = checkpoint.open_checkpoint(write(tmp_path, 3, value=2.0))
+    write_step(tmp_path, 3, value=1.0)
+    found = checkpoint.open_checkpoint(write_step(tmp_path, 3, value=2.0))
     assert found.read_tensors(checkpoint.MODEL)["b"].tolist() == [2, 2, 2]
     assert not list(tmp_path.glob(".step*"))
 
@@ -83,7 +83,7 @@ def test_a_step_written_again_replaces_the_older_one(tmp_path):
 @pytest.mark.parametrize("harm", ["cut", "grown", "flipped", "empty", "gone", "folder"])
 def test_t15_damage_of_any_file_is_found_and_named(tmp_path, name, harm):
     """Of the files that only a resumption reads, too."""
-    path = write(tmp_path, 1)
+    path = write_step(tmp_path, 1)
     file = path / name
     data = file.read_bytes()
     if harm == "cut":
@@ -105,7 +105,7 @@ def test_t15_damage_of_any_file_is_found_and_named(tmp_path, name, harm):
 
 
 def test_a_checkpoint_of_the_first_format_is_read(tmp_path):
-    path = write(tmp_path, 1)
+    path = write_step(tmp_path, 1)
     manifest = json.loads((path / "manifest.json").read_text())
     manifest = {key: value for key, value in manifest.items() if key != "digest"} | {"format": 1}
     manifest["digest"] = checkpoint._digest(manifest)
@@ -115,7 +115,7 @@ def test_a_checkpoint_of_the_first_format_is_read(tmp_path):
 
 def test_t16_a_newer_format_and_a_missing_folder_are_told(tmp_path):
     """Even where the manifest's digest is not one that this version can check."""
-    path = write(tmp_path, 1)
+    path = write_step(tmp_path, 1)
     manifest = json.loads((path / "manifest.json").read_text())
     (path / "manifest.json").write_text(json.dumps(manifest | {"format": checkpoint.FORMAT + 1}))
     with pytest.raises(
@@ -138,7 +138,7 @@ def test_t16_a_newer_format_and_a_missing_folder_are_told(tmp_path):
 )
 def test_t17_a_hostile_manifest_is_refused(tmp_path, change):
     """Names outside the folder, sizes beyond the file, values of another kind."""
-    path = write(tmp_path, 1)
+    path = write_step(tmp_path, 1)
     manifest = json.loads((path / "manifest.json").read_text())
     facts = {k: v for k, v in (manifest | change).items() if k != "digest"}
     facts["digest"] = checkpoint._digest(facts)  # whoever forges a manifest forges this too
@@ -149,7 +149,7 @@ def test_t17_a_hostile_manifest_is_refused(tmp_path, change):
 
 def test_t11_a_full_disk_is_one_message_and_harms_nothing(tmp_path, monkeypatch):
     """What there was is intact, what was begun is gone."""
-    write(tmp_path, 1)
+    write_step(tmp_path, 1)
     checkpoint.write_index(tmp_path, Index(best=1, last=1))
 
     def full(path, data):
@@ -162,7 +162,7 @@ def test_t11_a_full_disk_is_one_message_and_harms_nothing(tmp_path, monkeypatch)
         StorageError, match=r"step-2 cannot be written \(No space left on device\): needs [\d,]+ "
         r"bytes, [\d,]+ are free. Checkpoints saved before are intact",
     ):  # fmt: skip
-        write(tmp_path, 2)
+        write_step(tmp_path, 2)
     assert not list(tmp_path.glob(".step*"))
     assert checkpoint.saved_steps(tmp_path) == [1]
     assert checkpoint.read_index(tmp_path) == Index(best=1, last=1)
@@ -213,7 +213,7 @@ class Killed(BaseException):
 def save_steps(folder, steps):
     """What a run does at each step that it saves."""
     for step in steps:
-        write(folder, step, value=float(step))
+        write_step(folder, step, value=float(step))
         index = Index(best=steps[0], last=step)
         checkpoint.write_index(folder, index)
         checkpoint.delete_old(folder, index=index, keep=1)

@@ -10,25 +10,22 @@ import sys
 import tracemalloc
 
 import pytest
-from conftest import SOAK, STORY, call_cli
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenes import RUN, make_trained
 
+from lstmgen.cli.app import COMMANDS
 from lstmgen.config.schema import all_keys
 from lstmgen.errors import DataError
 from lstmgen.text import prepared
 from lstmgen.text.prepared import TextSettings, prepare
 from lstmgen.text.reading import read_blocks
+from tests.helpers import SOAK
+from tests.helpers.program import call_cli
+from tests.helpers.scenes import RUN, STORY
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 SMALL = ("train.max_steps=3", "train.device=cpu", "model.hidden_sizes=[6]", "model.embedding_dim=5",
          "-q")  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    return make_trained(tmp_path_factory.mktemp("trained"))
 
 
 TEXTS = {
@@ -112,11 +109,10 @@ def test_t35_any_bytes_are_a_text_or_one_error(tmp_path_factory, data):
 
 WORDS = st.one_of(
     st.sampled_from([
-        "train", "generate", "evaluate", "explain", "inspect", "write", "bench", "check", "gates",
-        "my.yaml", "none.yaml", RUN, "nowhere", "--cue", "--words", "--top-k", "--temperature",
-        "--seed", "--resume", "--name", "-q", "-n", "--json", "--oov", "--stop", "--text",
-        "--split", "--layer", "--units", "--replay", "--receipt", "--no-cue", "--help", "--", "-",
-        "The cat", "0", "-1", "3", "1e9", "nan", "0.5",
+        *COMMANDS, "gates", "my.yaml", "none.yaml", RUN, "nowhere", "--cue", "--words", "--top-k",
+        "--temperature", "--seed", "--resume", "--name", "-q", "-n", "--json", "--oov", "--stop",
+        "--text", "--split", "--layer", "--units", "--replay", "--receipt", "--no-cue", "--help",
+        "--", "-", "The cat", "0", "-1", "3", "1e9", "nan", "0.5",
     ]),
     st.text(max_size=8),
     st.tuples(st.sampled_from([*all_keys()]), st.text(max_size=5)).map("=".join),

@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import SOAK, call_cli, train
-from ranked import CASES, COMPRESSED
-from ranked import train as train_alone
-from scenes import checkpoints_of, deep_compare, last, progress_of, wait_for
 
 from lstmgen.errors import UsageError
 from lstmgen.runs import checkpoint
 from lstmgen.training import distributed
+from tests.helpers import SOAK, ranked
+from tests.helpers.program import call_cli, train
+from tests.helpers.ranked import CASES, COMPRESSED, train_case
+from tests.helpers.scenes import checkpoints_of, deep_compare, last, progress_of, wait_for
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")
 CALM = {"TORCH_CPP_LOG_LEVEL": "ERROR", "OMP_NUM_THREADS": "1"}
@@ -40,7 +40,7 @@ def torchrun(*arguments, cwd, ranks=2, options=(), environment=None, timeout=120
 def by_two(tmp_path_factory):
     """Every case of ranked.py by two ranks, in one start."""
     folder = tmp_path_factory.mktemp("ranks")
-    done = torchrun(Path(__file__).parent / "ranked.py", folder, cwd=folder)
+    done = torchrun(ranked.__file__, folder, cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
 
@@ -49,7 +49,7 @@ def by_two(tmp_path_factory):
 def test_t31_two_ranks_are_one(by_two, name):
     """Losses, weights, averages and carried states of 20 steps, to 1e-12; the ranks' weights are
     bit-equal after every one. By whole micro-batches and by rows, uneven ones too."""
-    alone = train_alone(name)
+    alone = train_case(name)
     with np.load(by_two / f"{name}.npz") as both:
         assert set(both) == set(alone)
         for key in both:

@@ -4,17 +4,13 @@ import random
 import shutil
 
 import pytest
-from conftest import SOAK, call_cli
-from scenes import RUN, best, checkpoints_of, last, make_trained, wait_for
 
 from lstmgen.errors import DamagedError
 from lstmgen.generation.load import open_found
 from lstmgen.runs import checkpoint
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    return make_trained(tmp_path_factory.mktemp("trained"))
+from tests.helpers import SOAK
+from tests.helpers.program import call_cli
+from tests.helpers.scenes import RUN, best, checkpoints_of, last, wait_for
 
 
 def read_all(step):

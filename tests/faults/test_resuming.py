@@ -1,18 +1,26 @@
 """A run resumed is the run uninterrupted, bit for bit."""
 
-import csv
 import json
 import shutil
 import signal
 
 import pytest
-from conftest import call_cli, run_cli, train
 from safetensors.numpy import load, save
-from scenes import cut_behind, deep_compare, last, progress_of, seal, wait_for
 
+from lstmgen.cells import CELLS
 from lstmgen.runs import checkpoint, folders
 from lstmgen.training import build
 from lstmgen.windows import plans
+from tests.helpers.program import call_cli, run_cli, train
+from tests.helpers.scenes import (
+    cut_behind,
+    deep_compare,
+    last,
+    metrics_of,
+    progress_of,
+    seal,
+    wait_for,
+)
 
 
 def steps_of(run):
@@ -42,8 +50,7 @@ ROWS = {
          "model.dropout.words=0.2", "model.dropout.recurrent=0.4"),
         13,
     ),
-    "gru": (("model.cell=gru", "train.stride=6"), 7),
-    "peephole": (("model.cell=lstm_peephole", "train.stride=6"), 7),
+    **{cell: ((f"model.cell={cell}", "train.stride=6"), 7) for cell in CELLS},
     "loop": (("model.cell=elman", "model.backend=loop", "train.stride=6"), 7),
     "adaptive": (("model.output=adaptive", "model.tie_weights=false", "train.stride=6"), 7),
 }  # fmt: skip
@@ -148,7 +155,7 @@ def test_t06_the_learning_rates_are_those_of_an_uninterrupted_run(tiny, tmp_path
     call_cli("train", "--resume", run, "-q", cwd=tmp_path, check=0)
     rates = []
     for each in (whole, run):
-        rows = csv.DictReader((each / "metrics.csv").read_text().splitlines())
+        rows = metrics_of(each)
         rates.append({row["step"]: row["learning_rate"] for row in rows})
     assert rates[0] == rates[1] and len(rates[0]) == 60
 

@@ -9,9 +9,7 @@ import sys
 
 import pytest
 import torch
-from conftest import SOAK, call_cli, run_cli, train
 from safetensors.numpy import load
-from scenes import checkpoints_of, deep_compare, fingerprint, last, progress_of, wait_for
 
 from lstmgen.config.loader import load as load_config
 from lstmgen.runs import checkpoint
@@ -20,6 +18,16 @@ from lstmgen.training.events import Finished
 from lstmgen.training.meters import Spikes
 from lstmgen.training.resolve import prepare_training
 from lstmgen.training.signals import Asked
+from tests.helpers import SOAK
+from tests.helpers.program import call_cli, run_cli, train
+from tests.helpers.scenes import (
+    checkpoints_of,
+    deep_compare,
+    fingerprint,
+    last,
+    progress_of,
+    wait_for,
+)
 
 
 @pytest.mark.slow

@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 import pytest
-from conftest import run_cli, train
-from scenes import fingerprint, make_trained
 
 from lstmgen.runs import checkpoint
+from tests.helpers.program import run_cli, train
+from tests.helpers.scenes import fingerprint, make_trained
 
 
 def saved(run):

@@ -4,15 +4,11 @@ import re
 import shutil
 
 import pytest
-from conftest import call_cli
-from promises import PAGE, PARTS, page, proofs
-from scenes import RUN, fingerprint, make_trained
-from table import FAULTS
 
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    return make_trained(tmp_path_factory.mktemp("trained"))
+from tests.faults.promises import PAGE, PARTS, page, proofs
+from tests.faults.table import FAULTS
+from tests.helpers.program import call_cli
+from tests.helpers.scenes import RUN, fingerprint
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
@@ -47,7 +43,7 @@ def test_names_are_unique_and_of_a_promise():
 
 
 def test_the_page_on_reliability_is_made_of_these_tests():
-    assert PAGE.read_text(encoding="utf-8") == page(), "run python tests/faults/promises.py"
+    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m tests.faults.promises"
 
 
 def test_every_promise_is_proved_and_every_proof_is_of_a_promise():

@@ -1,6 +1,6 @@
 """Training steps by several ranks, or by one: what tests of ranks compare.
 
-torchrun --nproc-per-node 2 ranked.py OUT      every case by two ranks, into OUT
+torchrun --nproc-per-node 2 tests/helpers/ranked.py OUT      every case by two ranks, into OUT
 """
 
 import hashlib
@@ -38,7 +38,7 @@ CASES = {
 COMPRESSED, COMPRESSIONS = "whole_micro_batches", ("bf16", "powersgd")
 
 
-def train(
+def train_case(
     name: str, world: World = ALONE, compression: Compression | None = None
 ) -> dict[str, np.ndarray]:
     """Nats of each step, the weights at the end, their average and the carried states."""
@@ -76,12 +76,12 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     with joined() as world:
         for name in CASES:
-            arrays = train(name, world)
+            arrays = train_case(name, world)
             if world.leads:
                 np.savez(Path(sys.argv[1]) / f"{name}.npz", **arrays)
         # These matrices are small, and several buckets are under way at once in real ones.
         replica.POWER_RANK, replica.FULL_STEPS, replica.BUCKET_MB = 1, 2, 5e-4
         for compression in COMPRESSIONS:
-            arrays = train(COMPRESSED, world, compression)
+            arrays = train_case(COMPRESSED, world, compression)
             if world.leads:
                 np.savez(Path(sys.argv[1]) / f"{compression}.npz", **arrays)

@@ -1,14 +1,20 @@
-"""What the tests of faults share: a trained folder, and hands that damage what is in it."""
+"""A folder with a text and a trained run, and hands that damage what is in it."""
 
+import csv
 import hashlib
 import json
 import shutil
 import time
 from pathlib import Path
 
-from conftest import STORY, call_cli
-
 from lstmgen.runs import checkpoint, folders
+from tests.helpers.program import call_cli
+
+STORY = (
+    "The cat sat by the old mill. The dog ran to the river, and the cat ran to the dog.\n\n"
+    '"Where is the river?" asked the dog. "It is by the mill," said the cat.\n\n'
+    "The old dog sat by the river. The cat did not. It was cold by the mill, and that was that.\n\n"
+)
 
 CONFIG = """\
 data: {train: story.txt, valid_fraction: 0.2}
@@ -21,13 +27,23 @@ RUN = "runs/first"
 SAME = (checkpoint.MODEL, checkpoint.STATE, checkpoint.PROGRESS, checkpoint.VOCABULARY)
 
 
+def write_story(folder: Path, config: str, *, times: int = 8) -> None:
+    """A text, ``story.txt``, and a config, ``my.yaml``, that is about it."""
+    (folder / "story.txt").write_text(STORY * times, encoding="utf-8")
+    (folder / "my.yaml").write_text(config, encoding="utf-8")
+
+
 def make_trained(folder: Path) -> Path:
     """A folder with a text, a config and one finished run, ``runs/first``."""
-    (folder / "story.txt").write_text(STORY * 8, encoding="utf-8")
-    (folder / "my.yaml").write_text(CONFIG, encoding="utf-8")
+    write_story(folder, CONFIG)
     done = call_cli("train", "my.yaml", "--name", "first", "-q", cwd=folder, check=0)
     (folder / done.stdout.strip()).rename(folder / RUN)
     return folder
+
+
+def run_of(folder: Path, name: str = "my") -> Path:
+    """The run in a folder that was trained under a name, or from ``my.yaml``."""
+    return next((folder / "runs").glob(f"{name}-2*"))
 
 
 def checkpoints_of(run: Path) -> Path:
@@ -44,6 +60,12 @@ def best(run: Path) -> Path:
     """The best one, which ``generate`` takes."""
     index = checkpoint.read_index(checkpoints_of(run))
     return checkpoint.step_folder(checkpoints_of(run), index.best)
+
+
+def metrics_of(run: Path) -> list[dict[str, str]]:
+    """The rows of a run's ``metrics.csv``."""
+    with (run / "metrics.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def deep_compare(a: Path, b: Path) -> None:
