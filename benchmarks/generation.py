@@ -56,8 +56,9 @@ def child(embedding: int, hidden: int, vocabulary: int, words: int) -> None:
     import torch
 
     from benchmarks.plain import PlainModel
+    from lstmgen.config.schema import SampleConfig
     from lstmgen.generation.engine import Engine
-    from lstmgen.generation.sampling import Settings, draw, restrict, shape
+    from lstmgen.generation.sampling import draw, forbid, shape
     from lstmgen.model.language_model import LanguageModel
     from lstmgen.training.devices import set_up
 
@@ -74,14 +75,16 @@ def child(embedding: int, hidden: int, vocabulary: int, words: int) -> None:
     numbers = np.ones(sum(array.size for array in weights.values()), dtype=np.float32)
     parts = np.array_split(numbers, torch.get_num_threads())
 
-    def step(batch: int, settings: Settings = Settings()) -> float:  # noqa: B008 (frozen)
+    plainly = SampleConfig(temperature=1.0, top_p=1.0)
+
+    def step(batch: int, sample: SampleConfig = plainly) -> float:
         generators = [np.random.default_rng(row) for row in range(batch)]
         states, word = engine.zero_states(batch), np.ones(batch, dtype=np.int64)
         begun = time.perf_counter()
         for _ in range(words):
             states = engine.read(word, states)
-            scores = restrict(engine.logits(states), penalty=1.0, forbidden=[0])
-            word = draw(shape(scores, settings), generators)
+            scores = forbid(engine.logits(states).astype(np.float64), [0])
+            word = draw(shape(scores, sample), generators)
         return words * batch / (time.perf_counter() - begun)
 
     @torch.no_grad()
@@ -100,7 +103,7 @@ def child(embedding: int, hidden: int, vocabulary: int, words: int) -> None:
             list(pool.map(np.sum, parts))
         return words / (time.perf_counter() - begun)
 
-    filtered = Settings(temperature=0.8, top_p=0.95)  # what a config without settings takes
+    filtered = SampleConfig()
     sides = [
         lambda: step(1), theirs, floor, lambda: step(TOGETHER), lambda: step(1, filtered),
     ]  # fmt: skip

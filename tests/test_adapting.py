@@ -5,12 +5,13 @@ import pytest
 import torch
 from torch.nn import functional
 
+from lstmgen.config.schema import SampleConfig
 from lstmgen.evaluation.adapting import LINES, NGRAM, STATIC, adapt, measure, tune
 from lstmgen.evaluation.cache_mixture import Cache
 from lstmgen.evaluation.dynamic import FLOOR, Dynamic, gradient_sizes, read_segments
 from lstmgen.evaluation.mixture import fit_weights, mix, perplexity
 from lstmgen.evaluation.perplexity import evaluate
-from lstmgen.generation.cache import CacheSettings, RecentWords
+from lstmgen.generation.cache import RecentWords
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.ngrams.kneser_ney import build_kneser_ney
 from lstmgen.text.prepared import Part
@@ -60,7 +61,9 @@ def test_the_cache_of_generation_is_that_of_evaluation():
     logits = torch.randn(30, VOCAB, generator=generator, dtype=torch.float64).numpy()
     words = stored_ids(30, seed=2).astype(np.int64)
     words[7] = VOCAB
-    recent = RecentWords(CacheSettings(weight=0.3, window=11, theta=0.7), vocab_size=VOCAB)
+    recent = RecentWords(
+        SampleConfig(cache_weight=0.3, cache_window=11, cache_theta=0.7), vocab_size=VOCAB
+    )
     expected = Cache(11, (0.7,), vocab_size=VOCAB).score(outputs, words)[0]
     for place, word in enumerate(words):
         mixed = recent.fork().mix(logits[place], outputs[place].numpy())

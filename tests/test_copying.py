@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import lstmgen
-from lstmgen.generation.continuing import Drawn, Piece
 from lstmgen.generation.novelty import copied_runs, measure_novelty
+from lstmgen.generation.pieces import Drawn, Piece
 from lstmgen.runs import checkpoint
 from lstmgen.text.copy_index import Location, RunMeter, build_copy_index, from_arrays
 from lstmgen.text.prepared import TextSettings, prepare

@@ -62,7 +62,7 @@ def test_t37_control_characters_are_told_of(tmp_path):
 def test_blocks_cut_no_token(tmp_path, monkeypatch, block):
     text = (CLEAN + "naïve “quotes”,  and   spaces\n\n\n\n" + "x" * 300 + "\n") * 3
     whole = prepare_text(tmp_path, text, valid_fraction=0)
-    monkeypatch.setattr(reading.read_blocks, "__kwdefaults__", {"block": block})
+    monkeypatch.setattr(reading.read_blocks, "__kwdefaults__", {"block": block, "name": ""})
     # One space more gives another hash, so that the ids are made anew.
     cut = prepare_text(tmp_path, text + " ", name="cut.txt", valid_fraction=0)
     assert len(list(read_blocks(tmp_path / "cut.txt"))) > 3

@@ -11,26 +11,18 @@ from hypothesis.extra.numpy import arrays
 
 from lstmgen.cells import CELLS
 from lstmgen.cells.step import State, sigmoid
+from lstmgen.config.schema import Config, SampleConfig
 from lstmgen.errors import CheckpointError, UsageError
-from lstmgen.generation.beams import beam_pieces
-from lstmgen.generation.constraints import (
-    Constraints,
-    NgramMemory,
-    find_bound_words,
-    find_words,
-)
-from lstmgen.generation.continuing import (
-    Continuation,
-    Ending,
-    continuations,
-    continue_cue,
-    describe,
-)
+from lstmgen.generation.constraints import NgramMemory, find_words
+from lstmgen.generation.continuing import continue_cue
 from lstmgen.generation.cue import Cue, nearest, read_cue
+from lstmgen.generation.details import describe
+from lstmgen.generation.ending import Continuation
 from lstmgen.generation.engine import Engine
+from lstmgen.generation.generator import Generator
+from lstmgen.generation.pieces import join_pieces
 from lstmgen.generation.sampling import (
     NONE_LEFT,
-    Settings,
     apply_temperature,
     draw,
     forbid,
@@ -40,9 +32,9 @@ from lstmgen.generation.sampling import (
     keep_top_p,
     penalise_repeats,
     probabilities,
-    restrict,
     shape,
 )
+from lstmgen.generation.stepping import CueReader
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.text.copy_index import build_copy_index
 from lstmgen.text.reading import read_blocks
@@ -51,6 +43,11 @@ from lstmgen.text.tokenizer import tokenize
 from lstmgen.text.vocabulary import STORY, UNKNOWN, Vocabulary, with_stems
 
 VOCAB, BATCH, TIME = 12, 3, 7
+
+
+def drawing(temperature=1.0, **sample):
+    """Settings without filters, but for those that are given."""
+    return SampleConfig(**{"top_p": 1.0, "temperature": float(temperature)} | sample)
 
 
 def both(dtype, **kwargs):
@@ -182,17 +179,17 @@ def test_t41_temperature_sharpens_and_zero_is_greedy():
     for extreme in (1e-300, 1e6):
         assert np.isfinite(probabilities(apply_temperature(SCORES, extreme))).all()
     np.testing.assert_allclose(probabilities(apply_temperature(SCORES, 1e-300))[0], [0, 1, 0, 0])
-    assert left(shape(SCORES, Settings(1e-300, None, 0.9))) == [[1], [0, 1, 2, 3]]
-    assert left(shape(SCORES * 1e300, Settings(1e-300, None, 0.9)))[0] == [1]
+    assert left(shape(SCORES, drawing(1e-300, top_p=0.9))) == [[1], [0, 1, 2, 3]]
+    assert left(shape(SCORES * 1e300, drawing(1e-300, top_p=0.9)))[0] == [1]
 
 
 def test_forbidden_words_are_never_drawn_whatever_their_logits():
     logits = np.array([[50.0, 1.0, 2.0, 0.0]], dtype=np.float32)
     assert left(forbid(logits.astype(float), [0])) == [[1, 2, 3]]
-    for settings in (Settings(), Settings(temperature=0), Settings(top_k=1), Settings(1, 3, 0.9)):
+    for sample in (drawing(), drawing(0), drawing(top_k=1), drawing(top_k=3, top_p=0.9)):
         generators = [np.random.default_rng(i) for i in range(50)]
-        scores = restrict(np.repeat(logits, 50, axis=0), penalty=1.0, forbidden=[0])
-        scores = shape(scores, settings)
+        scores = forbid(np.repeat(logits, 50, axis=0).astype(float), [0])
+        scores = shape(scores, sample)
         drawn = draw(scores, generators)
         assert (drawn != 0).all()
 
@@ -201,7 +198,7 @@ def test_draws_follow_the_probabilities():
     count = 20_000
     generators = [np.random.default_rng([1, i]) for i in range(count)]
     logits = np.repeat(SCORES[:1], count, axis=0)
-    drawn = draw(shape(logits, Settings()), generators)
+    drawn = draw(shape(logits, drawing()), generators)
     expected = np.exp(SCORES[0]) * count
     seen = np.bincount(drawn, minlength=4)
     assert ((seen - expected) ** 2 / expected).sum() < 16.27  # chi-square, 3 degrees, p = 0.001
@@ -249,8 +246,7 @@ def test_ngrams_that_would_stand_twice_are_known(history, n):
     st.sets(st.integers(0, 5), max_size=6),
 )
 def test_filters_only_ever_take_words_away_and_leave_the_likeliest(logits, t, k, p, m, out):
-    settings = Settings(t, k, p, m)
-    scores = shape(restrict(logits, penalty=1.0, forbidden=out), settings)
+    scores = shape(forbid(logits, out), drawing(t, top_k=k, top_p=p, min_p=m))
     chances = probabilities(scores)
     assert np.isfinite(chances).all()
     assert not chances[:, list(out)].any()
@@ -291,34 +287,18 @@ class NextWord:
         return logits
 
 
-def cue_of(text, vocabulary, oov="unk"):
-    return Cue([text], vocabulary, kind="word", lowercase=False, oov=oov)
+def generator_of(engine, words, *, copies=None, vocabulary=None):
+    vocabulary = vocabulary or Vocabulary(tuple(words), (1,) * len(words))
+    return Generator(Config(), vocabulary, engine, copies)
 
 
-def words_from(
-    cue,
-    *,
-    words=WORDS,
-    samples=1,
-    count=5,
-    stop="story",
-    temperature=0.0,
-    seed=0,
-    constraints=Constraints(),  # noqa: B008 (frozen)
-    **ending,
-):
-    vocabulary = Vocabulary(tuple(words), (1,) * len(words))
-    pieces = continue_cue(
-        NextWord(len(words)),
-        vocabulary,
-        cue_of(cue, vocabulary),
-        samples=samples,
-        settings=Settings(temperature=temperature),
-        ending=Ending(words=count, stop=stop, **ending),
-        constraints=constraints,
-        seed=seed,
+def words_from(cue, *, words=WORDS, samples=1, seed=0, count=5, temperature=0.0, **sample):
+    reader = CueReader(
+        generator_of(NextWord(len(words)), words),
+        drawing(temperature, words=count, oov="unk", **sample),
+        cue,
     )
-    return continuations(pieces, samples)
+    return join_pieces(continue_cue(reader, samples=samples, seed=seed), samples)
 
 
 def test_words_are_counted_and_spaced_by_the_rule():
@@ -338,11 +318,11 @@ def test_words_are_counted_and_spaced_by_the_rule():
     ],
 )
 def test_a_sentence_ends_where_it_does(kind, tokens, text):
-    found = Continuation(0, Joiner(kind), False)
+    found = Continuation(0, SampleConfig(stop="sentence"), Joiner(kind), False)
     found.joiner.add(tokens[0])
     written = ""
     for token in tokens[1:]:
-        piece = found.take(token, Ending(stop="sentence"))
+        piece = found.take(token)
         written += piece.text
         if piece.ended:
             break
@@ -416,19 +396,18 @@ def test_banned_words_are_never_drawn_in_whatever_case():
     assert find_words([""], vocabulary, kind="word") == set()  # not what is bare of letters
     for seed in range(5):
         text = words_from("the", count=20, stop="words", temperature=9.0, seed=seed,
-                          constraints=Constraints(banned=banned))[0]  # fmt: skip
+                          banned=["THE", "dog"])[0]  # fmt: skip
         assert not {"the", "The", "dog"} & set(text.replace(".", " ").split())
-    everything = Constraints(banned=frozenset(range(1, len(WORDS))))
+    words = (STORY, "a", "b")
     with pytest.raises(UsageError, match="leaves no word to draw"):
-        words_from("the", constraints=everything)
-    one_left = Constraints(banned=frozenset(range(2, len(WORDS))))
-    assert words_from("the", count=3, stop="words", constraints=one_left) == [" the the the"]
+        words_from("a", words=words, banned=["A", "b"])
+    assert words_from("b", words=words, count=3, stop="words", banned=["b"]) == [" a a a"]
 
 
 def test_no_ngram_stands_twice_and_a_sample_ends_where_no_word_is_left():
     vocabulary = (STORY, "a", "b", "c")
     text = words_from("a", words=vocabulary, count=500, stop="words", temperature=9.0,
-                      constraints=Constraints(no_repeat_ngram=2))[0]  # fmt: skip
+                      no_repeat_ngram=2)[0]  # fmt: skip
     found = ["a", *text.split()]
     pairs = list(zip(found, found[1:], strict=False))
     assert len(set(pairs)) == len(pairs) <= 9
@@ -439,9 +418,8 @@ def test_t41_nan_weights_are_an_error_not_a_word():
     """One message, no raw error of a draw."""
     engine = NextWord(len(WORDS))
     engine.logits = lambda states: np.full((1, len(WORDS)), np.nan)
-    vocabulary = Vocabulary(WORDS, (1,) * len(WORDS))
-    pieces = continue_cue(engine, vocabulary, cue_of("the", vocabulary), samples=1, seed=0,
-                          settings=Settings(), ending=Ending())  # fmt: skip
+    reader = CueReader(generator_of(engine, WORDS), SampleConfig(), "the")
+    pieces = continue_cue(reader, samples=1, seed=0)
     with pytest.raises(CheckpointError, match="no finite probabilities"):
         next(pieces)
 
@@ -474,48 +452,44 @@ def test_beams_find_the_likeliest_text_that_a_search_of_all_finds():
         return total
 
     best = max(itertools.product(range(1, VOCAB), repeat=3), key=log_probability)
-    pieces = list(
-        beam_pieces(engine, vocabulary, cue_of(wanted, vocabulary), samples=2, beams=200,
-                    length_penalty=1.0, settings=Settings(), ending=Ending(3, stop="words"),
-                    constraints=Constraints(), index=None, details=True)
-    )  # fmt: skip
+    reader = CueReader(
+        generator_of(engine, vocabulary.entries),
+        SampleConfig(words=3, stop="words", beams=200),
+        wanted,
+    )
+    pieces = list(continue_cue(reader, samples=2, seed=0, details=True))
     first = [piece.drawn.word for piece in pieces if piece.sample == 0]
     assert first == list(best)
     assert {piece.sample for piece in pieces} == {0, 1}
 
 
-def search(*, beams=30, samples=1, cue="b", engine=None, length_penalty=1.0, **options):
-    vocabulary = Vocabulary((STORY, *"abcdefghijk"), (1,) * VOCAB)
-    options = {"settings": Settings(), "ending": Ending(6), "constraints": Constraints(),
-               "index": None, "details": True} | options  # fmt: skip
-    found = list(
-        beam_pieces(engine or both(torch.float64)[1], vocabulary, cue_of(cue, vocabulary),
-                    samples=samples, beams=beams, length_penalty=length_penalty, **options)
-    )  # fmt: skip
+def search(*, samples=1, copies=None, **sample):
+    generator = generator_of(both(torch.float64)[1], (STORY, *"abcdefghijk"), copies=copies)
+    reader = CueReader(generator, SampleConfig(**{"beams": 30, "words": 6} | sample), "b")
+    found = list(continue_cue(reader, samples=samples, seed=0, details=True))
     return [[p.drawn.word for p in found if p.sample == k and p.drawn] for k in range(samples)]
 
 
 def test_beams_keep_to_the_constraints():
-    free = search()[0]
-    banned = search(constraints=Constraints(banned=frozenset(free)))[0]
+    free, entries = search()[0], (STORY, *"abcdefghijk")
+    banned = search(banned=[entries[word] for word in free])[0]
     assert banned and not set(banned) & set(free)
-    (once,) = search(constraints=Constraints(no_repeat_ngram=1), ending=Ending(99, stop="words"))
+    (once,) = search(no_repeat_ngram=1, words=99, stop="words")
     assert len(once) == len(set(once)) == VOCAB - 2  # all but <story> and the cue's own word
     index = build_copy_index(
         np.array([0, *free, *free], dtype=np.uint32), np.zeros(0, np.int64),
-        Vocabulary((STORY, *"abcdefghijk"), (1,) * VOCAB), kind="word", file_starts=[0],
-        names=["a"],
+        Vocabulary(entries, (1,) * VOCAB), kind="word", file_starts=[0], names=["a"],
     )  # fmt: skip
-    capped = search(constraints=Constraints(max_copied=1), index=index)[0]
+    capped = search(max_copied=1, copies=index)[0]
     pairs = set(zip([*free, *free], [*free, *free][1:], strict=False))
     assert not pairs & set(zip(capped, capped[1:], strict=False))
-    penalised = search(settings=Settings(repetition_penalty=50.0), ending=Ending(6, stop="words"))
-    assert penalised[0] != search(ending=Ending(6, stop="words"))[0]
+    penalised = search(repetition_penalty=50.0, stop="words")
+    assert penalised[0] != search(stop="words")[0]
 
 
 def test_the_length_penalty_decides_between_short_and_long_beams():
-    short = search(length_penalty=0.0, samples=20, beams=60, ending=Ending(8))
-    long = search(length_penalty=3.0, samples=20, beams=60, ending=Ending(8))
+    short = search(length_penalty=0.0, samples=20, beams=60, words=8)
+    long = search(length_penalty=3.0, samples=20, beams=60, words=8)
     assert len(short[0]) < len(long[0])
 
 
@@ -524,19 +498,19 @@ def test_a_cue_reads_unknown_words_as_it_is_told():
     unknown = len(vocabulary)
 
     def ids(text, oov):
-        cue = cue_of(text, vocabulary, oov)
-        return tuple(cue), cue.replaced
+        cue = Cue(vocabulary, kind="word", lowercase=False, oov=oov)
+        return tuple(cue.ids_of(text)), cue.replaced
 
-    assert ids("the zebra", "unk") == ((0, 1, unknown), {"zebra": None})
-    assert ids("the zebra", "skip") == ((0, 1), {"zebra": ""})
-    assert ids("the zebra", "nearest") == ((0, 1, unknown), {"zebra": None})
+    assert ids("the zebra", "unk") == ((1, unknown), {"zebra": None})
+    assert ids("the zebra", "skip") == ((1,), {"zebra": ""})
+    assert ids("the zebra", "nearest") == ((1, unknown), {"zebra": None})
     assert ids("the miler MILLER Cat", "nearest") == (
-        (0, 1, 12, 12, 2),
+        (1, 12, 12, 2),
         {"miler": "miller", "MILLER": "miller", "Cat": "cat"},
     )
     with pytest.raises(UsageError, match="--oov error: .*not know: zebra, gnu. Use other words"):
         ids("zebra the gnu", "error")
-    assert ids("", "error") == ((0,), {})
+    assert ids("", "error") == ((), {})
     assert nearest("?!", vocabulary) is None
     assert read_cue("THE", vocabulary, kind="word", lowercase=True)[1] == (0, 1)
 
@@ -547,13 +521,13 @@ def test_t40_a_cue_in_blocks_is_the_cue_whole(tmp_path):
     path = tmp_path / "cue.txt"
     path.write_text(text, encoding="utf-8")
     vocabulary = Vocabulary(tuple(dict.fromkeys([STORY, *tokenize(text)])), (1,) * 40)
-    whole = cue_of(text, vocabulary)
-    expected, counts = list(whole), set()
+    whole = Cue(vocabulary, kind="word", lowercase=False)
+    expected, counts = list(whole.ids_of(text)), set()
     for size in range(1, len(text)):
         blocks = list(read_blocks(path, block=size))
         counts.add(len(blocks))
-        parts = Cue(blocks, vocabulary, kind="word", lowercase=False)
-        assert list(parts) == expected, size
+        parts = Cue(vocabulary, kind="word", lowercase=False)
+        assert [word for block in blocks for word in parts.ids_of(block)] == expected, size
         assert parts.ends_in_space == whole.ends_in_space is True
         assert parts.joiner.spacing == whole.joiner.spacing
     assert max(counts) > 3
@@ -580,13 +554,10 @@ def test_nothing_malformed_is_drawn_of_words_with_apostrophes(seed):
         "output_bias": np.zeros(len(entries)),
     }
     engine = Engine(weights, vocab_size=len(entries), hidden_sizes=[1], seen_once=(0,), cell="lstm")
-    cue, _ = read_cue("the", vocabulary, kind="word", lowercase=False)
-    pieces = continue_cue(
-        engine, vocabulary, cue, samples=1, seed=seed, settings=Settings(),
-        ending=Ending(words=2000, stop="words"),
-        constraints=Constraints(bound=find_bound_words(vocabulary)),
-    )  # fmt: skip
-    text = "the" + continuations(pieces, 1)[0]
+    generator = generator_of(engine, entries, vocabulary=vocabulary)
+    reader = CueReader(generator, drawing(words=2000, stop="words"), "the")
+    pieces = continue_cue(reader, samples=1, seed=seed)
+    text = "the" + join_pieces(pieces, 1)[0]
     drawn = tokenize(text[: text.rindex(" ")])  # the limit may cut behind an elided word
     assert set(drawn) <= set(entries)
     for before, token in itertools.pairwise(drawn):

@@ -63,8 +63,12 @@ def test_t44_imported_packages_are_the_declared_dependencies():
     ("module", "absent"),
     [
         ("lstmgen.cli.app", {"torch", "numpy", "pydantic", "rich", "matplotlib"}),
-        ("lstmgen.generation.load", {"torch", "numpy"}),
-        ("lstmgen.inspection.subject", {"torch", "matplotlib"}),
+        ("lstmgen.cli.generate", {"torch", "rich", "matplotlib"}),
+        ("lstmgen.cli.train", {"torch", "rich", "matplotlib"}),
+        ("lstmgen.cli.write", {"torch", "rich", "matplotlib"}),
+        ("lstmgen.cli.export", {"torch", "rich", "matplotlib"}),
+        ("lstmgen.cli.inspect", {"torch", "matplotlib"}),
+        ("lstmgen.cli.explain", {"torch", "matplotlib"}),
         ("lstmgen.reporting.console", {"torch", "numpy", "matplotlib", "pydantic"}),
     ],
 )

@@ -18,7 +18,7 @@ from lstmgen.config.loader import load
 from lstmgen.config.schema import fill_in, is_set
 from lstmgen.errors import CheckpointError
 from lstmgen.generation.cue import read_cue
-from lstmgen.generation.load import open_found
+from lstmgen.generation.load import load_checkpoint
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.model.transfer import NO_WORD, move_biases, take_over
 from lstmgen.runs import checkpoint
@@ -216,7 +216,7 @@ def test_a_rate_of_zero_with_the_bases_words_has_the_bases_perplexity(trained_ba
     )  # fmt: skip
     theirs = perplexity(trained_base, "--text", text, cwd=here)
     assert perplexity(run, "--text", text, cwd=here) == pytest.approx(theirs, rel=1e-6)
-    mine, base = (open_found(path, here)[1] for path in (run, trained_base))
+    mine, base = (load_checkpoint(path, here).weights for path in (run, trained_base))
     for name in base:
         np.testing.assert_array_equal(mine[name], base[name])
 
@@ -378,7 +378,7 @@ def test_none_starts_from_scratch(here):
 def test_an_exported_model_generates_and_is_started_from(trained_base, here):
     done = call_cli("export", trained_base, "--output", "mine", cwd=here, check=0)
     assert done.stdout == "mine\n"
-    whole, half = (open_found(path, here)[1] for path in (trained_base, here / "mine"))
+    whole, half = (load_checkpoint(path, here).weights for path in (trained_base, here / "mine"))
     for name, array in half.items():
         assert array.dtype == np.float32
         np.testing.assert_array_equal(array, whole[name].astype(np.float16).astype(np.float32))
@@ -400,8 +400,8 @@ def test_an_exported_model_generates_and_is_started_from(trained_base, here):
 
 def test_an_export_keeps_float32_where_asked_and_replaces_nothing(trained_base, here):
     call_cli("export", trained_base, "-o", "whole", "--full", cwd=here, check=0)
-    for name, array in open_found(here / "whole", here)[1].items():
-        np.testing.assert_array_equal(array, open_found(trained_base, here)[1][name])
+    for name, array in load_checkpoint(here / "whole", here).weights.items():
+        np.testing.assert_array_equal(array, load_checkpoint(trained_base, here).weights[name])
     done = call_cli("export", trained_base, "-o", "whole", cwd=here)
     assert done.exit_code == 2 and "--output whole: exists already" in done.stderr
     done = call_cli("export", trained_base, cwd=here)

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from lstmgen.cells import CELLS
 from lstmgen.errors import UsageError
-from lstmgen.generation.load import make_engine, open_found
+from lstmgen.generation.load import load_checkpoint, make_engine
 from lstmgen.inspection.explaining import cost as cost_of
 from lstmgen.inspection.tracing import (
     VANISHED,
@@ -57,7 +57,8 @@ def explain(folder, name, *options):
 
 def autograd(folder, name):
     """The cost of the cue's last word and its gradients, by torch, in float64."""
-    opened, weights = open_found(run_of(folder, name), folder / "runs")
+    opened = load_checkpoint(run_of(folder, name), folder / "runs")
+    weights = opened.weights
     model = build_model(opened.config.model, opened.vocabulary, seed=1)
     load_weights(model, weights, source="run")
     model = model.double().eval()
@@ -256,7 +257,8 @@ def test_unknown_words_are_read_and_told_but_not_predicted(runs):
 
 
 def exact_engine(folder, name):
-    opened, weights = open_found(run_of(folder, name), folder / "runs")
+    opened = load_checkpoint(run_of(folder, name), folder / "runs")
+    weights = opened.weights
     exact = {k: v.astype(float) for k, v in weights.items()}
     return opened, make_engine(opened.config, opened.vocabulary, exact)
 
@@ -388,7 +390,8 @@ def test_where_a_gradient_has_vanished():
 
 
 def test_a_fresh_elman_network_forgets(runs):
-    opened, weights = open_found(run_of(runs, "lstm"), runs / "runs")
+    opened = load_checkpoint(run_of(runs, "lstm"), runs / "runs")
+    weights = opened.weights
     exact = {k: v.astype(float) for k, v in weights.items()}
     engine = make_engine(opened.config, opened.vocabulary, exact)
     layers = fresh_elman(engine, seed=0)
@@ -404,7 +407,7 @@ def test_a_picture_is_the_same_bytes_each_time(runs, kind):
     run, paths = run_of(runs, "lstm"), [runs / f"{kind[2:]}{k}.svg" for k in (1, 2)]
     for path in paths:
         done = call_cli("inspect", run, kind, "--cue", CUE, "--svg", path, cwd=runs, check=0)
-        assert f"drawn: {path}" in done.stderr
+        assert f"saved: {path}" in done.stderr
     pictures = [path.read_bytes() for path in paths]
     assert len(pictures[0]) > 10_000
     assert pictures[0] == pictures[1]

@@ -1,5 +1,6 @@
 """What a writer uses: details of words, receipts, writing together, and the library."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import pytest
 
 import lstmgen
 from lstmgen.errors import UsageError
+from lstmgen.generation.writing import Writer
 from lstmgen.runs import checkpoint
 from tests.helpers.program import call_cli, run_cli
 from tests.helpers.scenes import run_of
@@ -161,7 +163,7 @@ def test_a_text_is_written_together_over_a_pipe(parrot):
 
 def test_a_reroll_draws_other_words_and_the_cap_is_kept(parrot):
     model = lstmgen.load(run_of(parrot))
-    writer = model.generator.writer(model.generator.config.sample, seed=3)
+    writer = Writer(model.generator, model.generator.config.sample, seed=3)
     writer.type("The cat")
     writer.set_temperature(9.0)
     assert writer.go(8) == 8
@@ -184,10 +186,11 @@ def test_a_reroll_draws_other_words_and_the_cap_is_kept(parrot):
 def test_what_a_person_typed_is_never_rerolled(parrot):
     """A cap of no word at all leaves nothing to draw but punctuation."""
     model = lstmgen.load(run_of(parrot))
-    writer = model.generator.writer(model.generator.config.sample, seed=3)
+    writer = Writer(model.generator, model.generator.config.sample, seed=3)
     writer.type("The cat")
     entries = enumerate(model.generator.vocabulary.entries)
-    writer.forbidden = frozenset(i for i, _ in entries)
+    forbidden = frozenset(i for i, _ in entries)
+    writer.constraints = dataclasses.replace(writer.constraints, forbidden=forbidden)
     assert writer.go(3) == 0
     with pytest.raises(UsageError, match="was not drawn by the model"):
         writer.reroll()
@@ -197,7 +200,7 @@ def test_what_a_person_typed_is_never_rerolled(parrot):
 def test_the_kept_state_is_that_of_the_text_read_anew(parrot):
     model = lstmgen.load(run_of(parrot))
     writer, other = (
-        model.generator.writer(model.generator.config.sample, seed=3) for _ in range(2)
+        Writer(model.generator, model.generator.config.sample, seed=3) for _ in range(2)
     )
     writer.type("The cat")
     writer.pick(1)
@@ -212,7 +215,7 @@ def test_the_kept_state_is_that_of_the_text_read_anew(parrot):
 
 def test_what_is_typed_stands_in_the_text_as_it_was_typed(parrot):
     model = lstmgen.load(run_of(parrot))
-    writer = model.generator.writer(model.generator.config.sample, seed=3)
+    writer = Writer(model.generator, model.generator.config.sample, seed=3)
     whole = ""
     for typed, expected in (
         ('"Where is', '"Where is'),
@@ -238,7 +241,7 @@ def test_a_text_is_saved_and_taken_up(parrot):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("/fly", "error: /fly: no such command. /help tells which there are"),
+        ("/fly", "error: /fly: no such command. /help lists them"),
         ("/undo", "error: there is nothing to undo"),
         ("/reroll", "error: the last step was not drawn by the model"),
         ("/temp hot", "error: /temp hot: write a number from 0 to"),

@@ -5,19 +5,21 @@ from typing import Annotated
 
 import typer
 
-from lstmgen.cli.options import (
+from lstmgen.cli.looking import (
     Cue,
     LayerNumber,
     Model,
-    RunsDir,
     Start,
     TextFile,
     Units,
     read_units,
     request,
 )
+from lstmgen.cli.options import RunsDir
 from lstmgen.cli.outcome import reported
 from lstmgen.errors import UsageError
+from lstmgen.inspection.subject import explain_deep_breathe, explain_found
+from lstmgen.reporting.explanation import explanation_json, explanation_text
 
 DIGITS, EXACT = 6, 8  # behind the point, of a model's page and of the example's
 WORDS = 4  # that a window takes from a text
@@ -64,19 +66,13 @@ def explain(
                 f"--layer {layer}: the example has {layers or 1}. Add --layers {layer}"
             )
         chosen = read_units(units, most=5)
-        from lstmgen.inspection.subject import explain_deep_breathe
-
         subject, found = explain_deep_breathe(layers=layers or 1, start=start)
     else:
         if layers is not None:
             raise UsageError("--layers goes with --oracle; a model has its own")
         asked = request(model, cue, text, start, window, layer, units, runs_dir, words=WORDS)
         chosen = asked.units
-        from lstmgen.inspection.subject import explain_found
-
         subject, found = explain_found(asked)
-    from lstmgen.reporting.explanation import explanation_json, explanation_text
-
     if as_json:
         page = explanation_json(subject, found, layer=layer, units=chosen)
         typer.echo(json.dumps(page, allow_nan=False))

@@ -8,6 +8,9 @@ import typer
 from lstmgen.cli.options import Run, RunsDir
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.errors import UsageError, printable
+from lstmgen.generation.load import load_checkpoint
+from lstmgen.runs.checkpoint import export_checkpoint
+from lstmgen.runs.folders import runs_folder
 
 
 @reported
@@ -34,11 +37,7 @@ def export(
         raise UsageError("no folder is named. Write: lstmgen export RUN --output FOLDER")
     if output.exists() or output.is_symlink():
         raise UsageError(f"--output {printable(output)}: exists already. Name a new folder")
-    from lstmgen.generation.load import open_found
-    from lstmgen.runs.checkpoint import export_checkpoint
-    from lstmgen.runs.folders import runs_folder
-
-    opened, _ = open_found(run, runs_folder(runs_dir))
-    written = export_checkpoint(opened.checkpoint, output, half=not full)
+    loaded = load_checkpoint(run, runs_folder(runs_dir))
+    written = export_checkpoint(loaded.checkpoint, output, half=not full)
     typer.echo(output)
-    warn(f"{written:,} bytes, of step {opened.checkpoint.step:,} of {opened.checkpoint.path}")
+    warn(f"{written:,} bytes, of step {loaded.checkpoint.step:,} of {loaded.checkpoint.path}")

@@ -4,27 +4,19 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
-from lstmgen.cli.options import (
-    Cue,
-    LayerNumber,
-    Model,
-    RunsDir,
-    Start,
-    TextFile,
-    Units,
-    request,
-)
+from lstmgen.cli.looking import Cue, LayerNumber, Model, Start, TextFile, Units, request
+from lstmgen.cli.options import RunsDir
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.errors import UsageError
-
-if TYPE_CHECKING:
-    from rich.text import Text
-
-    from lstmgen.inspection.subject import Request
+from lstmgen.inspection.subject import Request, inspect_gates, inspect_gradients
+from lstmgen.reporting.inspecting import gates_json, gates_page, gradients_json, gradients_page
+from lstmgen.reporting.inspection_plots import draw_gates, draw_gradients
 
 PLAIN_WIDTH = 100  # columns, where stdout is no terminal
 GATE_WORDS, GRADIENT_WORDS = 24, 40
@@ -77,18 +69,12 @@ def inspect(
     else:
         _show_gradients(asked, svg=svg, as_json=as_json)
     if svg is not None:
-        warn(f"drawn: {svg}")
+        warn(f"saved: {svg}")
 
 
-def _show_gates(asked: "Request", *, svg: Path | None, as_json: bool) -> None:
-    from lstmgen.inspection.subject import inspect_gates
-
+def _show_gates(asked: Request, *, svg: Path | None, as_json: bool) -> None:
     subject, trace = inspect_gates(asked)
-    from lstmgen.reporting.inspecting import gates_json, gates_page
-
     if svg is not None:
-        from lstmgen.reporting.inspection_plots import draw_gates
-
         draw_gates(subject, trace, svg, units=asked.units, layer=asked.layer)
     if as_json:
         _print_json(gates_json(subject, trace, layer=asked.layer, units=asked.units))
@@ -97,15 +83,9 @@ def _show_gates(asked: "Request", *, svg: Path | None, as_json: bool) -> None:
     _print_page(gates_page(subject, trace, layer=asked.layer, units=asked.units, width=width))
 
 
-def _show_gradients(asked: "Request", *, svg: Path | None, as_json: bool) -> None:
-    from lstmgen.inspection.subject import inspect_gradients
-
+def _show_gradients(asked: Request, *, svg: Path | None, as_json: bool) -> None:
     subject, model, elman = inspect_gradients(asked)
-    from lstmgen.reporting.inspecting import gradients_json, gradients_page
-
     if svg is not None:
-        from lstmgen.reporting.inspection_plots import draw_gradients
-
         draw_gradients(model, elman, svg, cell=subject.cell)
     if as_json:
         _print_json(gradients_json(subject, model, elman, layer=asked.layer))
@@ -117,10 +97,8 @@ def _print_json(value: dict[str, Any]) -> None:
     typer.echo(json.dumps(value, allow_nan=False))
 
 
-def _print_page(page: "Text") -> None:
+def _print_page(page: Text) -> None:
     """Print with colours where stdout is a terminal that shows them."""
-    from rich.console import Console
-
     console = Console(highlight=False, soft_wrap=True)
     with console.capture() as captured:  # rich would end the program at a closed pipe
         console.print(page, end="")

@@ -4,23 +4,24 @@ import json
 import secrets
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from lstmgen.cli.options import NONE_GIVEN, Run, RunsDir, sample_options
 from lstmgen.cli.outcome import reported, warn
+from lstmgen.config.loader import override_sample
 from lstmgen.errors import StorageError, UsageError, printable
+from lstmgen.generation.load import load_generator
+from lstmgen.generation.writing import Writer
+from lstmgen.runs.folders import runs_folder
 
-if TYPE_CHECKING:
-    from lstmgen.generation.writing import Writer
-
-HELP = """1 to 9         take a suggestion            anything else  is added as it stands
-/go N          let the model write N words   /reroll        its last words anew
-/undo          take the last step back       /text          show the whole text
-/temp X        temperature from here on      /cap N         longest copied run; off: any
-/save FILE     keep text and settings        /load FILE     take them up
-/quit          end, and print the text       /help          this"""
+HELP = """1 to 9         take a suggestion            anything else  is added as it is
+/go N          let the model write N words   /reroll        draw its last words again
+/undo          undo the last step            /text          show the whole text
+/temp X        temperature from here on      /cap N         longest copied passage; off: any
+/save FILE     save text and settings        /load FILE     load them
+/quit          end, and print the text       /help          show this"""
 
 
 @sample_options("temperature", "max_copied")
@@ -40,15 +41,11 @@ def write(
 
     Example: printf 'The old miller\\n/go 20\\n/quit\\n' | lstmgen write
     """
-    from lstmgen.config.loader import override_sample
-    from lstmgen.generation.load import open_generator
-    from lstmgen.runs.folders import runs_folder
-
-    generator, found = open_generator(run, runs_folder(runs_dir), copies=True)
+    generator, found = load_generator(run, runs_folder(runs_dir), copies=True)
     sample = override_sample(generator.config.sample, settings)
-    writer = generator.writer(sample, seed=secrets.randbelow(2**31) if seed is None else seed)
+    writer = Writer(generator, sample, seed=secrets.randbelow(2**31) if seed is None else seed)
     session = _Session(writer, digest=found.digest)
-    warn(f"{found.path}; /help tells what can be typed")
+    warn(f"{found.path}; type /help for the commands")
     try:
         while session.going:
             session.offer()
@@ -63,7 +60,7 @@ def write(
 class _Session:
     """One conversation; everything but the text goes to stderr."""
 
-    def __init__(self, writer: "Writer", *, digest: str) -> None:
+    def __init__(self, writer: Writer, *, digest: str) -> None:
         self.writer, self.digest, self.going = writer, digest, True
         self.commands = {
             "/go": self._go, "/reroll": self._reroll, "/undo": self._undo, "/text": self._text,
@@ -82,13 +79,13 @@ class _Session:
         warn(f"\n{tail} ...\n{shown or 'no word is left: raise /cap'}")
 
     def take(self, line: str) -> None:
-        """Do what a line says; what is wrong with it is told, and nothing is lost."""
+        """Do what a line says; an error is reported, and nothing is lost."""
         word, _, argument = line.strip().partition(" ")
         try:
             if word in self.commands:
                 self.commands[word](argument.strip())
             elif word.startswith("/"):
-                raise UsageError(f"{word}: no such command. /help tells which there are")
+                raise UsageError(f"{word}: no such command. /help lists them")
             elif line.strip().isdecimal() and len(line.strip()) == 1 and line.strip() != "0":
                 self.writer.pick(int(line))
             elif line:
@@ -131,8 +128,8 @@ class _Session:
         now = self.writer.now
         saved = {
             "text": now.text,
-            "temperature": self.writer.settings.temperature,
-            "max_copied": now.history.constraints.max_copied,
+            "temperature": self.writer.sample.temperature,
+            "max_copied": self.writer.sample.max_copied,
             "checkpoint": self.digest,
         }
         try:
@@ -155,8 +152,8 @@ class _Session:
             raise UsageError(f"/load {argument}: is no text that /save wrote") from None
         if saved.get("checkpoint") != self.digest:
             warn("note: the text was written with another checkpoint")
-        self.writer.set_cap(cap)  # first what may be refused
-        self.writer.begin_anew()
+        self.writer.set_cap(cap)  # first what may fail
+        self.writer.clear()
         self.writer.set_temperature(temperature)
         self._type(text)
 

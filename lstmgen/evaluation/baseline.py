@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lstmgen.errors import LstmgenError
 from lstmgen.evaluation.sources import find_part
-from lstmgen.generation.load import Opened
+from lstmgen.generation.load import LoadedCheckpoint
 from lstmgen.ngrams.kneser_ney import MOST_WORDS, KneserNey, build_kneser_ney
 from lstmgen.text.prepared import Part
 from lstmgen.text.vocabulary import Vocabulary
@@ -17,10 +17,10 @@ def count_ngrams(train: Part, vocabulary: Vocabulary, *, order: int) -> KneserNe
     return build_kneser_ney(train.ids, order=order, vocab_size=len(vocabulary))
 
 
-def count_run(opened: Opened, *, order: int, runs: Path) -> KneserNey | None:
+def count_run(loaded: LoadedCheckpoint, *, order: int, runs: Path) -> KneserNey | None:
     """The model of the text that a checkpoint learnt; None where that is out of reach."""
     try:
-        train, _ = find_part(opened, text=None, split="train", runs=runs)
+        train, _ = find_part(loaded, text=None, split="train", runs=runs)
     except LstmgenError:
         return None
-    return count_ngrams(train, opened.vocabulary, order=order)
+    return count_ngrams(train, loaded.vocabulary, order=order)

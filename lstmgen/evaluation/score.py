@@ -9,7 +9,7 @@ from lstmgen.errors import CheckpointError, DataError, printable
 from lstmgen.evaluation.baseline import count_run
 from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
 from lstmgen.evaluation.sources import Split, find_part
-from lstmgen.generation.load import Opened, open_found, open_generator
+from lstmgen.generation.load import LoadedCheckpoint, load_checkpoint, load_generator
 from lstmgen.generation.novelty import Novelty, measure_novelty
 from lstmgen.generation.samples import generate_samples
 from lstmgen.model.factory import build_model, load_weights
@@ -52,7 +52,7 @@ class Scored:
 class Scoring:
     """A checkpoint's model and a text by its vocabulary."""
 
-    opened: Opened
+    loaded: LoadedCheckpoint
     model: LanguageModel
     part: Part
     name: str
@@ -69,18 +69,19 @@ def open_scoring(given: Path | None, *, text: str | None, split: Split, runs: Pa
     Raises:
         DataError, CheckpointError: where the text or the checkpoint cannot be used.
     """
-    opened, weights = open_found(given, runs)
-    part, name = find_part(opened, text=text, split=split, runs=runs)
-    least = least_weights(opened.config, vocab_size=len(opened.vocabulary))
+    loaded = load_checkpoint(given, runs, limit_threads=False)
+    weights = loaded.weights
+    part, name = find_part(loaded, text=text, split=split, runs=runs)
+    least = least_weights(loaded.config, vocab_size=len(loaded.vocabulary))
     held = sum(array.size for array in weights.values())
     if least > held:  # before a stranger's config takes memory
-        path = printable(opened.checkpoint.path)
+        path = printable(loaded.checkpoint.path)
         raise CheckpointError(
             f"{path}: the weights do not fit the config ({held:,} numbers, it asks for {least:,})"
         )
-    model = build_model(opened.config.model, opened.vocabulary, seed=0)
-    load_weights(model, weights, source=str(opened.checkpoint.path))
-    return Scoring(opened, model, part, name)
+    model = build_model(loaded.config.model, loaded.vocabulary, seed=0)
+    load_weights(model, weights, source=str(loaded.checkpoint.path))
+    return Scoring(loaded, model, part, name)
 
 
 def score(scoring: Scoring, *, runs: Path, exact: bool, order: int) -> Scored:
@@ -94,8 +95,8 @@ def score(scoring: Scoring, *, runs: Path, exact: bool, order: int) -> Scored:
     Raises:
         DataError: where no word of the text is known.
     """
-    opened, model, part, name = scoring.opened, scoring.model, scoring.part, scoring.name
-    vocabulary, config = opened.vocabulary, opened.config
+    loaded, model, part, name = scoring.loaded, scoring.model, scoring.part, scoring.name
+    vocabulary, config = loaded.vocabulary, loaded.config
     carried = evaluate(model, part, unknown_id=vocabulary.unknown_id, exact=exact)
     zero_state = None
     if config.train.order == "random":
@@ -103,14 +104,14 @@ def score(scoring: Scoring, *, runs: Path, exact: bool, order: int) -> Scored:
             model,
             part,
             unknown_id=vocabulary.unknown_id,
-            window=_window(opened),
+            window=_window(loaded),
         )
     if not carried.words or math.isnan(carried.nats):
         raise DataError(f"{name}: none of its {part.tokens:,} words is known, nothing to score")
-    ngrams = count_run(opened, order=order, runs=runs)
+    ngrams = count_run(loaded, order=order, runs=runs)
     return Scored(
-        path=opened.checkpoint.path,
-        step=opened.checkpoint.step,
+        path=loaded.checkpoint.path,
+        step=loaded.checkpoint.step,
         text=name,
         carried=carried,
         zero_state=zero_state,
@@ -119,15 +120,15 @@ def score(scoring: Scoring, *, runs: Path, exact: bool, order: int) -> Scored:
         order=order,
         ngram=math.nan if ngrams is None else ngrams.perplexity(part.ids),
         scores_unknown=vocabulary.models_unknown,
-        init_from=opened.checkpoint.read_origin().get("init_from"),
+        init_from=loaded.checkpoint.read_origin().get("init_from"),
     )
 
 
-def _window(opened: Opened) -> int:
+def _window(loaded: LoadedCheckpoint) -> int:
     """The window of a training, which a short text may have made smaller than its config's."""
-    if checkpoint.PROGRESS in opened.checkpoint.files:
-        return int(opened.checkpoint.read_json(checkpoint.PROGRESS)["window"])
-    return opened.config.train.window  # an exported model
+    if checkpoint.PROGRESS in loaded.checkpoint.files:
+        return int(loaded.checkpoint.read_json(checkpoint.PROGRESS)["window"])
+    return loaded.config.train.window  # an exported model
 
 
 def measure_samples(step: Path, *, samples: int, runs: Path) -> Novelty:
@@ -136,7 +137,7 @@ def measure_samples(step: Path, *, samples: int, runs: Path) -> Novelty:
     Raises:
         UsageError: where the checkpoint holds no index of its training words.
     """
-    generator, found = open_generator(step, runs, copies=True)
+    generator, found = load_generator(step, runs, copies=True)
     generator.require_copies("--samples")
     settings = generator.config.sample
     result = generate_samples(generator, found, "", settings, samples=samples, seed=0)

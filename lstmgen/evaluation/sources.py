@@ -7,7 +7,7 @@ from typing import Literal
 from lstmgen.config.loader import load
 from lstmgen.config.schema import Config, DataConfig
 from lstmgen.errors import CheckpointError, UsageError
-from lstmgen.generation.load import Opened
+from lstmgen.generation.load import LoadedCheckpoint
 from lstmgen.runs import folders
 from lstmgen.text.prepare import prepare_text
 from lstmgen.text.prepared import Part, encode_files, keep_stdin
@@ -16,7 +16,9 @@ from lstmgen.text.vocabulary import Vocabulary
 Split = Literal["train", "valid", "test"]
 
 
-def find_part(opened: Opened, *, text: str | None, split: Split, runs: Path) -> tuple[Part, str]:
+def find_part(
+    loaded: LoadedCheckpoint, *, text: str | None, split: Split, runs: Path
+) -> tuple[Part, str]:
     """The ids of a text by a checkpoint's vocabulary, and what to call it.
 
     Args:
@@ -28,16 +30,16 @@ def find_part(opened: Opened, *, text: str | None, split: Split, runs: Path) -> 
         CheckpointError: where the run's text is not the one that it learnt.
     """
     if text is not None:
-        return encode_text(text, opened.config, opened.vocabulary)
-    data = _run_data(opened)
+        return encode_text(text, loaded.config, loaded.vocabulary)
+    data = _run_data(loaded)
     if split == "test":
         if data.test is None:
             raise UsageError("--split test: the run's config names no data.test. Use --text FILE")
-        part = _encode(data.test, opened.config, opened.vocabulary, key="data.test")
+        part = _encode(data.test, loaded.config, loaded.vocabulary, key="data.test")
         return part, "the test text"
-    entries = None if data.vocabulary_from == "text" else opened.vocabulary.entries
+    entries = None if data.vocabulary_from == "text" else loaded.vocabulary.entries
     corpus = prepare_text(data, runs, entries=entries)
-    if corpus.vocabulary != opened.vocabulary:
+    if corpus.vocabulary != loaded.vocabulary:
         raise CheckpointError(
             "the run's text has changed since it was trained on. Name a file with --text FILE"
         )
@@ -65,11 +67,11 @@ def _encode(sources: str | list[str], config: Config, vocabulary: Vocabulary, *,
     return encode_files(sources, vocabulary, kind=data.tokenizer, lowercase=data.lowercase, key=key)
 
 
-def _run_data(opened: Opened) -> DataConfig:
+def _run_data(loaded: LoadedCheckpoint) -> DataConfig:
     """The config section with paths, which a run folder has and a checkpoint has not."""
-    resolved = opened.checkpoint.path.absolute().parent.parent / folders.RESOLVED
+    resolved = loaded.checkpoint.path.absolute().parent.parent / folders.RESOLVED
     if not resolved.is_file():
         raise UsageError("this checkpoint stands alone, without its run's text. Use --text FILE")
     # A checkpoint of lstmgen 0.1 says by which tokenizer its text is cut.
     data = load(resolved).config.data
-    return data.model_copy(update={"tokenizer": opened.config.data.tokenizer})
+    return data.model_copy(update={"tokenizer": loaded.config.data.tokenizer})

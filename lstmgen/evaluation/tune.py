@@ -62,10 +62,10 @@ def tune_run(scoring: Scoring, *, runs: Path, order: int, told: Told) -> Adapted
         UsageError: where the run's own text is missing.
     """
     train = _training_text(scoring, runs, option="--tune")
-    ngrams = count_ngrams(train, scoring.opened.vocabulary, order=order)
+    ngrams = count_ngrams(train, scoring.loaded.vocabulary, order=order)
     sizes = measure(scoring.model, train.ids)
     found, lines = tune(scoring.model, scoring.part.ids, ngrams=ngrams, sizes=sizes, told=told)
-    checkpoint = scoring.opened.checkpoint
+    checkpoint = scoring.loaded.checkpoint
     tuned = Tuned(checkpoint.digest, checkpoint.step, order, found)
     folders.replace_text(_file(scoring), json.dumps(asdict(tuned), indent=1) + "\n")
     return Adapted(tuple(lines), found.words, tuned, None)
@@ -80,21 +80,21 @@ def adapt_run(scoring: Scoring, *, runs: Path, order: int, told: Told) -> Adapte
     """
     tuned = _read(_file(scoring), order)
     train = _training_text(scoring, runs, option="--adapt")
-    ngrams = count_ngrams(train, scoring.opened.vocabulary, order=order)
+    ngrams = count_ngrams(train, scoring.loaded.vocabulary, order=order)
     sizes = measure(scoring.model, train.ids)
     ids = scoring.part.ids
     lines = adapt(scoring.model, ids, tuned.adaptation, ngrams=ngrams, sizes=sizes, told=told)
-    stale = None if tuned.digest == scoring.opened.checkpoint.digest else tuned.step
+    stale = None if tuned.digest == scoring.loaded.checkpoint.digest else tuned.step
     return Adapted(tuple(lines), len(ids) - 1, tuned, stale)
 
 
 def _file(scoring: Scoring) -> Path:
-    return scoring.opened.checkpoint.path.absolute().parent.parent / TUNED
+    return scoring.loaded.checkpoint.path.absolute().parent.parent / TUNED
 
 
 def _training_text(scoring: Scoring, runs: Path, *, option: str) -> Part:
     try:
-        return find_part(scoring.opened, text=None, split="train", runs=runs)[0]
+        return find_part(scoring.loaded, text=None, split="train", runs=runs)[0]
     except LstmgenError as error:
         raise UsageError(
             f"{option} needs the text that the run was trained on, for n-grams and the sizes of "

@@ -8,8 +8,11 @@ from typing import Any
 from lstmgen.config.loader import override_sample
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import UsageError
-from lstmgen.generation.load import Generator, open_generator
+from lstmgen.generation.continuing import continue_cue
+from lstmgen.generation.generator import Generator
+from lstmgen.generation.load import load_generator
 from lstmgen.generation.samples import generate_samples
+from lstmgen.generation.stepping import CueReader
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.runs.folders import runs_folder
 from lstmgen.text.reading import encodable
@@ -78,8 +81,8 @@ class Model:
         """The tokens of one continuation as they are drawn, with the spaces before them."""
         chosen = self._settings(settings)
         _check(cue, samples=1, seed=seed)
-        read = self.generator.open_cue(cue, chosen)
-        for piece in self.generator.run(read, chosen, samples=1, seed=seed):
+        reader = CueReader(self.generator, chosen, cue)
+        for piece in continue_cue(reader, samples=1, seed=seed):
             if piece.text:
                 yield piece.text
 
@@ -110,5 +113,5 @@ def load(path: str | Path | None = None, *, runs_dir: str | Path | None = None) 
         LstmgenError: where there is none, or it is damaged.
     """
     runs = runs_folder(None if runs_dir is None else Path(runs_dir))
-    generator, found = open_generator(None if path is None else Path(path), runs, copies=True)
+    generator, found = load_generator(None if path is None else Path(path), runs, copies=True)
     return Model(generator, found)

@@ -1,7 +1,7 @@
-"""Beam search: the likeliest whole continuations, not one drawn word after the other.
+"""Beam search: the most likely whole continuations, not one drawn word after the other.
 
-Deterministic: temperature, top-k, top-p and min-p have no say. What is ruled out and
-the repetition penalty act as when drawing. Finished continuations are compared by
+Deterministic: temperature and the filters of ``sampling.shape`` are not used. Constraints and
+the repetition penalty act as in sampling. Finished continuations are compared by
 log-probability / tokens ** length_penalty (Wu et al. 2016), so that short ones do
 not win for being short.
 """
@@ -12,23 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lstmgen.generation.constraints import Constraints, History
-from lstmgen.generation.continuing import (
-    Continuation,
-    Ending,
-    Piece,
-    described,
-    finite,
-    forbidden_ids,
-    read_cue_into,
-    ruled_out,
-    take_rows,
-)
-from lstmgen.generation.cue import Cue
-from lstmgen.generation.engine import Engine
-from lstmgen.generation.sampling import Scores, Settings, highest, restrict
-from lstmgen.text.copy_index import CopyIndex
-from lstmgen.text.vocabulary import Vocabulary
+from lstmgen.generation.constraints import History
+from lstmgen.generation.details import described
+from lstmgen.generation.ending import Continuation
+from lstmgen.generation.pieces import Piece
+from lstmgen.generation.sampling import Scores, highest
+from lstmgen.generation.stepping import CueReader, finite, next_scores, take_rows
 
 
 @dataclass
@@ -51,43 +40,30 @@ class Beam:
         return self.nats / length
 
 
-def beam_pieces(
-    engine: Engine,
-    vocabulary: Vocabulary,
-    cue: Cue,
-    *,
-    samples: int,
-    beams: int,
-    length_penalty: float,
-    settings: Settings,
-    ending: Ending,
-    constraints: Constraints,
-    index: CopyIndex | None,
-    details: bool,
-) -> Iterator[Piece]:
+def beam_pieces(reader: CueReader, *, samples: int, details: bool) -> Iterator[Piece]:
     """The best continuations, the best one first.
 
     Args:
-        samples: how many of them; as many beams are kept at least.
+        samples: how many; at least as many beams are kept.
     """
-    forbidden = forbidden_ids(vocabulary, ending, constraints)
-    states, history = read_cue_into(engine, vocabulary, cue, constraints, index)
-    width = max(beams, samples)
-    live = [Beam(Continuation(0, copy.copy(cue.joiner), cue.ends_in_space), history)]
+    engine, vocabulary = reader.generator.engine, reader.generator.vocabulary
+    sample, cue, states = reader.sample, reader.cue, reader.states
+    width = max(sample.beams or 1, samples)
+    first = Continuation(0, sample, copy.copy(cue.joiner), cue.ends_in_space)
+    live = [Beam(first, reader.history)]
     done: list[Beam] = []
-    while live and len(done) < width and ending.words:
+    while live and len(done) < width and sample.words:
         logits = finite(engine.logits(states))
-        scores = restrict(
+        scores = next_scores(
             logits,
-            penalty=settings.repetition_penalty,
-            forbidden=forbidden,
-            forbidden_each=[ruled_out(b.history, b.continuation, ending) for b in live],
-            recent=[beam.history.recent for beam in live],
+            [beam.history for beam in live],
+            reader.constraints,
+            words=[beam.continuation.words for beam in live],
         )
         done += [beam for beam, row in zip(live, scores, strict=True) if not np.isfinite(row.max())]
         grown: list[tuple[int, int, Beam]] = []
         for row, word, nats in _best(scores, live, count=2 * width):
-            beam = _extend(live[row], vocabulary, word, nats, ending)
+            beam = _extend(live[row], vocabulary.entries[word], word, nats)
             if details:
                 *before, last = beam.pieces
                 beam.pieces = (*before, described(last, logits[row], word, beam.history))
@@ -102,13 +78,13 @@ def beam_pieces(
             states = take_rows(states, [row for row, _, _ in grown])
             states = engine.read(np.array([word for _, word, _ in grown]), states)
     found = done + live[: max(0, samples - len(done))]
-    found.sort(key=lambda beam: -beam.score(length_penalty))
+    found.sort(key=lambda beam: -beam.score(sample.length_penalty))
     for number, beam in enumerate(found[:samples]):
         yield from (replace(piece, sample=number) for piece in beam.pieces)
 
 
 def _best(scores: Scores, live: Sequence[Beam], *, count: int) -> Iterator[tuple[int, int, float]]:
-    """The likeliest ways to go on: which beam, by which word, to which log-probability."""
+    """The most likely extensions: which beam, by which word, to which log-probability."""
     sums = np.logaddexp.reduce(scores, axis=1, keepdims=True)
     totals = scores - np.where(np.isfinite(sums), sums, 0.0)
     totals += np.array([beam.nats for beam in live])[:, None]
@@ -118,9 +94,9 @@ def _best(scores: Scores, live: Sequence[Beam], *, count: int) -> Iterator[tuple
             yield row, word, float(totals[row, word])
 
 
-def _extend(beam: Beam, vocabulary: Vocabulary, word: int, nats: float, ending: Ending) -> Beam:
+def _extend(beam: Beam, token: str, word: int, nats: float) -> Beam:
     """A beam of its own, one token longer."""
     continuation, history = copy.deepcopy(beam.continuation), beam.history.fork()
-    piece = continuation.take(vocabulary.entries[word], ending)
+    piece = continuation.take(token)
     history.add(word)
     return Beam(continuation, history, (*beam.pieces, piece), nats, beam.tokens + 1)

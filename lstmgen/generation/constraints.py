@@ -5,29 +5,44 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from lstmgen.config.schema import SampleConfig
+from lstmgen.errors import CheckpointError, UsageError
 from lstmgen.text.contractions import follows_elided, is_elided, is_possessive
 from lstmgen.text.copy_index import CopyIndex, RunMeter, bare_word
 from lstmgen.text.spacing import Kind, split_form, surface_of
-from lstmgen.text.vocabulary import Vocabulary
+from lstmgen.text.vocabulary import STORY, Vocabulary
 
 
 @dataclass(frozen=True)
 class Constraints:
-    """The same for all samples.
+    """What no continuation may hold: settings, resolved for one vocabulary.
 
     Attributes:
-        banned: ids that are never drawn.
-        no_repeat_ngram: no n words in a row (punctuation counts) stand twice; None: they may.
-        max_copied: longest run of the training text's words; None: any.
-        repetition_span: how many of the last words the repetition penalty is for.
+        sample: the settings (``no_repeat_ngram``, ``max_copied``, ``repetition_span``, ``stop``).
+        forbidden: ids that are never drawn.
         bound: which tokens make one word with those beside them; None where none do.
     """
 
-    banned: frozenset[int] = frozenset()
-    no_repeat_ngram: int | None = None
-    max_copied: int | None = None
-    repetition_span: int = 64
+    sample: SampleConfig
+    forbidden: frozenset[int]
     bound: "BoundWords | None" = None
+
+
+def resolve_constraints(
+    sample: SampleConfig, vocabulary: Vocabulary, *, kind: Kind, bound: "BoundWords | None"
+) -> Constraints:
+    """The constraints of some settings.
+
+    Raises:
+        CheckpointError, UsageError: where no word is left to draw.
+    """
+    if len(vocabulary) == len(vocabulary.specials):
+        raise CheckpointError("the vocabulary of this model holds no word to draw")
+    out = find_words(sample.banned, vocabulary, kind=kind) | set(vocabulary.specials)
+    if len(out) == len(vocabulary):
+        raise UsageError("sample.banned leaves no word to draw. Ban fewer words")
+    story = {vocabulary.ids[STORY]} if sample.stop == "story" else set()
+    return Constraints(sample, frozenset(out - story), bound)
 
 
 @dataclass(frozen=True)
@@ -95,7 +110,7 @@ class NgramMemory:
     followed: dict[tuple[int, ...], set[int]] = field(default_factory=dict)
 
     def add(self, word: int) -> None:
-        """Go on by a word."""
+        """Add a word."""
         if len(self.last) == self.n - 1:
             self.followed.setdefault(self.last, set()).add(word)
         self.last = (*self.last, word)[-self.n + 1 :] if self.n > 1 else ()
@@ -121,17 +136,18 @@ class History:
         index: CopyIndex | None = None,
     ) -> None:
         self.constraints = constraints
+        self.story = vocabulary.ids[STORY]
         self.breaks = frozenset(vocabulary.specials) | {vocabulary.unknown_id}
         words = (i for i, entry in enumerate(vocabulary.entries) if any(map(str.isalnum, entry)))
         self.word_ids = frozenset(words) - self.breaks  # what the repetition penalty is for
-        self.recent: deque[int] = deque(maxlen=constraints.repetition_span)
-        n = constraints.no_repeat_ngram
+        self.recent: deque[int] = deque(maxlen=constraints.sample.repetition_span)
+        n = constraints.sample.no_repeat_ngram
         self.ngrams = None if n is None else NgramMemory(n)
         self.meter = None if index is None else RunMeter(index)
         self.last: int | None = None
 
     def add(self, word: int) -> None:
-        """Go on by a token."""
+        """Add a token."""
         self.last = word
         if word in self.word_ids:
             self.recent.append(word)
@@ -142,19 +158,25 @@ class History:
         elif self.meter is not None:
             self.meter.add(word)
 
-    def ruled_out(self) -> set[int]:
-        """The ids that must not come next, beside the banned ones."""
-        out: set[int] = set()
+    def ruled_out(self, *, words: int) -> set[int]:
+        """The ids that must not come next, besides the forbidden ones.
+
+        Args:
+            words: new words so far.
+        """
+        sample, out = self.constraints.sample, set[int]()
+        if sample.stop == "story" and words < sample.min_words:
+            out.add(self.story)
         if self.constraints.bound is not None:
             out |= self.constraints.bound.ruled_out(self.last)
         if self.ngrams is not None:
             out |= self.ngrams.completing()
-        if self.meter is not None and self.constraints.max_copied is not None:
-            out |= self.meter.would_exceed(self.constraints.max_copied)
+        if self.meter is not None and sample.max_copied is not None:
+            out |= self.meter.would_exceed(sample.max_copied)
         return out
 
     def fork(self) -> "History":
-        """One that goes on by itself."""
+        """A copy that can be continued by itself."""
         twin = copy.copy(self)
         twin.recent = self.recent.copy()
         if self.ngrams is not None:

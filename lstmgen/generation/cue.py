@@ -1,7 +1,7 @@
 """What a cue is read as, block by block, so that its length costs no memory."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Literal
 
 from lstmgen.errors import UsageError
@@ -17,48 +17,41 @@ CLOSE = 0.66  # likeness from which on a spelling counts as near, by difflib's m
 
 
 class Cue:
-    """A cue; iterating over it gives the ids that are read, ``<story>`` first.
+    """How a cue is read: which ids its blocks are, and what was done with unknown words.
 
     White space at its end is typed, not read. A word whose form against the spacing
     rule is unknown is read as its plain form; white space that is unknown is left out.
 
     Args:
-        blocks: the text, cut where no word is, as ``read_blocks`` cuts.
-        oov: what becomes of an unknown word: the nearest one in case or spelling (where
-            there is none, as with ``unk``), the unknown word, nothing, or an error.
+        oov: what to do with an unknown word: read the nearest one in case or spelling (where
+            there is none, as with ``unk``), read the unknown word, leave it out, or raise.
 
     Attributes:
         replaced: unknown words and what each was read as; None is the unknown word, an
-            empty text nothing. Whole when the cue has been read, as are the next two.
+            empty text nothing.
         joiner: puts the spaces into what follows.
-        ends_in_space: the typed text already holds the space before what follows.
     """
 
     def __init__(
-        self,
-        blocks: Iterable[str],
-        vocabulary: Vocabulary,
-        *,
-        kind: Kind,
-        lowercase: bool,
-        oov: Unknown = "nearest",
+        self, vocabulary: Vocabulary, *, kind: Kind, lowercase: bool, oov: Unknown = "nearest"
     ) -> None:
         self.vocabulary, self.kind, self.lowercase, self.oov = vocabulary, kind, lowercase, oov
         self.replaced: dict[str, str | None] = {}
         self.joiner = Joiner(kind)
-        self.ends_in_space = False
-        self._blocks = blocks
+        self._held = ""  # white space that may prove to be the cue's end
         self._tokenizer = Tokenizer(kind)
 
-    def __iter__(self) -> Iterator[int]:
-        yield self.vocabulary.ids[STORY]
-        held = ""  # white space that may prove to be the cue's end
-        for block in self._blocks:
-            normal = held + normalise(block, lowercase=self.lowercase)
-            kept = normal if self.kind == "character" else normal.rstrip(" \t")
-            held = normal[len(kept) :]
-            yield from self._read(kept)
-        self.ends_in_space = bool(held)
+    @property
+    def ends_in_space(self) -> bool:
+        """Whether the text read so far ends in the space before what follows."""
+        return bool(self._held)
+
+    def ids_of(self, block: str) -> Iterator[int]:
+        """The ids of the next part of the text, cut where no word is (``read_blocks``)."""
+        normal = self._held + normalise(block, lowercase=self.lowercase)
+        kept = normal if self.kind == "character" else normal.rstrip(" \t")
+        self._held = normal[len(kept) :]
+        return self._read(kept)
 
     def _read(self, text: str) -> Iterator[int]:
         numbers = self._tokenizer.encode(text)
@@ -104,9 +97,9 @@ class Cue:
 def read_cue(
     text: str, vocabulary: Vocabulary, *, kind: Kind, lowercase: bool
 ) -> tuple[Cue, tuple[int, ...]]:
-    """A cue whose unknown words stay unknown, read at once, and its ids."""
-    cue = Cue([text], vocabulary, kind=kind, lowercase=lowercase, oov="unk")
-    return cue, tuple(cue)
+    """A cue whose unknown words stay unknown, and its ids, ``<story>`` first."""
+    cue = Cue(vocabulary, kind=kind, lowercase=lowercase, oov="unk")
+    return cue, (vocabulary.ids[STORY], *cue.ids_of(text))
 
 
 def find_entry(token: str, surface: str, vocabulary: Vocabulary) -> int | None:

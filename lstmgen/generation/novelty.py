@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lstmgen.generation.continuing import Piece
+from lstmgen.generation.pieces import Piece
 from lstmgen.text.copy_index import Location
 
 LONG = 5  # words from which on a run counts as copied

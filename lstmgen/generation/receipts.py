@@ -11,7 +11,7 @@ from lstmgen import __version__
 from lstmgen.config.loader import override_sample
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import ConfigError, LstmgenError, StorageError, UsageError, printable
-from lstmgen.generation.load import open_generator
+from lstmgen.generation.load import load_generator
 from lstmgen.generation.samples import Result, generate_samples, sample_json
 from lstmgen.runs.folders import replace_text
 
@@ -86,7 +86,7 @@ def write_receipt(path: Path, result: Result) -> None:
         ) from error
 
 
-def replay(path: Path, *, given: Path | None, runs: Path) -> tuple[Result, list[str]]:
+def replay_receipt(path: Path, *, given: Path | None, runs: Path) -> tuple[Result, list[str]]:
     """Generate again what a receipt tells of.
 
     Args:
@@ -101,7 +101,7 @@ def replay(path: Path, *, given: Path | None, runs: Path) -> tuple[Result, list[
     """
     receipt = _read_receipt(path)
     was = receipt.checkpoint
-    generator, found = open_generator(given or Path(was.path), runs, copies=True)
+    generator, found = load_generator(given or Path(was.path), runs, copies=True)
     if found.digest != was.digest:
         raise UsageError(
             f"{printable(path)}: the checkpoint has changed: it was {was.digest[:16]}, "

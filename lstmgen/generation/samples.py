@@ -5,12 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from lstmgen import __version__
-from lstmgen.config.schema import SampleConfig
-from lstmgen.generation.continuing import Piece
-from lstmgen.generation.load import Generator
+from lstmgen.config.schema import Config, SampleConfig
+from lstmgen.generation.continuing import continue_cue
+from lstmgen.generation.generator import Generator
+from lstmgen.generation.load import Weights, make_engine
 from lstmgen.generation.novelty import copied_runs, measure_novelty
+from lstmgen.generation.pieces import Piece, join_pieces
+from lstmgen.generation.stepping import CueReader
 from lstmgen.runs.checkpoint import Checkpoint
+from lstmgen.text.copy_index import CopyIndex
 from lstmgen.text.reading import remove_control
+from lstmgen.text.vocabulary import Vocabulary
+
+CUE_WORDS = 40  # of a cue continued during training
 
 
 @dataclass(frozen=True)
@@ -54,9 +61,9 @@ def generate_samples(
 ) -> Result:
     """Continue a cue and keep everything; without details, the text only."""
     begun = time.perf_counter()
-    read = generator.open_cue(cue, settings)
+    reader = CueReader(generator, settings, cue)
     collected: list[list[Piece]] = [[] for _ in range(samples)]
-    for piece in generator.run(read, settings, samples=samples, seed=seed, details=details):
+    for piece in continue_cue(reader, samples=samples, seed=seed, details=details):
         collected[piece.sample].append(piece)
     return Result(
         generator=generator,
@@ -65,9 +72,28 @@ def generate_samples(
         settings=settings,
         seed=seed,
         samples=tuple(map(tuple, collected)),
-        replaced=read.replaced,
+        replaced=reader.cue.replaced,
         seconds=time.perf_counter() - begun,
     )
+
+
+def continue_cues(
+    config: Config, vocabulary: Vocabulary, weights: Weights, *, index: CopyIndex | None
+) -> list[str]:
+    """A config's cues, each with one continuation by given weights.
+
+    Always with the seed of the training, so that steps can be compared.
+    """
+    generator = Generator(config, vocabulary, make_engine(config, vocabulary, weights), index)
+    words = min(config.sample.words, CUE_WORDS)
+    sample = config.sample.model_copy(
+        update={"words": words, "min_words": min(config.sample.min_words, words)}
+    )
+    texts = []
+    for text in sample.cues:
+        pieces = continue_cue(CueReader(generator, sample, text), samples=1, seed=config.train.seed)
+        texts.append(remove_control(text) + join_pieces(pieces, 1)[0])
+    return texts
 
 
 def sample_json(result: Result, sample: int) -> dict[str, Any]:

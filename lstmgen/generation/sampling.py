@@ -7,27 +7,17 @@ Each takes and gives (batch, vocabulary) scores; a word that is out has -inf.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmgen.config.schema import SampleConfig
+
 Scores = NDArray[np.float64]
 
 NONE_LEFT = -1  # drawn where every word is ruled out
 CLASSES, CLASSES_PER_NAT = 256, 4  # of scores, down from the best; the last holds the rest
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How words are chosen."""
-
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float = 1.0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
 
 
 def forbid(scores: Scores, ids: Collection[int]) -> Scores:
@@ -152,30 +142,11 @@ def _weights(scores: Scores) -> Scores:
     return np.exp(weights, out=weights)
 
 
-def restrict(
-    logits: NDArray[np.floating[Any]],
-    *,
-    penalty: float,
-    forbidden: Collection[int],
-    forbidden_each: Sequence[Collection[int]] = (),
-    recent: Sequence[Collection[int]] = (),
-) -> Scores:
-    """What is ruled out and what is penalised: all that a beam search does too.
-
-    Args:
-        logits: (batch, vocabulary).
-        forbidden: ids ruled out of all rows. forbidden_each: of each row.
-        recent: ids that the repetition penalty is for, of each row.
-    """
-    scores = forbid_each(forbid(logits.astype(np.float64), forbidden), forbidden_each)
-    return penalise_repeats(scores, recent, penalty)
-
-
-def shape(scores: Scores, settings: Settings) -> Scores:
+def shape(scores: Scores, sample: SampleConfig) -> Scores:
     """From the temperature to min-p: what is left to draw from."""
-    scores = apply_temperature(scores, settings.temperature)
-    scores = keep_top_p(keep_top_k(scores, settings.top_k), settings.top_p)
-    return keep_min_p(scores, settings.min_p)
+    scores = apply_temperature(scores, sample.temperature)
+    scores = keep_top_p(keep_top_k(scores, sample.top_k), sample.top_p)
+    return keep_min_p(scores, sample.min_p)
 
 
 def draw(scores: Scores, generators: Sequence[np.random.Generator]) -> NDArray[np.int64]:

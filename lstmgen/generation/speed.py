@@ -11,26 +11,29 @@ import sys
 import time
 from pathlib import Path
 
-from lstmgen.generation.load import open_generator
+import numpy as np
+
+from lstmgen.config.schema import SampleConfig
+from lstmgen.generation.constraints import History
+from lstmgen.generation.load import load_generator
+from lstmgen.generation.sampling import draw, shape
+from lstmgen.generation.stepping import next_scores
 
 
 def main(step: Path, words: int) -> dict[str, float]:
     """Draw so many words, and sum the weights' bytes."""
-    generator, found = open_generator(step, step.parent, copies=False)
-    import numpy as np  # behind open_generator, which may ask for one thread
-
-    from lstmgen.generation.sampling import Settings, draw, restrict, shape
-
-    engine, settings = generator.engine, Settings()
+    generator, found = load_generator(step, step.parent, copies=False)
+    engine, sample = generator.engine, SampleConfig(temperature=1.0, top_p=1.0)
     drawn, generators = np.zeros(1, dtype=np.int64), [np.random.default_rng(0)]
-    states, forbidden = engine.zero_states(1), generator.vocabulary.specials
+    states, constraints = engine.zero_states(1), generator.constraints(sample)
+    history = History(constraints, vocabulary=generator.vocabulary)
     begun = 0.0
     for number in range(-10, words):
         if number == 0:
             begun = time.perf_counter()
         states = engine.read(drawn, states)
-        scores = restrict(engine.logits(states), penalty=1.0, forbidden=forbidden)
-        drawn = draw(shape(scores, settings), generators)
+        scores = next_scores(engine.logits(states), [history], constraints)
+        drawn = draw(shape(scores, sample), generators)
     seconds = (time.perf_counter() - begun) / words
     numbers = sum(a.size for a in found.read_tensors("model.safetensors").values())
     buffer, sums = np.ones(numbers, dtype=np.float32), []

@@ -1,6 +1,6 @@
 """Writing together: a text that a person and the model add to in turn.
 
-The state after every step is kept, so that taking a step back costs nothing and
+The state after every step is kept, so that undoing a step costs nothing and
 nothing is read twice.
 """
 
@@ -10,35 +10,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import UsageError
-from lstmgen.generation.constraints import Constraints, History
-from lstmgen.generation.continuing import (
-    LONGEST_SILENCE,
-    Continuation,
-    Ending,
-    finite,
-    forbidden_ids,
-)
+from lstmgen.generation.constraints import History
 from lstmgen.generation.cue import find_entry
-from lstmgen.generation.engine import Engine, States
-from lstmgen.generation.sampling import (
-    NONE_LEFT,
-    Scores,
-    Settings,
-    draw,
-    highest,
-    probabilities,
-    restrict,
-    shape,
-)
-from lstmgen.text.copy_index import CopyIndex
+from lstmgen.generation.ending import LONGEST_SILENCE, Continuation
+from lstmgen.generation.engine import States
+from lstmgen.generation.generator import Generator
+from lstmgen.generation.sampling import NONE_LEFT, Scores, draw, highest, probabilities, shape
+from lstmgen.generation.stepping import finite, next_scores
 from lstmgen.text.reading import normalise, remove_control
-from lstmgen.text.spacing import Joiner, Kind, classify, is_word, place_token, surface_of
+from lstmgen.text.spacing import Joiner, classify, is_word, place_token, surface_of
 from lstmgen.text.tokenizer import tokenize
-from lstmgen.text.vocabulary import STORY, Vocabulary
+from lstmgen.text.vocabulary import STORY
 
 SUGGESTIONS = 9
-ENDLESS = Ending(words=10_000_000, stop="words")
 
 
 @dataclass(frozen=True)
@@ -52,7 +38,7 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Moment:
-    """Where a text stands: all that the next step needs."""
+    """The state of a text: everything that the next step needs."""
 
     text: str
     states: States
@@ -64,43 +50,33 @@ class Writer:
     """A text in the making.
 
     Args:
+        sample: the settings; where a continuation ends does not matter here.
         seed: of the words that the model draws.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        vocabulary: Vocabulary,
-        *,
-        kind: Kind,
-        lowercase: bool,
-        settings: Settings,
-        constraints: Constraints,
-        index: CopyIndex | None,
-        seed: int,
-    ) -> None:
-        self.engine, self.vocabulary, self.kind, self.lowercase = (
-            engine,
-            vocabulary,
-            kind,
-            lowercase,
+    def __init__(self, generator: Generator, sample: SampleConfig, *, seed: int) -> None:
+        self.engine, self.vocabulary = generator.engine, generator.vocabulary
+        self.kind, self.lowercase = generator.kind, generator.config.data.lowercase
+        self.index = generator.copies
+        self.sample = sample.model_copy(
+            update={"stop": "words", "words": 10_000_000, "min_words": 0, "stop_at": ""}
         )
-        self.settings, self.index = settings, index
-        self.forbidden = forbidden_ids(vocabulary, ENDLESS, constraints)
         self.generator = np.random.default_rng(seed)
-        history = History(constraints, vocabulary=vocabulary, index=index)
-        states = engine.read(np.array([vocabulary.ids[STORY]]), engine.zero_states(1))
-        self.start = Moment("", states, history, Joiner(kind))
+        self.constraints = generator.constraints(self.sample)
+        history = History(self.constraints, vocabulary=self.vocabulary, index=self.index)
+        story = np.array([self.vocabulary.ids[STORY]])
+        states = self.engine.read(story, self.engine.zero_states(1))
+        self.start = Moment("", states, history, Joiner(self.kind))
         self.moments = [self.start]
         self.last_drawn = 0  # words that the last step drew, for another try
 
     @property
     def now(self) -> Moment:
-        """Where the text stands."""
+        """The current state of the text."""
         return self.moments[-1]
 
     def suggest(self) -> list[Suggestion]:
-        """The likeliest next words, with the probabilities that they are drawn with."""
+        """The most likely next words, with the probabilities that they are drawn with."""
         chances = probabilities(self._scores())[0]
         order = highest(chances, SUGGESTIONS).tolist()
         return [Suggestion(i, self._surface(i), float(chances[i])) for i in order if chances[i] > 0]
@@ -149,16 +125,16 @@ class Writer:
         return unknown
 
     def go(self, words: int) -> int:
-        """Let the model write so many words, as one step; how many there were."""
+        """Let the model write some words, as one step; returns how many it wrote."""
         begun, moments = self.now, self.moments
         self.moments = [begun]
-        continuation = Continuation(0, Joiner("character"), False)
+        continuation = Continuation(0, self.sample, Joiner("character"), False)
         while continuation.words < words and continuation.silence <= LONGEST_SILENCE:
             drawn = int(draw(self._scores(), [self.generator])[0])
             if drawn == NONE_LEFT:
                 break
             self._step([drawn])
-            continuation.take(self._surface(drawn), ENDLESS)
+            continuation.take(self._surface(drawn))
         end, self.moments = self.now, moments
         drew = end is not begun
         if drew:
@@ -167,7 +143,7 @@ class Writer:
         return continuation.words
 
     def reroll(self) -> int:
-        """Take the last drawn step back and draw anew.
+        """Undo the last drawn step and draw it again.
 
         Raises:
             UsageError: where the last step was not drawn.
@@ -179,7 +155,7 @@ class Writer:
         return self.go(words)
 
     def undo(self) -> None:
-        """Take the last step back.
+        """Undo the last step.
 
         Raises:
             UsageError: where there is none.
@@ -189,36 +165,33 @@ class Writer:
         self.moments.pop()
         self.last_drawn = 0
 
-    def begin_anew(self) -> None:
+    def clear(self) -> None:
         """Go back to an empty text."""
         self.moments, self.last_drawn = [self.start], 0
 
     def set_temperature(self, temperature: float) -> None:
-        """Draw bolder or safer words from here on."""
-        self.settings = replace(self.settings, temperature=temperature)
+        """Set the temperature of what is drawn from here on."""
+        self._set(temperature=temperature)
 
     def set_cap(self, words: int | None) -> None:
-        """Allow runs of so many copied words from here on; None allows any.
+        """Allow copied passages of up to this many words from here on; None: any.
 
         Raises:
-            UsageError: where there is no index of the training words.
+            UsageError: where there is no index of the training text.
         """
         if words is not None and self.index is None:
-            raise UsageError("this checkpoint holds no index of its training words")
+            raise UsageError("this checkpoint holds no index of its training text")
+        self._set(max_copied=words)
+
+    def _set(self, **changes: float | None) -> None:
+        self.sample = self.sample.model_copy(update=changes)
+        self.constraints = replace(self.constraints, sample=self.sample)
         for moment in {id(m): m for m in (self.start, *self.moments)}.values():
-            history = moment.history  # of all moments: a step back must not bring the old cap back
-            history.constraints = replace(history.constraints, max_copied=words)
+            moment.history.constraints = self.constraints  # also where an undo goes back to
 
     def _scores(self) -> Scores:
-        history = self.now.history
-        scores = restrict(
-            finite(self.engine.logits(self.now.states)),
-            penalty=self.settings.repetition_penalty,
-            forbidden=self.forbidden,
-            forbidden_each=[history.ruled_out()],
-            recent=[history.recent],
-        )
-        return shape(scores, self.settings)
+        logits = finite(self.engine.logits(self.now.states))
+        return shape(next_scores(logits, [self.now.history], self.constraints), self.sample)
 
     def _step(self, ids: Sequence[int | None], tokens: list[str] | None = None) -> None:
         """Add tokens as one step; without their texts, the vocabulary's.

@@ -13,7 +13,7 @@ from lstmgen.errors import ConfigError, UsageError, printable
 from lstmgen.evaluation.sources import encode_text, find_part
 from lstmgen.generation.cue import read_cue
 from lstmgen.generation.engine import Engine
-from lstmgen.generation.load import make_engine, open_found
+from lstmgen.generation.load import load_checkpoint, make_engine
 from lstmgen.inspection import deep_breathe
 from lstmgen.inspection.explaining import Explanation, explain
 from lstmgen.inspection.tracing import (
@@ -152,8 +152,8 @@ def _open_subject(request: Request, *, target: bool) -> Subject:
         target: the last word of a cue is to be predicted, not read.
     """
     fresh = request.model is not None and not _is_run(Path(request.model))
-    opened = _open_fresh(request, request.model or "") if fresh else _open_trained(request)
-    name, config, vocabulary, engine, part = opened
+    loaded = _open_fresh(request, request.model or "") if fresh else _open_trained(request)
+    name, config, vocabulary, engine, part = loaded
     sizes = config.model.hidden_sizes
     if not 1 <= request.layer <= len(sizes):
         raise UsageError(
@@ -218,13 +218,13 @@ def _open_trained(request: Request) -> tuple[str, Config, Vocabulary, Engine, An
             "with a config or a preset"
         )
     given = None if request.model is None else Path(request.model)
-    opened, weights = open_found(given, request.runs)
+    loaded = load_checkpoint(given, request.runs)
     part = None
     if request.cue is None:
-        part, _ = find_part(opened, text=request.text, split="train", runs=request.runs)
-    config, vocabulary = opened.config, opened.vocabulary
-    path = opened.checkpoint.path
-    engine = _exact_engine(config, vocabulary, weights, source=str(path))
+        part, _ = find_part(loaded, text=request.text, split="train", runs=request.runs)
+    config, vocabulary = loaded.config, loaded.vocabulary
+    path = loaded.checkpoint.path
+    engine = _exact_engine(config, vocabulary, loaded.weights, source=str(path))
     return str(path), config, vocabulary, engine, part
 
 

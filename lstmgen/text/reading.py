@@ -115,23 +115,27 @@ def check_readable(path: Path, *, key: str) -> None:
         raise DataError(f"{name}: cannot be read ({why})") from None
 
 
-def read_blocks(path: Path, *, block: int = BLOCK) -> Iterator[str]:
+def read_blocks(path: Path, *, block: int = BLOCK, name: str = "") -> Iterator[str]:
     """Read a file in raw blocks that end where no token and no character is cut.
 
     The pieces joined are the file's text, with line ends already ``\\n``; each
     may be normalised and tokenised by itself.
 
+    Args:
+        block: characters read at a time.
+        name: what messages call the file; default: its path.
+
     Raises:
         DataError: naming the file, line and byte that is not UTF-8.
     """
-    encoding = _encoding(path)
+    encoding, name = _encoding(path), name or printable(path)
     held = ""
     try:
         with path.open(encoding=encoding, errors="strict", newline=None) as file:
             while True:
                 read = file.read(block)
                 if "\0" in read:
-                    raise DataError(f"{printable(path)}: holds NUL bytes, so it is not a text")
+                    raise DataError(f"{name}: holds NUL bytes, so it is not a text")
                 held += read
                 if not read:
                     break
@@ -140,9 +144,9 @@ def read_blocks(path: Path, *, block: int = BLOCK) -> Iterator[str]:
                     yield held[:cut]
                     held = held[cut:]
     except UnicodeDecodeError:
-        raise DataError(_describe_undecodable(path, encoding)) from None
+        raise DataError(f"{name}: {_describe_undecodable(path, encoding)}") from None
     except UnicodeError:
-        raise DataError(f"{printable(path)}: is not whole UTF-16 text") from None
+        raise DataError(f"{name}: is not whole UTF-16 text") from None
     if held:
         yield held
 
@@ -171,7 +175,7 @@ def _encoding(path: Path) -> str:
 def _describe_undecodable(path: Path, encoding: str) -> str:
     """Find the first bad byte again, now with its line (errors are rare)."""
     if encoding == "utf-16":
-        return f"{printable(path)}: is not whole UTF-16 text"
+        return "is not whole UTF-16 text"
     offset = 0
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
@@ -180,8 +184,8 @@ def _describe_undecodable(path: Path, encoding: str) -> str:
             except UnicodeDecodeError as error:
                 byte = line[error.start]
                 return (
-                    f"{printable(path)}: line {number}: byte 0x{byte:02x} at offset "
+                    f"line {number}: byte 0x{byte:02x} at offset "
                     f"{offset + error.start} is not UTF-8. Save the file as UTF-8"
                 )
             offset += len(line)
-    return f"{printable(path)}: is not UTF-8"
+    return "is not UTF-8"

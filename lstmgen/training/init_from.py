@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lstmgen.config.loader import Loaded
 from lstmgen.config.schema import Config, fill_in, find_conflicts, is_set, value_of
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
-from lstmgen.generation.load import Opened, open_found
+from lstmgen.generation.load import LoadedCheckpoint, load_checkpoint
 from lstmgen.runs import checkpoint
 from lstmgen.runs.folders import CHECKPOINTS
 from lstmgen.runs.presets import bases_folder
@@ -47,18 +46,16 @@ class Base:
 
     Attributes:
         name: as people call it: of the bundled base, or of the run.
-        weights: by name, float32.
         origin: what its checkpoint says of its own text and base.
     """
 
     name: str
-    opened: Opened
-    weights: Mapping[str, NDArray[Any]]
+    loaded: LoadedCheckpoint
     origin: Mapping[str, Any]
 
     def facts(self) -> dict[str, Any]:
         """What the checkpoints of a model that starts from it say of it."""
-        found = self.opened.checkpoint
+        found = self.loaded.checkpoint
         theirs = {key: self.origin.get(key) for key in ("texts", "tokens", "init_from")}
         return {**theirs, "name": self.name, "digest": found.digest, "step": found.step}
 
@@ -90,18 +87,18 @@ def open_base(given: str) -> Base:
     """
     path = find_base(given)
     try:
-        opened, weights = open_found(path, path.parent, threads=False)
+        loaded = load_checkpoint(path, path.parent, limit_threads=False)
     except CheckpointError as error:
         raise type(error)(f"{KEY} = {printable(given)}: {error}") from None
-    if opened.checkpoint.step == 0:
+    if loaded.checkpoint.step == 0:
         raise CheckpointError(
             f"{KEY} = {printable(given)}: this model was never trained (step 0). Name another one"
         )
-    origin = opened.checkpoint.read_origin()
+    origin = loaded.checkpoint.read_origin()
     folder = path.absolute()
     in_run = folder.parent.name == CHECKPOINTS
     name = f"{folder.parent.parent.name}/{folder.name}" if in_run else folder.name
-    return Base(name, opened, weights, origin)
+    return Base(name, loaded, origin)
 
 
 def find_base(given: str) -> Path:
@@ -137,7 +134,7 @@ def inherit(loaded: Loaded, base: Base) -> Loaded:
     Raises:
         ConfigError: where the config says otherwise, naming both values.
     """
-    config, theirs = loaded.config, base.opened.config
+    config, theirs = loaded.config, base.loaded.config
     problems = []
     for key in INHERITED:
         own, other = value_of(config, key), value_of(theirs, key)
@@ -171,24 +168,24 @@ def entries_of_base(config: Config, base: Base, corpus: Corpus | None) -> tuple[
     Args:
         corpus: the text by its own vocabulary, where both are wanted.
     """
-    theirs = base.opened.vocabulary.entries
+    theirs = base.loaded.vocabulary.entries
     if config.data.vocabulary_from == "base":
         return theirs
     if corpus is None:
         return None
     own = [entry for entry in corpus.vocabulary.entries if entry not in (STORY, UNKNOWN)]
-    return (*theirs, *(entry for entry in own if entry not in base.opened.vocabulary.ids))
+    return (*theirs, *(entry for entry in own if entry not in base.loaded.vocabulary.ids))
 
 
 def match_base(corpus: Corpus, base: Base) -> Match:
     """Where a base has the words of a text."""
-    kind = base.opened.config.data.tokenizer
-    return match_vocabularies(corpus.vocabulary, base.opened.vocabulary, kind=kind)
+    kind = base.loaded.config.data.tokenizer
+    return match_vocabularies(corpus.vocabulary, base.loaded.vocabulary, kind=kind)
 
 
 def with_base_stems(corpus: Corpus, base: Base, match: Match) -> Corpus:
     """A text whose possessives may stand behind the base's words too."""
-    new, old = corpus.vocabulary, base.opened.vocabulary
+    new, old = corpus.vocabulary, base.loaded.vocabulary
     if new.possessive_stems is None or old.possessive_stems is None:
         return corpus
     theirs = np.flatnonzero(np.isin(match.sources, old.possessive_stems)).tolist()
@@ -205,7 +202,7 @@ def take_over_base(model: "LanguageModel", config: Config, corpus: Corpus, base:
     """
     from lstmgen.model.transfer import move_biases, take_over  # torch
 
-    new, old = corpus.vocabulary, base.opened.vocabulary
+    new, old = corpus.vocabulary, base.loaded.vocabulary
     match = match_base(corpus, base)
     if match.found <= len(new.specials):
         raise DataError(
@@ -218,7 +215,7 @@ def take_over_base(model: "LanguageModel", config: Config, corpus: Corpus, base:
     try:
         take_over(
             model,
-            base.weights,
+            base.loaded.weights,
             sources=match.sources,
             counts=old.counts,
             own_counts=new.counts,
@@ -232,7 +229,7 @@ def take_over_base(model: "LanguageModel", config: Config, corpus: Corpus, base:
             weight=config.train.move_biases,
         )
     except (ValueError, LookupError, RuntimeError) as error:
-        raise checkpoint.damaged(base.opened.checkpoint.path, str(error)) from None
+        raise checkpoint.damaged(base.loaded.checkpoint.path, str(error)) from None
     return TakenOver(base.name, match)
 
 

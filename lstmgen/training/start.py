@@ -15,7 +15,7 @@ from lstmgen import __version__
 from lstmgen.config.loader import Loaded, dump, load
 from lstmgen.config.schema import Config, all_keys
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
-from lstmgen.generation.load import open_step
+from lstmgen.generation.load import load_step
 from lstmgen.runs import checkpoint, folders
 from lstmgen.text.prepare import prepare_text
 from lstmgen.text.prepared import Corpus
@@ -131,7 +131,7 @@ def _stored_vocabulary(run: Path) -> Vocabulary | None:
     checkpoints = run / folders.CHECKPOINTS
     for step in sorted(checkpoint.saved_steps(checkpoints), reverse=True):
         try:
-            return open_step(checkpoint.step_folder(checkpoints, step)).vocabulary
+            return load_step(checkpoint.step_folder(checkpoints, step)).vocabulary
         except CheckpointError:
             continue  # told when it is restored
     return None

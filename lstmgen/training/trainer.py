@@ -12,7 +12,7 @@ from lstmgen.errors import (
     DivergedError,
 )
 from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
-from lstmgen.generation.load import continue_cues
+from lstmgen.generation.samples import continue_cues
 from lstmgen.model.factory import to_arrays
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.runs import checkpoint

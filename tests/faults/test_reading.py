@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from lstmgen.errors import DamagedError
-from lstmgen.generation.load import open_found
+from lstmgen.generation.load import load_checkpoint
 from lstmgen.runs import checkpoint
 from tests.helpers import SOAK
 from tests.helpers.program import call_cli
@@ -97,6 +97,6 @@ def test_t43_reading_beside_a_writer_never_fails(tiny, tmp_path, processes):
     wait_for(lambda: (checkpoints_of(run) / "index.json").exists())
     seen = set()
     for _ in range(10_000 if SOAK else 300):
-        seen.add(open_found(run, tmp_path)[0].checkpoint.step)
+        seen.add(load_checkpoint(run, tmp_path).checkpoint.step)
     assert process.poll() is None
     assert len(seen) > 1

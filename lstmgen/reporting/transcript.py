@@ -11,8 +11,8 @@ from rich.style import Style
 from rich.text import Text
 
 from lstmgen.errors import StorageError, printable
-from lstmgen.generation.continuing import Piece
 from lstmgen.generation.novelty import LONG, copied_runs, measure_novelty
+from lstmgen.generation.pieces import Piece
 from lstmgen.generation.samples import Result
 from lstmgen.reporting.explanation import shown_word
 from lstmgen.reporting.figures import share

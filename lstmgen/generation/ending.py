@@ -1,0 +1,79 @@
+"""One continuation: its text so far, and where it ends."""
+
+from dataclasses import dataclass
+
+from lstmgen.config.schema import SampleConfig
+from lstmgen.generation.pieces import Piece
+from lstmgen.text.spacing import Joiner, is_word, surface_of
+from lstmgen.text.vocabulary import STORY
+
+_SENTENCE_ENDS = ".!?…。！？"
+_CLOSERS = "\"'”’)]»"
+LONGEST_SILENCE = 200  # tokens without a word after which a sample ends in any case
+
+
+@dataclass
+class Continuation:
+    """One continuation in the making.
+
+    Attributes:
+        number: of the sample.
+        sample: where it ends (``words``, ``min_words``, ``stop``, ``stop_at``).
+        typed_space: the cue ended in the space before the first word.
+        words: new tokens that hold a letter or digit.
+        silence: tokens since the last of them.
+        closing: its first sentence has ended; only closing marks may follow.
+        tail: the end of its text, in which ``stop_at`` may begin.
+    """
+
+    number: int
+    sample: SampleConfig
+    joiner: Joiner
+    typed_space: bool
+    words: int = 0
+    silence: int = 0
+    closing: bool = False
+    tail: str = ""
+
+    def take(self, token: str) -> Piece:
+        """Add a drawn token, or end before it."""
+        surface = surface_of(token, self.joiner.kind)
+        text = "" if token == STORY else self.joiner.add(token)
+        if self._ends_before(token, surface, text):
+            return Piece(self.number, "", ended=True)
+        if self.typed_space:
+            text, self.typed_space = text.removeprefix(" "), False
+        is_word = any(character.isalnum() for character in surface)
+        self.words += is_word
+        self.silence = 0 if is_word else self.silence + 1
+        if self.sample.stop == "sentence":
+            last = surface.rstrip(_CLOSERS)[-1:]
+            closes = surface[-1] in _CLOSERS and not last and self.closing
+            self.closing = self.words >= self.sample.min_words and (
+                closes or (last != "" and last in _SENTENCE_ENDS)
+            )
+        wanted = self.sample.stop_at if self.words >= self.sample.min_words else ""
+        text, found = self._cut(text, wanted)
+        ended = found or self.words >= self.sample.words or self.silence > LONGEST_SILENCE
+        return Piece(self.number, text, ended=ended)
+
+    def _ends_before(self, token: str, surface: str, text: str) -> bool:
+        if token == STORY:
+            return True
+        if self.sample.stop == "paragraph" and "\n" in surface:
+            return self.words >= max(1, self.sample.min_words)
+        if not self.closing or text.startswith(" ") or surface[0].isspace():
+            return self.closing
+        # What follows without a space: closing marks, more end marks, or (of characters) 3.5
+        return is_word(self.joiner.kind) and surface not in _CLOSERS + _SENTENCE_ENDS
+
+    def _cut(self, text: str, stop_at: str) -> tuple[str, bool]:
+        """A text up to the end of ``stop_at``, and whether that has come."""
+        if not stop_at:
+            return text, False
+        whole = self.tail + text
+        place = whole.find(stop_at)
+        if place < 0:
+            self.tail = whole[max(0, len(whole) - len(stop_at) + 1) :]
+            return text, False
+        return whole[len(self.tail) : place + len(stop_at)], True

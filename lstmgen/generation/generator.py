@@ -1,0 +1,71 @@
+"""A loaded model that continues cues."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from lstmgen.config.schema import Config, SampleConfig
+from lstmgen.errors import UsageError
+from lstmgen.generation.constraints import (
+    BoundWords,
+    Constraints,
+    find_bound_words,
+    resolve_constraints,
+)
+from lstmgen.generation.engine import Engine
+from lstmgen.text.copy_index import CopyIndex
+from lstmgen.text.spacing import Kind, surface_of
+from lstmgen.text.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Generator:
+    """Everything that continues cues (``continuing.continue_cue``).
+
+    Attributes:
+        copies: the index of the training text; None without one.
+    """
+
+    config: Config
+    vocabulary: Vocabulary
+    engine: Engine
+    copies: CopyIndex | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """The tokenizer."""
+        return self.config.data.tokenizer
+
+    def constraints(self, sample: SampleConfig) -> Constraints:
+        """What no continuation may hold.
+
+        Raises:
+            CheckpointError, UsageError: where no word is left to draw, or ``max_copied`` needs
+                an index that the checkpoint lacks.
+        """
+        if sample.max_copied is not None:
+            self.require_copies("--max-copied")
+        return resolve_constraints(sample, self.vocabulary, kind=self.kind, bound=self._bound_words)
+
+    def written(self, word: int) -> str:
+        """A word by its id, as it is written."""
+        return surface_of(self.vocabulary.entries[word], self.kind)
+
+    def require_copies(self, option: str) -> CopyIndex:
+        """The index of the training text.
+
+        Args:
+            option: what asks for it.
+
+        Raises:
+            UsageError: where there is none.
+        """
+        if self.copies is None:
+            raise UsageError(
+                f"{option}: this checkpoint holds no index of its training text "
+                "(data.copy_index: false, a text of characters, or more than 5 million tokens)"
+            )
+        return self.copies
+
+    @cached_property
+    def _bound_words(self) -> BoundWords | None:
+        return find_bound_words(self.vocabulary) if self.kind == "word" else None
