@@ -13,35 +13,36 @@ import torch
 
 from benchmarks.measure import by_turns, ratios, spread
 from benchmarks.report import Table
-from benchmarks.steps import endless_steps
+from benchmarks.steps import STEADY, endless_steps
+from lstmgen.config.schema import TrainConfig
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training.averaging import Average
 from lstmgen.training.devices import set_up
 from lstmgen.training.loop import StepReport
 from lstmgen.training.precision import resolve_precision
-from lstmgen.training.replica import Penalties
 from lstmgen.windows.plans import StreamPlan
 
 TURNS, STEPS, WORDS = 9, 6, 16_384
-WAYS: tuple[tuple[str, DropoutShares, Penalties, bool], ...] = (
-    ("none", DropoutShares(), Penalties(), False),
-    ("dropout of units (input, output)", DropoutShares(0.3, 0.0, 0.4), Penalties(), False),
-    ("dropout of words", DropoutShares(words=0.1), Penalties(), False),
-    ("recurrent weights (DropConnect)", DropoutShares(recurrent=0.3), Penalties(), False),
-    ("AR and TAR", DropoutShares(), Penalties(2.0, 1.0), False),
-    ("EMA of the weights", DropoutShares(), Penalties(), True),
-    ("all of them", DropoutShares(0.3, 0.0, 0.4, 0.1, 0.3), Penalties(2.0, 1.0), True),
+AR_AND_TAR = STEADY.model_copy(update={"ar": 2.0, "tar": 1.0})
+WAYS: tuple[tuple[str, DropoutShares, TrainConfig, bool], ...] = (
+    ("none", DropoutShares(), STEADY, False),
+    ("dropout of units (input, output)", DropoutShares(0.3, 0.0, 0.4), STEADY, False),
+    ("dropout of words", DropoutShares(words=0.1), STEADY, False),
+    ("recurrent weights (DropConnect)", DropoutShares(recurrent=0.3), STEADY, False),
+    ("AR and TAR", DropoutShares(), AR_AND_TAR, False),
+    ("EMA of the weights", DropoutShares(), STEADY, True),
+    ("all of them", DropoutShares(0.3, 0.0, 0.4, 0.1, 0.3), AR_AND_TAR, True),
 )
 
 
-def training(dropout: DropoutShares, penalties: Penalties, ema: bool) -> Iterator[StepReport]:
+def training(dropout: DropoutShares, settings: TrainConfig, ema: bool) -> Iterator[StepReport]:
     """A training with some of them."""
     model = LanguageModel(WORDS, embedding_dim=254, hidden_sizes=[640], dropout=dropout)
     ids = np.random.default_rng(0).integers(0, WORDS, 400_000).astype(np.uint32)
     bf16, _ = resolve_precision("auto", model, batch=32, window=35)
     plan = StreamPlan(len(ids), window=35, stride=35, batch_size=32)
     average = Average("ema", decay=0.999, start=0) if ema else None
-    return endless_steps(model, ids, plan, bf16=bf16, penalties=penalties, average=average)
+    return endless_steps(model, ids, plan, bf16=bf16, settings=settings, average=average)
 
 
 def timed(reports: Iterator[StepReport]) -> Callable[[], float]:

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from lstmgen.config.schema import TrainConfig
 from lstmgen.training.averaging import PATIENCE, Average
-from lstmgen.training.replica import Penalties, penalise, select_scored
+from lstmgen.training.replica import penalise, select_scored
 from lstmgen.training.schedules import LOW, RISE, learning_rate
 from lstmgen.windows.plans import StreamPlan
 
@@ -82,16 +83,15 @@ def test_penalties_are_their_definitions_at_scored_positions(stride):
             activation += float((dropped[row, place] ** 2).mean())
             if place > 0:
                 change += float(((outputs[row, place] - outputs[row, place - 1]) ** 2).mean())
-    found = penalise(Penalties(2.0, 3.0), outputs, scored, window)
+    found = penalise(TrainConfig(ar=2.0, tar=3.0), outputs, scored, window)
     assert float(found) == pytest.approx(2 * activation + 3 * change, rel=1e-12)
-    assert penalise(Penalties(), outputs, scored, window) == 0
+    assert penalise(TrainConfig(), outputs, scored, window) == 0
 
 
 def test_one_cycle_rises_from_a_fraction_of_its_peak_and_ends_near_zero():
     def rate(step):
-        return learning_rate(
-            step, peak=2.0, schedule="one_cycle", warmup_steps=50, total_steps=1000
-        )
+        settings = TrainConfig(learning_rate=2.0, schedule="one_cycle", warmup_steps=50)
+        return learning_rate(settings, step, total_steps=1000)
 
     rates = [rate(step) for step in range(1000)]
     top = int(1000 * RISE)
@@ -100,5 +100,6 @@ def test_one_cycle_rises_from_a_fraction_of_its_peak_and_ends_near_zero():
     assert rates[:top] == sorted(rates[:top]) and rates[top:] == sorted(rates[top:])[::-1]
     assert 0 < rates[-1] < 1e-4 and rate(2000) == 0
     assert rates[top // 2] == pytest.approx((2 + 2 / LOW) / 2)
-    only = learning_rate(0, peak=1, schedule="one_cycle", warmup_steps=0, total_steps=1)
+    once = TrainConfig(learning_rate=1.0, schedule="one_cycle", warmup_steps=0)
+    only = learning_rate(once, 0, total_steps=1)
     assert only == 1 / LOW

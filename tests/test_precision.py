@@ -11,11 +11,11 @@ from lstmgen.model import output
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.model.layers import State, make_layer, run_layer
 from lstmgen.training import precision
-from lstmgen.training.loop import LOOK, Trainee, check_finite, train_steps
+from lstmgen.training.loop import LOOK, StepSetup, Trainee, check_finite, train_steps
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.precision import has_bf16_units, resolve_precision
 from lstmgen.windows.plans import StreamPlan
-from tests.helpers.arrays import weights_of
+from tests.helpers.arrays import steady, weights_of
 
 CPU = torch.device("cpu")
 needs_units = pytest.mark.skipif(
@@ -32,10 +32,8 @@ def float32_model(**options):
 def begin_training(model, until, *, optimizer="adamw", clip=1.0, rate=1e-2, **options):
     trainee = Trainee(model, build_optimizer(model, name=optimizer, weight_decay=0.01))
     plan = StreamPlan(len(IDS), window=8, stride=8, batch_size=6)
-    steps = train_steps(
-        trainee, IDS, plan=plan, until=until, rate=lambda _: rate, clip_norm=clip, seed=9, **options
-    )
-    return trainee, steps
+    setup = StepSetup(steady(rate, clip_norm=clip), IDS, plan, until, **options)
+    return trainee, train_steps(trainee, setup, until=until)
 
 
 def off(a, b):

@@ -31,10 +31,10 @@ from lstmgen.model.language_model import LanguageModel
 from lstmgen.model.layers import State as TorchState
 from lstmgen.model.layers import make_layer, run_stack
 from lstmgen.model.output import summed_nats
-from lstmgen.training.loop import Trainee, train_steps
+from lstmgen.training.loop import StepSetup, Trainee, train_steps
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.windows.plans import RandomPlan, StreamPlan
-from tests.helpers.arrays import close, normal
+from tests.helpers.arrays import close, normal, steady
 from tests.helpers.program import call_cli
 
 
@@ -462,9 +462,8 @@ def test_row_24_accumulated_gradients_are_those_of_the_whole_batch():
         trainee = Trainee(model, build_optimizer(model, name="sgd", weight_decay=0.0))
         plan = StreamPlan(49, window=3, stride=3, batch_size=batch_size, accumulate=accumulate)
         reports = list(
-            train_steps(trainee, ids, plan=plan, until=plan.steps_in(0), rate=lambda _: 0.5,
-                        clip_norm=1.0, seed=0)
-        )  # fmt: skip
+            train_steps(trainee, StepSetup(steady(0.5), ids, plan, 1), until=plan.steps_in(0))
+        )
         return reports, torch.cat([p.detach().flatten() for p in model.parameters()])
 
     whole, weights = train(6, 1)

@@ -6,20 +6,21 @@ import numpy as np
 import pytest
 import torch
 
+from lstmgen.config.schema import TrainConfig
 from lstmgen.errors import DivergedError, UsageError
 from lstmgen.model.dropout import Masks
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training.averaging import Average
 from lstmgen.training.devices import choose_device
-from lstmgen.training.loop import LOOK, Trainee, check_finite, train_steps
+from lstmgen.training.loop import LOOK, StepSetup, Trainee, check_finite, train_steps
 from lstmgen.training.meters import Meter
 from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer, set_learning_rate
 from lstmgen.training.progress import Progress
-from lstmgen.training.replica import Penalties, select_scored
+from lstmgen.training.replica import select_scored
 from lstmgen.training.schedules import learning_rate, planned_epochs
 from lstmgen.windows.plans import RandomPlan, StreamPlan
-from tests.helpers.arrays import weights_of
+from tests.helpers.arrays import steady, weights_of
 
 VOCAB, LENGTH = 13, 160
 IDS = np.random.default_rng(3).integers(0, VOCAB, LENGTH)
@@ -36,12 +37,9 @@ def make_trainee(dropout=0.0, optimizer="sgd", sizes=(7, 5)):
     return Trainee(model, build_optimizer(model, name=optimizer, weight_decay=0.01))
 
 
-def take_steps(trainee, plan, until, *, rate=0.5, clip=1.0, ids=IDS, **options):
-    steps = train_steps(
-        trainee, ids, plan=plan, until=until, rate=lambda _: rate, clip_norm=clip, seed=9,
-        **options,
-    )  # fmt: skip
-    return list(steps)
+def take_steps(trainee, plan, until, *, rate=0.5, clip=1.0, ids=IDS, noise=None, **settings):
+    setup = StepSetup(steady(rate, clip_norm=clip, **settings), ids, plan, until, noise=noise)
+    return list(train_steps(trainee, setup, until=until))
 
 
 def same(a, b, atol=1e-12):
@@ -64,7 +62,7 @@ def test_accumulated_equals_the_whole_batch(order, stride, parts):
     in_parts = order(LENGTH, window=5, stride=stride, batch_size=12 // parts, accumulate=parts)
     until = plan.steps_in(0) + 2
     noise = kneser_ney_noise(IDS, vocab_size=VOCAB, rate=0.5)
-    options = {"penalties": Penalties(2.0, 1.0), "noise": noise}
+    options = {"ar": 2.0, "tar": 1.0, "noise": noise}
     reports = take_steps(whole, plan, until, **options)
     others = take_steps(split, in_parts, until, **options)
     for a, b in zip(reports, others, strict=True):
@@ -137,10 +135,8 @@ def test_the_carried_state_is_that_of_one_long_pass(stride, streams):
     trainee = make_trainee()
     model = trainee.model
     plan = StreamPlan(LENGTH, window=5, stride=stride, batch_size=streams)
-    steps = train_steps(
-        trainee, IDS, plan=plan, until=plan.steps_in(0) - 1, rate=lambda _: 0.0,
-        clip_norm=None, seed=0,
-    )  # fmt: skip
+    setup = StepSetup(steady(0.0, clip_norm=None), IDS, plan, 1)
+    steps = train_steps(trainee, setup, until=plan.steps_in(0) - 1)
     before_targets = 1 + 5 - stride  # a window begins so far before its first target
     for step, _ in enumerate(steps):
         for row in range(streams):
@@ -246,10 +242,8 @@ def test_select_scored_takes_the_scored_positions_and_no_other():
 
 def test_schedules():
     def rate(step, schedule, total=1000, warmup=50, halvings=0):
-        return learning_rate(
-            step, peak=2.0, schedule=schedule, warmup_steps=warmup, total_steps=total,
-            halvings=halvings,
-        )  # fmt: skip
+        settings = TrainConfig(learning_rate=2.0, schedule=schedule, warmup_steps=warmup)
+        return learning_rate(settings, step, total_steps=total, halvings=halvings)
 
     assert [rate(s, "constant") for s in (0, 24, 49, 50, 999)] == [0.04, 1.0, 2.0, 2.0, 2.0]
     assert rate(50, "cosine") == 2.0
@@ -363,10 +357,8 @@ def test_a_deferred_training_waits_for_nothing_that_a_device_holds(plan, monkeyp
     trainee.progress.step = 1  # at 16, 32, ... it looks
     until = 10
     assert until < LOOK and until > plan.steps_in(0) * plan.carries  # over the ends of streams
-    steps = train_steps(
-        trainee, IDS, plan=plan, until=until, rate=lambda _: 0.1, clip_norm=1.0, seed=9,
-        penalties=Penalties(0.1, 0.1), deferred=True,
-    )  # fmt: skip
+    setup = StepSetup(steady(0.1, ar=0.1, tar=0.1), IDS, plan, until, deferred=True)
+    steps = train_steps(trainee, setup, until=until)
     assert [report.step for report in steps] == list(range(2, until + 1))
     with pytest.raises(RuntimeError, match="meta"):
         check_finite(trainee)
@@ -376,8 +368,8 @@ def test_t22_a_late_look_names_no_cause_that_it_does_not_know():
     """On a GPU steps are looked at now and then: the step that failed was not applied."""
     trainee = make_trainee()
     plan = StreamPlan(LENGTH, window=5, stride=5, batch_size=4)
-    steps = train_steps(trainee, IDS, plan=plan, until=60, rate=lambda _: 0.1, clip_norm=1.0,
-                        seed=9, deferred=True)  # fmt: skip
+    setup = StepSetup(steady(0.1), IDS, plan, 60, deferred=True)
+    steps = train_steps(trainee, setup, until=60)
     for _ in range(5):
         next(steps)
     handle = trainee.model.embedding.weight.register_hook(lambda g: g * math.inf)

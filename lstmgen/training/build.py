@@ -20,13 +20,11 @@ from lstmgen.training.init_from import (
     describe_origin,
     take_over_base,
 )
-from lstmgen.training.loop import StepReport, Trainee, train_steps
+from lstmgen.training.loop import StepReport, StepSetup, Trainee, train_steps
 from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.precision import resolve_precision
-from lstmgen.training.progress import Progress
-from lstmgen.training.replica import Penalties
-from lstmgen.training.schedules import learning_rate, planned_epochs
+from lstmgen.training.schedules import planned_epochs
 from lstmgen.windows.plans import Fit, Plan, RandomPlan, StreamPlan, fit_to_text, steps_until
 
 
@@ -74,36 +72,14 @@ class Ready:
             schedule_steps: the length of the learning-rate schedule.
             world: the processes that share each step.
         """
-        settings = self.config.train
-
-        def rate(progress: Progress) -> float:
-            return learning_rate(
-                progress.step,
-                peak=settings.learning_rate,
-                schedule=settings.schedule,
-                warmup_steps=settings.warmup_steps,
-                total_steps=schedule_steps,
-                halvings=progress.halvings,
-            )
-
-        ids, noise = self.corpus.train.ids, None
+        settings, ids, noise = self.config.train, self.corpus.train.ids, None
         if settings.noise:
             size = len(self.corpus.vocabulary)
             noise = kneser_ney_noise(ids, vocab_size=size, rate=settings.noise)
-        return train_steps(
-            self.trainee,
-            ids,
-            plan=self.plan,
-            until=until,
-            rate=rate,
-            clip_norm=settings.clip_norm,
-            seed=settings.seed,
-            penalties=Penalties(settings.ar, settings.tar),
-            noise=noise,
-            bf16=self.bf16,
-            world=world,
-            compression=settings.compression,
+        setup = StepSetup(
+            settings, ids, self.plan, schedule_steps, noise=noise, bf16=self.bf16, world=world
         )
+        return train_steps(self.trainee, setup, until=until)
 
 
 def make_ready(

@@ -8,7 +8,7 @@ may save between two reports, since the state given to the loop is then whole.
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import get_total_norm
 
+from lstmgen.config.schema import TrainConfig
 from lstmgen.errors import DivergedError
 from lstmgen.model.dropout import Masks
 from lstmgen.model.language_model import LanguageModel, States
@@ -26,7 +27,8 @@ from lstmgen.training.distributed import ALONE, World
 from lstmgen.training.noising import Noise
 from lstmgen.training.optimizers import Optimizer, apply_gradients, set_learning_rate
 from lstmgen.training.progress import Progress
-from lstmgen.training.replica import Compression, Penalties, replicated
+from lstmgen.training.replica import replicated
+from lstmgen.training.schedules import learning_rate
 from lstmgen.windows.plans import Plan
 from lstmgen.windows.window import Ids, Window
 
@@ -88,38 +90,37 @@ class Trainee:
             yield self.model
 
 
-def train_steps(
-    trainee: Trainee,
-    ids: Ids,
-    *,
-    plan: Plan,
-    until: int,
-    rate: Callable[[Progress], float],
-    clip_norm: float | None,
-    seed: int,
-    penalties: Penalties = Penalties(),  # noqa: B008 (a frozen tuple)
-    noise: Noise | None = None,
-    bf16: bool = False,
-    deferred: bool | None = None,
-    world: World = ALONE,
-    compression: Compression | None = None,
-) -> Iterator[StepReport]:
+@dataclass(frozen=True)
+class StepSetup:
+    """What all steps of a training have in common.
+
+    Attributes:
+        settings: of the learning rate, clipping, penalties, dropout's seed and compression.
+        ids: the training text.
+        plan: which windows each step takes.
+        schedule_steps: the length of the learning-rate schedule.
+        noise: which words are read as others.
+        bf16: take matmuls in bfloat16 (``training.precision``).
+        deferred: look for steps that were not finite now and then only, so that the
+            host need not wait for the device; None: on a GPU.
+        world: the processes that share each step; all of them train alike.
+    """
+
+    settings: TrainConfig
+    ids: Ids
+    plan: Plan
+    schedule_steps: int
+    noise: Noise | None = None
+    bf16: bool = False
+    deferred: bool | None = None
+    world: World = ALONE
+
+
+def train_steps(trainee: Trainee, setup: StepSetup, *, until: int) -> Iterator[StepReport]:
     """Train step by step.
 
     Args:
-        ids: the training text.
-        plan: which windows each step takes.
         until: the number of steps at which to end.
-        rate: the learning rate of the next step.
-        clip_norm: the longest gradient that is not shortened.
-        seed: of the dropout masks.
-        penalties: on the top layer's outputs.
-        noise: which words are read as others.
-        bf16: take products in bfloat16 (``training.precision``).
-        deferred: look for steps that were not finite now and then only, so that the
-            host need not wait for the device; the default on a GPU.
-        world: the processes that share each step; all of them call this alike.
-        compression: of the gradients that travel between them.
 
     Yields:
         One report after each step; ``trainee`` is then ready to be saved.
@@ -128,28 +129,27 @@ def train_steps(
         DivergedError: at a gradient that is not finite; it never reaches a weight.
     """
     model, optimizer, progress = trainee.model, trainee.optimizer, trainee.progress
-    if deferred is None:
-        deferred = model.device.type != "cpu"
-    replica = replicated(model, world, compression)
+    settings, plan, world = setup.settings, setup.plan, setup.world
+    deferred = model.device.type != "cpu" if setup.deferred is None else setup.deferred
+    replica = replicated(model, world, settings.compression)
     keep_memory()
     while progress.step < until:
         begun = time.perf_counter()
         model.train()
-        windows = plan.micro_batches(ids, epoch=progress.epoch, step=progress.epoch_step)
+        windows = plan.micro_batches(setup.ids, epoch=progress.epoch, step=progress.epoch_step)
         words = sum(window.count for window in windows)
         own = world.own(windows, accumulate=plan.accumulate)
         if progress.epoch_step == 0 or not plan.carries:
             trainee.states = [model.zero_states(len(window.rows)) for window in own]
-        learning_rate = rate(progress)
-        set_learning_rate(optimizer, learning_rate)
-        sums = _accumulate(
-            trainee, replica, own, words=words, carries=plan.carries, seed=seed,
-            penalties=penalties, noise=noise, bf16=bf16, world=world,
-        )  # fmt: skip
+        rate = learning_rate(
+            settings, progress.step, total_steps=setup.schedule_steps, halvings=progress.halvings
+        )
+        set_learning_rate(optimizer, rate)
+        sums = accumulate_gradients(trainee, setup, replica, own, words=words)
         if not deferred or progress.step % LOOK == 0:
             _check_step(trainee, sums, words=words)
         apply_gradients(
-            optimizer, words=words / world.size, norm=sums[1], clip_norm=clip_norm,
+            optimizer, words=words / world.size, norm=sums[1], clip_norm=settings.clip_norm,
             failed=trainee.failed,
         )  # fmt: skip
         steps_in_epoch = plan.steps_in(progress.epoch)
@@ -164,7 +164,7 @@ def train_steps(
             epoch=progress.epoch + progress.epoch_step / steps_in_epoch,
             sums=sums,
             words=words,
-            learning_rate=learning_rate,
+            learning_rate=rate,
             seconds=seconds,
         )
 
@@ -188,18 +188,8 @@ def check_finite(trainee: Trainee) -> None:
         )
 
 
-def _accumulate(
-    trainee: Trainee,
-    replica: nn.Module,
-    windows: list[Window],
-    *,
-    words: int,
-    carries: bool,
-    seed: int,
-    penalties: Penalties,
-    noise: Noise | None,
-    bf16: bool,
-    world: World,
+def accumulate_gradients(
+    trainee: Trainee, setup: StepSetup, replica: nn.Module, windows: list[Window], *, words: int
 ) -> Tensor:
     """Gradients of the nats and penalties of all words of all micro-batches, summed.
 
@@ -213,14 +203,14 @@ def _accumulate(
         (2,) the nats, and the norm of the mean gradient; where they are not finite,
         ``trainee.failed`` is set.
     """
-    model, step = trainee.model, trainee.progress.step
+    model, step, world = trainee.model, trainee.progress.step, setup.world
     device = model.device
     total = torch.zeros((), dtype=torch.float64, device=device)
     read: list[Window | None] = [window for window in windows if len(window.rows)]
     if not read and world.size > 1:
         read, trainee.states = [None], [[]]
     drawn = [
-        Masks(seed, step, range(0) if window is None else _span(window),
+        Masks(setup.settings.seed, step, range(0) if window is None else _span(window),
               dtype=model.dtype, device=device)
         for window in read
     ]  # fmt: skip
@@ -229,11 +219,11 @@ def _accumulate(
             shared = replica if isinstance(replica, DistributedDataParallel) else None
             more = part + 1 < len(read)  # gradients are summed over the ranks once, at the last
             with shared.no_sync() if shared is not None and more else nullcontext():
-                if window is not None and noise is not None:
-                    window = noise.applied(window, masks)  # noqa: PLW2901
+                if window is not None and setup.noise is not None:
+                    window = setup.noise.applied(window, masks)  # noqa: PLW2901
                 cost, nats, trainee.states[part] = replica(
-                    window, trainee.states[part], carries=carries, masks=masks,
-                    penalties=penalties, bf16=bf16,
+                    window, trainee.states[part], carries=setup.plan.carries, masks=masks,
+                    settings=setup.settings, bf16=setup.bf16,
                 )  # fmt: skip
                 if cost is not None:
                     cost.backward()

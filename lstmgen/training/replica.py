@@ -1,7 +1,7 @@
 """What reads a micro-batch, alone or with other ranks, and what it is to make smaller."""
 
 import inspect
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDSt
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
+from lstmgen.config.schema import TrainConfig
 from lstmgen.model.dropout import Masks
 from lstmgen.model.language_model import LanguageModel, States
 from lstmgen.training.distributed import World
@@ -25,13 +26,6 @@ POWER_RANK, FULL_STEPS = 16, 100
 BUCKET_MB = 25  # of gradients that travel together: torch's own choice
 
 
-class Penalties(NamedTuple):
-    """Weights of what is added to the mean nats of a step; 0 leaves one out."""
-
-    activation: float = 0.0
-    change: float = 0.0
-
-
 class Reader(nn.Module):
     """A model as DistributedDataParallel wants it: one call reads one micro-batch."""
 
@@ -41,7 +35,7 @@ class Reader(nn.Module):
 
     def forward(
         self, window: Window | None, states: States, *, carries: bool, masks: Masks,
-        penalties: Penalties, bf16: bool,
+        settings: TrainConfig, bf16: bool,
     ) -> tuple[Tensor | None, Tensor | None, States]:  # fmt: skip
         """Read a window.
 
@@ -64,7 +58,7 @@ class Reader(nn.Module):
         if not len(targets):
             return None, None, states
         nats = model.summed_nats(scored, targets, bf16=bf16)
-        return nats + penalise(penalties, outputs, scored, window), nats.detach(), states
+        return nats + penalise(settings, outputs, scored, window), nats.detach(), states
 
 
 class _Shared(nn.Module):
@@ -90,9 +84,7 @@ class _Shared(nn.Module):
         return cost, nats, states
 
 
-def replicated(
-    model: LanguageModel, world: World, compression: Compression | None = None
-) -> nn.Module:
+def replicated(model: LanguageModel, world: World, compression: Compression | None) -> nn.Module:
     """What reads a micro-batch: with other ranks, torch's own engine sums their gradients."""
     reader = Reader(model)
     if world.size == 1:
@@ -146,10 +138,13 @@ def _send_columns(
     return done
 
 
-def penalise(penalties: Penalties, outputs: Tensor, scored: Tensor, window: Window) -> Tensor | int:
+def penalise(
+    settings: TrainConfig, outputs: Tensor, scored: Tensor, window: Window
+) -> Tensor | int:
     """Activation and temporal activation regularisation (Merity et al. 2017, section 5.1).
 
     Args:
+        settings: the weights ``ar`` and ``tar``; 0 leaves one out.
         outputs: (batch, time, size) of the top layer, before the output dropout.
         scored: (rows, size) after it, at the scored positions.
 
@@ -158,11 +153,11 @@ def penalise(penalties: Penalties, outputs: Tensor, scored: Tensor, window: Wind
         its change from the word before in the same window; summed.
     """
     size, total = scored.shape[-1], cast("Tensor | int", 0)
-    if penalties.activation:
-        total = total + penalties.activation / size * scored.square().sum()
-    if penalties.change:
+    if settings.ar:
+        total = total + settings.ar / size * scored.square().sum()
+    if settings.tar:
         changes = functional.pad(outputs.diff(dim=1), (0, 0, 1, 0))
-        total = total + penalties.change / size * select_scored(changes, window)[0].square().sum()
+        total = total + settings.tar / size * select_scored(changes, window)[0].square().sum()
     return total
 
 

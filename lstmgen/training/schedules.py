@@ -1,37 +1,31 @@
 """The learning rate as a function of the step."""
 
 import math
-from typing import Literal
 
-Schedule = Literal["constant", "cosine", "one_cycle", "plateau"]
+from lstmgen.config.schema import TrainConfig
 
 RISE, LOW = 0.3, 25.0  # of one_cycle: share of its steps that rise, and the peak by its start
 STALE = 2  # evaluations without a new best after which ``plateau`` halves the rate
 
 
 def learning_rate(
-    step: int,
-    *,
-    peak: float,
-    schedule: Schedule,
-    warmup_steps: int,
-    total_steps: int,
-    halvings: int = 0,
+    settings: TrainConfig, step: int, *, total_steps: int, halvings: int = 0
 ) -> float:
     """The rate of one step.
 
     Args:
+        settings: the peak rate, the schedule, and the warm-up, over which the rate rises
+            linearly; it takes at most a tenth of all steps.
         step: counted from 0.
-        peak: the rate after the warm-up.
-        warmup_steps: the rate grows linearly over them; at most a tenth of all steps.
         total_steps: the length of the schedule; ``cosine`` ends near 0 there
             (Loshchilov and Hutter 2017, without restarts); ``one_cycle`` rises to the peak and
-            ends near 0, both along a cosine (Smith 2018), and knows no warm-up.
+            ends near 0, both along a cosine (Smith 2018), and has no warm-up.
         halvings: how often ``plateau`` has halved the rate.
     """
+    schedule, peak = settings.schedule, settings.learning_rate
     if schedule == "one_cycle":
         return peak * _one_cycle(step / max(1, total_steps))
-    warmup = min(warmup_steps, total_steps // 10)
+    warmup = min(settings.warmup_steps, total_steps // 10)
     if step < warmup:
         return peak * (step + 1) / warmup
     if schedule == "cosine":

@@ -160,14 +160,14 @@ def test_t22_what_is_not_finite_never_reaches_the_disk(tiny, tmp_path, monkeypat
     settings = ("train.save_every=1", "train.epochs=null", "train.schedule=constant",
                 "train.warmup_steps=0")  # fmt: skip
     whole = train(tiny, *settings, "train.max_steps=7", cwd=tmp_path, name="whole")
-    real = loop._accumulate
+    real = loop.accumulate_gradients
 
     def poisoned(trainee, *args, **kwargs):
         if trainee.progress.step == 7:
             POISONS[where](trainee.model)
         return real(trainee, *args, **kwargs)
 
-    monkeypatch.setattr(loop, "_accumulate", poisoned)
+    monkeypatch.setattr(loop, "accumulate_gradients", poisoned)
     done = call_cli("train", tiny, *settings, "train.max_steps=20", "--name", "sick",
                     cwd=tmp_path, check=3)  # fmt: skip
     assert "error: training diverged at step 8, " in done.stderr
@@ -212,13 +212,13 @@ def test_t24_a_leap_is_told_once_and_training_goes_on(tiny, tmp_path, monkeypatc
     assert [noisy.look(n) for n in [0.5, 3.5, 2.0, 1.0, 4.0] * 4 + [7.0]] == [None] * 21
     small = Spikes()
     assert [small.look(n) for n in [0.1] * 20 + [0.9]] == [None] * 21
-    real = loop._accumulate
+    real = loop.accumulate_gradients
 
     def leaping(trainee, *args, **kwargs):
         sums = real(trainee, *args, **kwargs)
         return sums * 4 if trainee.progress.step in (30, 31) else sums
 
-    monkeypatch.setattr(loop, "_accumulate", leaping)
+    monkeypatch.setattr(loop, "accumulate_gradients", leaping)
     done = call_cli("train", tiny, cwd=tmp_path, check=0)
     assert done.stderr.count("nats per word, where ") == 1
     assert "note: step 31 has " in done.stderr and "training goes on" in done.stderr
@@ -235,7 +235,7 @@ def test_t26_too_little_memory_is_one_message_with_the_way_out(tiny, tmp_path, m
         def full(*args, said=said, **kwargs):
             raise RuntimeError(said)
 
-        monkeypatch.setattr(loop, "_accumulate", full)
+        monkeypatch.setattr(loop, "accumulate_gradients", full)
         done = call_cli("train", tiny, "-q", cwd=tmp_path, check=1)
         assert "error: there is not enough memory. Lower model.hidden_sizes" in done.stderr
         assert "train.batch_size, train.window or data.vocabulary_size" in done.stderr

@@ -1,6 +1,8 @@
-"""Random arrays, the weights of a model, and whether two arrays are one."""
+"""Random arrays, the weights of a model, whether two arrays are equal, and simple settings."""
 
 import numpy as np
+
+from lstmgen.config.schema import TrainConfig
 
 
 def normal(*shape, seed=0, dtype=np.float64):
@@ -16,3 +18,10 @@ def close(ours, theirs, atol=1e-12):
 def weights_of(model):
     """A copy of a model's weights, by name."""
     return {name: p.detach().clone() for name, p in model.named_parameters()}
+
+
+def steady(rate, **settings):
+    """Settings of a training with one learning rate from its first step to its last."""
+    return TrainConfig(
+        **{"learning_rate": rate, "schedule": "constant", "warmup_steps": 0, "seed": 9} | settings
+    )

@@ -14,11 +14,12 @@ from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training import replica
 from lstmgen.training.averaging import Average
 from lstmgen.training.distributed import ALONE, World, joined
-from lstmgen.training.loop import Trainee, train_steps
+from lstmgen.training.loop import StepSetup, Trainee, train_steps
 from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer
-from lstmgen.training.replica import Compression, Penalties
+from lstmgen.training.replica import Compression
 from lstmgen.windows.plans import RandomPlan, StreamPlan
+from tests.helpers.arrays import steady
 
 VOCAB, LENGTH, STEPS = 13, 163, 20
 IDS = np.random.default_rng(3).integers(0, VOCAB, LENGTH)
@@ -56,10 +57,9 @@ def train_case(
     )
     noise = kneser_ney_noise(IDS, vocab_size=VOCAB, rate=0.5)
     found = {"nats": []}
-    for report in train_steps(
-        trainee, IDS, plan=plan, until=STEPS, rate=lambda _: 0.05, clip_norm=1.0, seed=9,
-        penalties=Penalties(1.0, 1.0), noise=noise, world=world, compression=compression,
-    ):  # fmt: skip
+    settings = steady(0.05, ar=1.0, tar=1.0, compression=compression)
+    setup = StepSetup(settings, IDS, plan, STEPS, noise=noise, world=world)
+    for report in train_steps(trainee, setup, until=STEPS):
         found["nats"].append(report.nats / report.words)
         whole = b"".join(p.detach().numpy().tobytes() for p in model.parameters())
         digests = world.everybody(hashlib.sha256(whole).hexdigest())
