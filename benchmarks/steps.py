@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lstmgen.config.schema import TrainConfig
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.training.averaging import Average
-from lstmgen.training.loop import StepReport, StepSetup, Trainee, train_steps
+from lstmgen.training.loop import StepReport, StepSetup, TrainState, train_steps
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.windows.plans import Plan
 from lstmgen.windows.window import Ids
@@ -25,4 +25,4 @@ def endless_steps(
     """Reports of whole steps: dropout, exact gradients, clipping and AdamW included."""
     optimizer = build_optimizer(model, name="adamw", weight_decay=0.01)
     setup = StepSetup(settings, ids, plan, schedule_steps=1, bf16=bf16)
-    return train_steps(Trainee(model, optimizer, average=average), setup, until=10**9)
+    return train_steps(TrainState(model, optimizer, average=average), setup, until=10**9)

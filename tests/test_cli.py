@@ -339,7 +339,7 @@ def test_t38_standard_input_can_be_the_text_and_the_run_goes_on_without_it(tmp_p
     run = tmp_path / done.stdout.strip()
     assert (run / "checkpoints" / "index.json").exists()
     lower = call_cli("train", "--resume", run, "train.max_steps=2", cwd=tmp_path, check=0)
-    assert "already finished: step 4 is past the 2 that train.max_steps or" in lower.stderr
+    assert "nothing to resume: step 4 is past the 2 that train.max_steps or" in lower.stderr
     call_cli("train", "--resume", run, "train.max_steps=6", "-q", cwd=tmp_path, check=0)
     assert call_cli("evaluate", run, "--split", "train", cwd=tmp_path, check=0).stdout
     scored = run_cli("evaluate", "--text", "-", cwd=tmp_path, stdin=STORY, check=0).stdout

@@ -38,7 +38,7 @@ from lstmgen.generation.stepping import CueReader
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.text.copy_index import build_copy_index
 from lstmgen.text.reading import read_blocks
-from lstmgen.text.spacing import Joiner
+from lstmgen.text.spacing import Detokenizer
 from lstmgen.text.tokenizer import tokenize
 from lstmgen.text.vocabulary import STORY, UNKNOWN, Vocabulary, with_stems
 
@@ -318,8 +318,8 @@ def test_words_are_counted_and_spaced_by_the_rule():
     ],
 )
 def test_a_sentence_ends_where_it_does(kind, tokens, text):
-    found = Continuation(0, SampleConfig(stop="sentence"), Joiner(kind), False)
-    found.joiner.add(tokens[0])
+    found = Continuation(0, SampleConfig(stop="sentence"), Detokenizer(kind), False)
+    found.detokenizer.add(tokens[0])
     written = ""
     for token in tokens[1:]:
         piece = found.take(token)
@@ -529,7 +529,7 @@ def test_t40_a_cue_in_blocks_is_the_cue_whole(tmp_path):
         parts = Cue(vocabulary, kind="word", lowercase=False)
         assert [word for block in blocks for word in parts.ids_of(block)] == expected, size
         assert parts.ends_in_space == whole.ends_in_space is True
-        assert parts.joiner.spacing == whole.joiner.spacing
+        assert parts.detokenizer.spacing == whole.detokenizer.spacing
     assert max(counts) > 3
 
 

@@ -11,7 +11,7 @@ from lstmgen.model import output
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.model.layers import State, make_layer, run_layer
 from lstmgen.training import precision
-from lstmgen.training.loop import LOOK, StepSetup, Trainee, check_finite, train_steps
+from lstmgen.training.loop import LOOK, StepSetup, TrainState, check_finite, train_steps
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.precision import has_bf16_units, resolve_precision
 from lstmgen.windows.plans import StreamPlan
@@ -30,10 +30,10 @@ def float32_model(**options):
 
 
 def begin_training(model, until, *, optimizer="adamw", clip=1.0, rate=1e-2, **options):
-    trainee = Trainee(model, build_optimizer(model, name=optimizer, weight_decay=0.01))
+    state = TrainState(model, build_optimizer(model, name=optimizer, weight_decay=0.01))
     plan = StreamPlan(len(IDS), window=8, stride=8, batch_size=6)
     setup = StepSetup(steady(rate, clip_norm=clip), IDS, plan, until, **options)
-    return trainee, train_steps(trainee, setup, until=until)
+    return state, train_steps(state, setup, until=until)
 
 
 def off(a, b):
@@ -91,9 +91,9 @@ def test_training_in_bf16_goes_the_way_of_float32():
     """Nats of each word over 40 steps, in which most is learnt of these words' shares."""
     ways = []
     for bf16 in (False, True):
-        trainee, steps = begin_training(float32_model(), 40, bf16=bf16)
+        state, steps = begin_training(float32_model(), 40, bf16=bf16)
         ways.append([report.nats / report.words for report in steps])
-        assert {p.dtype for p in trainee.model.parameters()} == {torch.float32}
+        assert {p.dtype for p in state.model.parameters()} == {torch.float32}
     assert min(ways[0]) < 0.95 * ways[0][0]
     assert ways[1] == pytest.approx(ways[0], rel=0.01)
     assert ways[1] != ways[0]
@@ -190,18 +190,18 @@ def test_a_training_that_looks_now_and_then_has_the_same_bits():
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_step_that_is_not_finite_is_never_applied_and_never_saved(optimizer):
-    trainee, steps = begin_training(float32_model(), 100, optimizer=optimizer, deferred=True)
+    state, steps = begin_training(float32_model(), 100, optimizer=optimizer, deferred=True)
     next(steps)
-    good = weights_of(trainee.model)
+    good = weights_of(state.model)
     with torch.no_grad():
-        trainee.states[0][0].hidden[0] = float("nan")  # every later step is spoilt
+        state.states[0][0].hidden[0] = float("nan")  # every later step is spoilt
     next(steps)
-    for name, value in weights_of(trainee.model).items():
+    for name, value in weights_of(state.model).items():
         assert torch.equal(value, good[name])
     with pytest.raises(DivergedError, match="training diverged at or shortly before step 2"):
-        check_finite(trainee)
+        check_finite(state)
     with pytest.raises(DivergedError, match="training diverged at or shortly before step"):
         for _ in range(LOOK + 1):
             next(steps)
-    for name, value in weights_of(trainee.model).items():
+    for name, value in weights_of(state.model).items():
         assert torch.equal(value, good[name])

@@ -31,7 +31,7 @@ from lstmgen.model.language_model import LanguageModel
 from lstmgen.model.layers import State as TorchState
 from lstmgen.model.layers import make_layer, run_stack
 from lstmgen.model.output import summed_nats
-from lstmgen.training.loop import StepSetup, Trainee, train_steps
+from lstmgen.training.loop import StepSetup, TrainState, train_steps
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.windows.plans import RandomPlan, StreamPlan
 from tests.helpers.arrays import close, normal, steady
@@ -459,10 +459,10 @@ def test_row_24_accumulated_gradients_are_those_of_the_whole_batch():
 
     def train(batch_size, accumulate):
         model = LanguageModel(7, embedding_dim=4, hidden_sizes=[5], tie_weights=False).double()
-        trainee = Trainee(model, build_optimizer(model, name="sgd", weight_decay=0.0))
+        state = TrainState(model, build_optimizer(model, name="sgd", weight_decay=0.0))
         plan = StreamPlan(49, window=3, stride=3, batch_size=batch_size, accumulate=accumulate)
         reports = list(
-            train_steps(trainee, StepSetup(steady(0.5), ids, plan, 1), until=plan.steps_in(0))
+            train_steps(state, StepSetup(steady(0.5), ids, plan, 1), until=plan.steps_in(0))
         )
         return reports, torch.cat([p.detach().flatten() for p in model.parameters()])
 

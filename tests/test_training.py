@@ -12,7 +12,7 @@ from lstmgen.model.dropout import Masks
 from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training.averaging import Average
 from lstmgen.training.devices import choose_device
-from lstmgen.training.loop import LOOK, StepSetup, Trainee, check_finite, train_steps
+from lstmgen.training.loop import LOOK, StepSetup, TrainState, check_finite, train_steps
 from lstmgen.training.meters import Meter
 from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer, set_learning_rate
@@ -34,12 +34,12 @@ def make_trainee(dropout=0.0, optimizer="sgd", sizes=(7, 5)):
         dropout=DropoutShares(*[dropout] * 5),
         seed=2,
     ).double()
-    return Trainee(model, build_optimizer(model, name=optimizer, weight_decay=0.01))
+    return TrainState(model, build_optimizer(model, name=optimizer, weight_decay=0.01))
 
 
-def take_steps(trainee, plan, until, *, rate=0.5, clip=1.0, ids=IDS, noise=None, **settings):
+def take_steps(state, plan, until, *, rate=0.5, clip=1.0, ids=IDS, noise=None, **settings):
     setup = StepSetup(steady(rate, clip_norm=clip, **settings), ids, plan, until, noise=noise)
-    return list(train_steps(trainee, setup, until=until))
+    return list(train_steps(state, setup, until=until))
 
 
 def same(a, b, atol=1e-12):
@@ -101,15 +101,15 @@ def test_noise_replaces_words_as_kneser_and_ney_count_them():
 
 def test_parts_of_five_and_two_words_weigh_by_words():
     """A mean of means would weigh the two parts alike."""
-    trainee = make_trainee()
-    model = trainee.model
+    state = make_trainee()
+    model = state.model
     ids = IDS[:8]  # seven targets: streams of 3 and 4, so the last window scores 1 of 2
     plan = StreamPlan(8, window=4, stride=4, batch_size=1, accumulate=2)
     counts = [w.count for w in plan.micro_batches(ids, epoch=0, step=0)]
     assert counts == [3, 4]
-    before = weights_of(trainee.model)
-    take_steps(trainee, plan, 1, rate=1.0, clip=None, ids=ids)
-    after = weights_of(trainee.model)
+    before = weights_of(state.model)
+    take_steps(state, plan, 1, rate=1.0, clip=None, ids=ids)
+    after = weights_of(state.model)
     reference = make_trainee().model
     nats = 0.0
     for window in plan.micro_batches(ids, epoch=0, step=0):
@@ -125,18 +125,18 @@ def test_parts_of_five_and_two_words_weigh_by_words():
         decay = 0.01 if parameter.dim() > 1 else 0.0
         step = parameter.grad + decay * before[name]
         torch.testing.assert_close(after[name], before[name] - step, rtol=0, atol=1e-12)
-    assert model is trainee.model
+    assert model is state.model
 
 
 @pytest.mark.parametrize("stride", [1, 2, 5])
 @pytest.mark.parametrize("streams", [1, 4])
 def test_the_carried_state_is_that_of_one_long_pass(stride, streams):
     """At learning rate 0, after every step of an epoch, for overlapping windows too."""
-    trainee = make_trainee()
-    model = trainee.model
+    state = make_trainee()
+    model = state.model
     plan = StreamPlan(LENGTH, window=5, stride=stride, batch_size=streams)
     setup = StepSetup(steady(0.0, clip_norm=None), IDS, plan, 1)
-    steps = train_steps(trainee, setup, until=plan.steps_in(0) - 1)
+    steps = train_steps(state, setup, until=plan.steps_in(0) - 1)
     before_targets = 1 + 5 - stride  # a window begins so far before its first target
     for step, _ in enumerate(steps):
         for row in range(streams):
@@ -144,24 +144,24 @@ def test_the_carried_state_is_that_of_one_long_pass(stride, streams):
             begin = max(0, bound - before_targets)
             read = IDS[begin : max(0, bound + (step + 1) * stride - before_targets)]
             if len(read) == 0:
-                assert (trainee.states[0][0].hidden[row] == 0).all()
+                assert (state.states[0][0].hidden[row] == 0).all()
                 continue
             _, states = model.read(
                 torch.from_numpy(read)[None],
                 model.zero_states(1),
                 carry=torch.tensor([len(read)]),
             )
-            for carried, expected in zip(trainee.states[0], states, strict=True):
+            for carried, expected in zip(state.states[0], states, strict=True):
                 for a, b in zip(carried, expected, strict=True):
                     torch.testing.assert_close(a[row], b[0], rtol=0, atol=1e-12)
 
 
 def test_many_to_one_loss_is_that_of_the_last_position_of_each_window():
-    trainee = make_trainee()
-    model = trainee.model
+    state = make_trainee()
+    model = state.model
     plan = RandomPlan(LENGTH, window=6, stride=1, batch_size=4)
     window = plan.micro_batches(IDS, epoch=0, step=0)[0]
-    report = take_steps(trainee, plan, 1, rate=0.0)[0]
+    report = take_steps(state, plan, 1, rate=0.0)[0]
     features, _ = model.read(
         torch.from_numpy(window.inputs), model.zero_states(4), carry=torch.full((4,), 6)
     )
@@ -182,15 +182,15 @@ def test_steps_are_counted_and_the_last_partial_group_is_applied():
 
 
 def test_clipping_happens_once_on_the_whole_gradient():
-    trainee, free = make_trainee(), make_trainee()
+    state, free = make_trainee(), make_trainee()
     plan = StreamPlan(LENGTH, window=5, stride=5, batch_size=2, accumulate=4)
-    before = weights_of(trainee.model)
-    clipped = take_steps(trainee, plan, 1, rate=1.0, clip=0.01)[0]
+    before = weights_of(state.model)
+    clipped = take_steps(state, plan, 1, rate=1.0, clip=0.01)[0]
     unclipped = take_steps(free, plan, 1, rate=1.0, clip=None)[0]
     assert clipped.gradient_norm == unclipped.gradient_norm > 0.01
     for name, start in before.items():
         decay = 0.01 * start if start.dim() > 1 else 0.0
-        short = start - weights_of(trainee.model)[name] - decay
+        short = start - weights_of(state.model)[name] - decay
         long = start - weights_of(free.model)[name] - decay
         scale = 0.01 / clipped.gradient_norm
         torch.testing.assert_close(short, long * scale, rtol=1e-4, atol=1e-12)
@@ -205,29 +205,29 @@ def test_weight_decay_leaves_biases_alone():
 
 def test_t22_divergence_is_an_error_before_any_weight_changes():
     """The step is not applied."""
-    trainee = make_trainee()
+    state = make_trainee()
     with torch.no_grad():
-        trainee.model.output_bias[0] = float("nan")
-    before = weights_of(trainee.model)
+        state.model.output_bias[0] = float("nan")
+    before = weights_of(state.model)
     with pytest.raises(
         DivergedError,
         match="at step 1, the weights output_bias not being finite: nan",
     ):
-        take_steps(trainee, StreamPlan(LENGTH, window=5, stride=5, batch_size=4), 1)
-    for name, value in weights_of(trainee.model).items():
+        take_steps(state, StreamPlan(LENGTH, window=5, stride=5, batch_size=4), 1)
+    for name, value in weights_of(state.model).items():
         assert torch.equal(value, before[name]) or name == "output_bias"
-    assert trainee.progress.step == 0
+    assert state.progress.step == 0
 
 
 def test_t22_weights_that_are_not_finite_are_kept_out_of_checkpoints():
     """A last look before each save."""
-    trainee = make_trainee()
-    trainee.progress.step = 3
-    check_finite(trainee)
+    state = make_trainee()
+    state.progress.step = 3
+    check_finite(state)
     with torch.no_grad():
-        trainee.model.projection.weight[0, 0] = float("inf")
+        state.model.projection.weight[0, 0] = float("inf")
     with pytest.raises(DivergedError, match="projection.weight is not finite after step 3"):
-        check_finite(trainee)
+        check_finite(state)
 
 
 def test_select_scored_takes_the_scored_positions_and_no_other():
@@ -353,28 +353,28 @@ def test_a_deferred_training_waits_for_nothing_that_a_device_holds(plan, monkeyp
     model = make_trainee(0.2).model.to("meta")
     optimizer = torch.optim.AdamW(model.parameters())
     monkeypatch.setattr(optimizer, "step", lambda: None)
-    trainee = Trainee(model, optimizer, average=Average("ema", decay=0.9, start=0))
-    trainee.progress.step = 1  # at 16, 32, ... it looks
+    state = TrainState(model, optimizer, average=Average("ema", decay=0.9, start=0))
+    state.progress.step = 1  # at 16, 32, ... it looks
     until = 10
     assert until < LOOK and until > plan.steps_in(0) * plan.carries  # over the ends of streams
     setup = StepSetup(steady(0.1, ar=0.1, tar=0.1), IDS, plan, until, deferred=True)
-    steps = train_steps(trainee, setup, until=until)
+    steps = train_steps(state, setup, until=until)
     assert [report.step for report in steps] == list(range(2, until + 1))
     with pytest.raises(RuntimeError, match="meta"):
-        check_finite(trainee)
+        check_finite(state)
 
 
 def test_t22_a_late_look_names_no_cause_that_it_does_not_know():
     """On a GPU steps are looked at now and then: the step that failed was not applied."""
-    trainee = make_trainee()
+    state = make_trainee()
     plan = StreamPlan(LENGTH, window=5, stride=5, batch_size=4)
     setup = StepSetup(steady(0.1), IDS, plan, 60, deferred=True)
-    steps = train_steps(trainee, setup, until=60)
+    steps = train_steps(state, setup, until=60)
     for _ in range(5):
         next(steps)
-    handle = trainee.model.embedding.weight.register_hook(lambda g: g * math.inf)
+    handle = state.model.embedding.weight.register_hook(lambda g: g * math.inf)
     next(steps)
     handle.remove()
     with pytest.raises(DivergedError, match="diverged at or shortly before step 17. The weights"):
         list(steps)
-    assert all(bool(p.isfinite().all()) for p in trainee.model.parameters())
+    assert all(bool(p.isfinite().all()) for p in state.model.parameters())

@@ -7,10 +7,15 @@ import typer
 
 from lstmgen.cli.options import ConfigAndSettings, one_config
 from lstmgen.cli.outcome import reported
+from lstmgen.config.loader import load
 from lstmgen.errors import UsageError
+from lstmgen.reporting.console import TrainingConsole
+from lstmgen.reporting.figures import share
+from lstmgen.runs.presets import find_config
+from lstmgen.training import threads
 
 if TYPE_CHECKING:
-    from lstmgen.training.benchmark import Benched
+    from lstmgen.training.benchmark import BenchmarkResult
 
 
 @reported
@@ -28,16 +33,10 @@ def bench(
     Example: lstmgen bench story train.precision=fp32
     """
     config, overrides = one_config(arguments, command="bench")
-    from lstmgen.config.loader import load
-    from lstmgen.runs.presets import find_config
-
     loaded = load(find_config(config), overrides)
     if loaded.config.data.train == "-":
         raise UsageError("data.train = -: bench reads no standard input. Name a file")
-    from lstmgen.reporting.console import TrainingConsole
-    from lstmgen.training.threads import share_cores
-
-    share_cores()
+    threads.share_cores()
     from lstmgen.training.benchmark import bench as bench_config  # torch, not before all is checked
 
     console = TrainingConsole()
@@ -48,7 +47,7 @@ def bench(
     typer.echo(json.dumps(_as_json(benched)) if as_json else _as_table(benched))
 
 
-def _as_json(benched: "Benched") -> dict[str, object]:
+def _as_json(benched: "BenchmarkResult") -> dict[str, object]:
     return {
         "device": benched.device,
         "parameters": benched.parameters,
@@ -64,10 +63,7 @@ def _as_json(benched: "Benched") -> dict[str, object]:
     }
 
 
-def _as_table(benched: "Benched") -> str:
-    from lstmgen.reporting.figures import share
-    from lstmgen.training.benchmark import WORDS
-
+def _as_table(benched: "BenchmarkResult") -> str:
     step = f"{1000 * benched.step_seconds:.1f} ms for {benched.words / benched.steps:,.0f} words"
     products = f"{benched.flop / 1e9:.3g} GFLOP of matrix products, which take "
     products += f"{share(benched.share_of_products)} of that by themselves"
@@ -81,6 +77,6 @@ def _as_table(benched: "Benched") -> str:
         ("", products),
         ("generating", f"{1 / benched.drawing:,.0f} words/s, one text"),
         ("", floor),
-        ("from the shell", f"{benched.shell:.2f} s for {WORDS} words"),
+        ("from the shell", f"{benched.shell:.2f} s for {benched.shell_words} words"),
     ]
     return "\n".join(f"{label:<16}{value}" for label, value in rows)

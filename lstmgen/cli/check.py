@@ -8,7 +8,11 @@ import typer
 
 from lstmgen.cli.options import ConfigAndSettings, one_config
 from lstmgen.cli.outcome import reported, warn
+from lstmgen.config.loader import load
 from lstmgen.errors import LstmgenError, UsageError
+from lstmgen.reporting.console import TrainingConsole
+from lstmgen.runs.presets import find_config
+from lstmgen.training import threads
 
 
 @reported
@@ -36,16 +40,10 @@ def check(
     config, overrides = one_config(arguments, command="check --resume")
     if not resume:
         raise UsageError(f"say what to check: lstmgen check --resume {config}")
-    from lstmgen.config.loader import load
-    from lstmgen.runs.presets import find_config
-
     loaded = load(find_config(config), overrides)
     if loaded.config.data.train == "-":
         raise UsageError("data.train = -: check reads no standard input. Name a file")
-    from lstmgen.reporting.console import TrainingConsole
-    from lstmgen.training.threads import share_cores
-
-    share_cores()
+    threads.share_cores()
     from lstmgen.training.resume_check import check_resume  # torch, not before all is checked
 
     console = TrainingConsole()

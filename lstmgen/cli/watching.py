@@ -1,42 +1,38 @@
-"""What every way to train begins with, and how a training is shown to its end."""
+"""Preparing what is to be trained, and showing a training to its end."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
 from lstmgen.cli.outcome import drop_stdout
+from lstmgen.config.loader import Loaded, load, load_text
 from lstmgen.errors import UsageError, printable
+from lstmgen.reporting.console import TrainingConsole
+from lstmgen.runs.folders import RESOLVED
+from lstmgen.runs.presets import find_config, is_text
+from lstmgen.text.prepared import Corpus
+from lstmgen.training.events import Created, Event, Finished
+from lstmgen.training.resolve import prepare_training
+from lstmgen.training.signals import StopRequests
 
-if TYPE_CHECKING:
-    from lstmgen.config.loader import Loaded
-    from lstmgen.reporting.console import TrainingConsole
-    from lstmgen.text.prepared import Corpus
-    from lstmgen.training.events import Event
-    from lstmgen.training.signals import Asked
 
-
-def ready_text(
+def prepare_source(
     config: str,
     overrides: list[str],
+    console: TrainingConsole,
     *,
     runs: Path,
-    console: "TrainingConsole",
     ranks: bool = False,
-) -> "tuple[Loaded, Corpus]":
+) -> tuple[Loaded, Corpus]:
     """A config, checked, and its text, prepared.
 
     Args:
         config: a config file, a preset, or a text (a file, a folder, a glob, or -).
         ranks: whether several processes do this, which cannot share one standard input.
     """
-    from lstmgen.config.loader import load, load_text
-    from lstmgen.runs.folders import RESOLVED
-    from lstmgen.runs.presets import find_config, is_text
-
     given_text = is_text(config)
     if given_text:
         if (Path(config) / RESOLVED).is_file():
@@ -47,8 +43,6 @@ def ready_text(
         loaded = load_text(config, overrides)
     else:
         loaded = load(find_config(config), overrides)
-    from lstmgen.training.resolve import prepare_training  # numpy, not before all is checked
-
     if ranks and loaded.config.data.train == "-":
         raise UsageError("data.train = -: several ranks cannot share standard input. Name a file")
     return prepare_training(loaded, runs, progress=console.preparing, choose_base=given_text)
@@ -63,10 +57,8 @@ def _name_run(run: Path) -> None:
         raise
 
 
-def watch(events: "Iterator[Event]", console: "TrainingConsole", asked: "Asked") -> None:
-    """Show what a training tells, and end as it ends."""
-    from lstmgen.training.events import Created, Finished
-
+def watch(events: Iterator[Event], console: TrainingConsole, requests: StopRequests) -> None:
+    """Show the events of a training, and exit with its exit code."""
     interrupted = False
     with closing(events):  # type: ignore[type-var]
         for event in events:
@@ -76,7 +68,7 @@ def watch(events: "Iterator[Event]", console: "TrainingConsole", asked: "Asked")
                     _name_run(event.run)
             except BrokenPipeError:  # nobody looks any more: save and end
                 console.mute()
-                asked.stop = asked.stop or signal.SIGPIPE
+                requests.stop = requests.stop or signal.SIGPIPE
             interrupted = isinstance(event, Finished) and event.interrupted
     if interrupted:
-        raise typer.Exit(128 + (asked.stop or signal.SIGTERM))  # another rank may have heard it
+        raise typer.Exit(128 + (requests.stop or signal.SIGTERM))  # another rank may have heard it

@@ -18,7 +18,7 @@ from lstmgen.model.language_model import LanguageModel
 from lstmgen.ngrams.kneser_ney import KneserNey
 from lstmgen.windows.window import Ids
 
-Told = Callable[[str, int, int], None]  # what is done, words done, words in all
+StopDecision = Callable[[str, int, int], None]  # what is done, words done, words in all
 
 WINDOWS = (500, 2000, 8000)  # of the cache, tried
 THETAS = (1.0, 3.0, 10.0, 20.0, 40.0, 80.0)
@@ -82,7 +82,7 @@ def tune(
     *,
     ngrams: KneserNey | None,
     sizes: Sizes,
-    told: Told = lambda *_: None,
+    told: StopDecision = lambda *_: None,
 ) -> tuple[Adaptation, list[Line]]:
     """Tune on the beginning of a validation text; what the lines make of it.
 
@@ -119,7 +119,7 @@ def adapt(
     *,
     ngrams: KneserNey | None,
     sizes: Sizes,
-    told: Told = lambda *_: None,
+    told: StopDecision = lambda *_: None,
 ) -> list[Line]:
     """What each line makes of a text, by what was tuned before."""
     once: dict[str, Any] = {
@@ -145,7 +145,7 @@ def measure(model: LanguageModel, train: Ids) -> Sizes:
     return gradient_sizes(model, [train[start : start + SEGMENT + 1] for start in starts])
 
 
-def _tune_dynamic(model: LanguageModel, valid: Ids, sizes: Sizes, told: Told) -> Dynamic:
+def _tune_dynamic(model: LanguageModel, valid: Ids, sizes: Sizes, told: StopDecision) -> Dynamic:
     """The rule and rate, then the decay, that predict the text best."""
     tried: dict[Dynamic, float] = {}
 
@@ -171,7 +171,7 @@ def _read(
     thetas: Sequence[float] = (),
     dynamic: Dynamic | None = None,
     sizes: Sizes | None = None,
-    told: Told,
+    told: StopDecision,
     what: str,
 ) -> _Read:
     """Read a text in one pass, with a cache for each window and theta beside it."""

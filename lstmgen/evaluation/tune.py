@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from lstmgen.errors import CheckpointError, LstmgenError, UsageError, printable
-from lstmgen.evaluation.adapting import LINES, Adaptation, Line, Told, adapt, measure, tune
+from lstmgen.evaluation.adapting import LINES, Adaptation, Line, StopDecision, adapt, measure, tune
 from lstmgen.evaluation.baseline import count_ngrams
 from lstmgen.evaluation.score import Scoring
 from lstmgen.evaluation.sources import find_part
@@ -50,7 +50,7 @@ class Adapted:
     stale: int | None
 
 
-def tune_run(scoring: Scoring, *, runs: Path, order: int, told: Told) -> Adapted:
+def tune_run(scoring: Scoring, *, runs: Path, order: int, told: StopDecision) -> Adapted:
     """Tune on the validation text, and keep that in the run folder.
 
     Args:
@@ -71,7 +71,7 @@ def tune_run(scoring: Scoring, *, runs: Path, order: int, told: Told) -> Adapted
     return Adapted(tuple(lines), found.words, tuned, None)
 
 
-def adapt_run(scoring: Scoring, *, runs: Path, order: int, told: Told) -> Adapted:
+def adapt_run(scoring: Scoring, *, runs: Path, order: int, told: StopDecision) -> Adapted:
     """Score a text by what was tuned before.
 
     Raises:

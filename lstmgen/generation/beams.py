@@ -49,7 +49,7 @@ def beam_pieces(reader: CueReader, *, samples: int, details: bool) -> Iterator[P
     engine, vocabulary = reader.generator.engine, reader.generator.vocabulary
     sample, cue, states = reader.sample, reader.cue, reader.states
     width = max(sample.beams or 1, samples)
-    first = Continuation(0, sample, copy.copy(cue.joiner), cue.ends_in_space)
+    first = Continuation(0, sample, copy.copy(cue.detokenizer), cue.ends_in_space)
     live = [Beam(first, reader.history)]
     done: list[Beam] = []
     while live and len(done) < width and sample.words:

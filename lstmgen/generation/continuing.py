@@ -53,7 +53,7 @@ def continue_cue(
     engine, vocabulary = reader.generator.engine, reader.generator.vocabulary
     running = [
         _Live(
-            Continuation(k, sample, copy.copy(cue.joiner), cue.ends_in_space),
+            Continuation(k, sample, copy.copy(cue.detokenizer), cue.ends_in_space),
             np.random.default_rng([seed, k]),
             reader.history.fork(),
             None if reader.recent is None else reader.recent.fork(),

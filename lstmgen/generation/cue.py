@@ -6,7 +6,7 @@ from typing import Literal
 
 from lstmgen.errors import UsageError
 from lstmgen.text.reading import normalise
-from lstmgen.text.spacing import Joiner, Kind, in_one_spelling, surface_of
+from lstmgen.text.spacing import Detokenizer, Kind, in_one_spelling, surface_of
 from lstmgen.text.tokenizer import Tokenizer
 from lstmgen.text.vocabulary import STORY, Vocabulary
 
@@ -29,7 +29,7 @@ class Cue:
     Attributes:
         replaced: unknown words and what each was read as; None is the unknown word, an
             empty text nothing.
-        joiner: puts the spaces into what follows.
+        detokenizer: puts the spaces into what follows.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Cue:
     ) -> None:
         self.vocabulary, self.kind, self.lowercase, self.oov = vocabulary, kind, lowercase, oov
         self.replaced: dict[str, str | None] = {}
-        self.joiner = Joiner(kind)
+        self.detokenizer = Detokenizer(kind)
         self._held = ""  # white space that may prove to be the cue's end
         self._tokenizer = Tokenizer(kind)
 
@@ -72,7 +72,7 @@ class Cue:
                     "Use other words, or --oov nearest, unk or skip"
                 )
         for token, surface in zip(tokens, surfaces, strict=True):
-            self.joiner.add(token)
+            self.detokenizer.add(token)
             known = find_entry(token, surface, self.vocabulary)
             if known is not None:
                 yield known

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lstmgen.config.schema import SampleConfig
 from lstmgen.generation.pieces import Piece
-from lstmgen.text.spacing import Joiner, is_word, surface_of
+from lstmgen.text.spacing import Detokenizer, is_word, surface_of
 from lstmgen.text.vocabulary import STORY
 
 _SENTENCE_ENDS = ".!?…。！？"
@@ -28,7 +28,7 @@ class Continuation:
 
     number: int
     sample: SampleConfig
-    joiner: Joiner
+    detokenizer: Detokenizer
     typed_space: bool
     words: int = 0
     silence: int = 0
@@ -37,8 +37,8 @@ class Continuation:
 
     def take(self, token: str) -> Piece:
         """Add a drawn token, or end before it."""
-        surface = surface_of(token, self.joiner.kind)
-        text = "" if token == STORY else self.joiner.add(token)
+        surface = surface_of(token, self.detokenizer.kind)
+        text = "" if token == STORY else self.detokenizer.add(token)
         if self._ends_before(token, surface, text):
             return Piece(self.number, "", ended=True)
         if self.typed_space:
@@ -65,7 +65,7 @@ class Continuation:
         if not self.closing or text.startswith(" ") or surface[0].isspace():
             return self.closing
         # What follows without a space: closing marks, more end marks, or (of characters) 3.5
-        return is_word(self.joiner.kind) and surface not in _CLOSERS + _SENTENCE_ENDS
+        return is_word(self.detokenizer.kind) and surface not in _CLOSERS + _SENTENCE_ENDS
 
     def _cut(self, text: str, stop_at: str) -> tuple[str, bool]:
         """A text up to the end of ``stop_at``, and whether that has come."""

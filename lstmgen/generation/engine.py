@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lstmgen.cells.cell import CELLS, Layer, zero_state
 from lstmgen.cells.step import Array, State
 from lstmgen.generation.outputs import Adaptive, Softmax, take_adaptive, take_softmax
-from lstmgen.generation.weights import Taker
+from lstmgen.generation.weights import WeightReader
 
 States = list[State]
 
@@ -41,7 +41,7 @@ class Engine:
         source: str = "the model",
     ) -> None:
         self.vocab_size = vocab_size
-        take = Taker(weights, source)
+        take = WeightReader(weights, source)
         self._embedding = take.get("embedding.weight", (vocab_size, None), required=False)
         width = vocab_size if self._embedding is None else self._embedding.shape[1]
         self.layers: list[Layer] = []

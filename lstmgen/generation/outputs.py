@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmgen.cells.step import Array
-from lstmgen.generation.weights import Taker
+from lstmgen.generation.weights import WeightReader
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Adaptive:
         return d_hidden
 
 
-def take_softmax(take: Taker, vocab_size: int, width: int, *, tied: Array | None) -> Softmax:
+def take_softmax(take: WeightReader, vocab_size: int, width: int, *, tied: Array | None) -> Softmax:
     """The exact softmax among a model's weights.
 
     Args:
@@ -99,7 +99,9 @@ def take_softmax(take: Taker, vocab_size: int, width: int, *, tied: Array | None
     return Softmax(matrix, take.require("output_bias", (vocab_size,)), projection)
 
 
-def take_adaptive(take: Taker, clusters: Sequence[NDArray[np.int64]], width: int) -> Adaptive:
+def take_adaptive(
+    take: WeightReader, clusters: Sequence[NDArray[np.int64]], width: int
+) -> Adaptive:
     """The adaptive softmax among a model's weights; ``clusters`` are the ids of each."""
     entries = len(clusters[0]) + len(clusters) - 1
     weight = take.matrix("adaptive.weight", (entries, width))

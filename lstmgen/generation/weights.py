@@ -10,7 +10,7 @@ from lstmgen.cells.step import Array, Weights
 from lstmgen.errors import CheckpointError
 
 
-class Taker:
+class WeightReader:
     """Takes weights by name, checking shapes, and knows what nobody took."""
 
     def __init__(self, weights: Mapping[str, Array], source: str) -> None:

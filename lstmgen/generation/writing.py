@@ -20,7 +20,7 @@ from lstmgen.generation.generator import Generator
 from lstmgen.generation.sampling import NONE_LEFT, Scores, draw, highest, probabilities, shape
 from lstmgen.generation.stepping import finite, next_scores
 from lstmgen.text.reading import normalise, remove_control
-from lstmgen.text.spacing import Joiner, classify, is_word, place_token, surface_of
+from lstmgen.text.spacing import Detokenizer, classify, is_word, place_token, surface_of
 from lstmgen.text.tokenizer import tokenize
 from lstmgen.text.vocabulary import STORY
 
@@ -43,7 +43,7 @@ class Moment:
     text: str
     states: States
     history: History
-    joiner: Joiner
+    detokenizer: Detokenizer
 
 
 class Writer:
@@ -66,7 +66,7 @@ class Writer:
         history = History(self.constraints, vocabulary=self.vocabulary, index=self.index)
         story = np.array([self.vocabulary.ids[STORY]])
         states = self.engine.read(story, self.engine.zero_states(1))
-        self.start = Moment("", states, history, Joiner(self.kind))
+        self.start = Moment("", states, history, Detokenizer(self.kind))
         self.moments = [self.start]
         self.last_drawn = 0  # words that the last step drew, for another try
 
@@ -102,7 +102,7 @@ class Writer:
         Returns:
             The unknown ones.
         """
-        spacing = self.now.joiner.spacing
+        spacing = self.now.detokenizer.spacing
         text = normalise(text, lowercase=self.lowercase)
         first = tokenize(text, kind=self.kind)[:1]
         if first and is_word(self.kind):
@@ -128,7 +128,7 @@ class Writer:
         """Let the model write some words, as one step; returns how many it wrote."""
         begun, moments = self.now, self.moments
         self.moments = [begun]
-        continuation = Continuation(0, self.sample, Joiner("character"), False)
+        continuation = Continuation(0, self.sample, Detokenizer("character"), False)
         while continuation.words < words and continuation.silence <= LONGEST_SILENCE:
             drawn = int(draw(self._scores(), [self.generator])[0])
             if drawn == NONE_LEFT:
@@ -201,15 +201,15 @@ class Writer:
             tokens: what is written.
         """
         now, text = self.now, self.now.text
-        states, history, joiner = now.states, now.history.fork(), copy.copy(now.joiner)
+        states, history, detokenizer = now.states, now.history.fork(), copy.copy(now.detokenizer)
         for place, word in enumerate(ids):
             token = tokens[place] if tokens else self.vocabulary.entries[word or 0]
-            text += remove_control(joiner.add(token))
+            text += remove_control(detokenizer.add(token))
             if word is None:
                 continue
             states = self.engine.read(np.array([word]), states)
             history.add(word)
-        self.moments.append(Moment(text, states, history, joiner))
+        self.moments.append(Moment(text, states, history, detokenizer))
 
     def _surface(self, word: int) -> str:
         return surface_of(self.vocabulary.entries[word], self.kind)

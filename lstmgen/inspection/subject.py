@@ -27,7 +27,7 @@ from lstmgen.runs import folders
 from lstmgen.runs.presets import find_config
 from lstmgen.text.spacing import surface_of
 from lstmgen.text.vocabulary import Vocabulary
-from lstmgen.training.init_from import base_of, take_over_base
+from lstmgen.training.init_from import base_of, init_from_base
 from lstmgen.training.resolve import prepare_training
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def _open_fresh(request: Request, given: str) -> tuple[str, Config, Vocabulary, 
     model = build_model(config.model, corpus.vocabulary, seed=config.train.seed)
     base = base_of(config)
     if base is not None:
-        take_over_base(model, config, corpus, base)
+        init_from_base(model, config, corpus, base)
     weights = to_arrays(dict(model.named_parameters()))
     engine = _exact_engine(config, corpus.vocabulary, weights, source=given)
     part = None

@@ -146,16 +146,16 @@ def state_after(layer: Layer, inputs: Tensor, run: Run, state: State, words: Ten
         The state, cut off from the graph.
     """
     most = int(words.max())
-    hiddens = torch.cat([state.hidden[:, None], run.outputs[:, :most]], dim=1)
+    hidden_states = torch.cat([state.hidden[:, None], run.outputs[:, :most]], dim=1)
     words = words.to(inputs.device, non_blocking=True)
     rows = torch.arange(len(words), device=words.device)
     cells = run.cells
     if cells is None and isinstance(layer, nn.LSTM):
-        cells = _recompute_cells(layer, inputs[:, :most], hiddens[:, :most], state.cell)
+        cells = _recompute_cells(layer, inputs[:, :most], hidden_states[:, :most], state.cell)
     if cells is None:
-        return State(hiddens[rows, words], state.cell)
+        return State(hidden_states[rows, words], state.cell)
     cells = torch.cat([state.cell[:, None], cells[:, :most]], dim=1)
-    return State(hiddens[rows, words], cells[rows, words])
+    return State(hidden_states[rows, words], cells[rows, words])
 
 
 def _recompute_cells(layer: nn.LSTM, inputs: Tensor, befores: Tensor, cell: Tensor) -> Tensor:
@@ -234,15 +234,15 @@ def _run_products(layer: Layer, products: Tensor, state: State) -> Run:
     w_hh = layer.get_parameter("weight_hh_l0")
     if isinstance(layer, nn.GRU):
         bias = layer.get_parameter("bias_hh_l0")
-        hiddens = loop_gru(products, w_hh, bias, state.hidden)
-        return Run(hiddens.transpose(0, 1), State(hiddens[-1], state.cell), None)
+        hidden_states = loop_gru(products, w_hh, bias, state.hidden)
+        return Run(hidden_states.transpose(0, 1), State(hidden_states[-1], state.cell), None)
     if isinstance(layer, nn.RNN):
-        hiddens = loop_elman(products, w_hh, state.hidden)
-        return Run(hiddens.transpose(0, 1), State(hiddens[-1], state.cell), None)
+        hidden_states = loop_elman(products, w_hh, state.hidden)
+        return Run(hidden_states.transpose(0, 1), State(hidden_states[-1], state.cell), None)
     weight_ch = layer.weight_ch_l0 if isinstance(layer, PeepholeLSTM) else None
-    hiddens, cells = loop_lstm(products, w_hh, weight_ch, state.hidden, state.cell)
-    last = State(hiddens[-1], cells[-1])
-    return Run(hiddens.transpose(0, 1), last, cells.transpose(0, 1))
+    hidden_states, cells = loop_lstm(products, w_hh, weight_ch, state.hidden, state.cell)
+    last = State(hidden_states[-1], cells[-1])
+    return Run(hidden_states.transpose(0, 1), last, cells.transpose(0, 1))
 
 
 def _run_lengths(

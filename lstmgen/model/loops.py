@@ -68,25 +68,27 @@ def loop_lstm(
 class _ElmanLoop(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, products: Tensor, weight_hh: Tensor, hidden: Tensor) -> Tensor:
-        hiddens = _with_start(products, hidden)
+        hidden_states = _with_start(products, hidden)
         recurrent = weight_hh.t()
         for step, product in enumerate(products):
-            torch.addmm(product, hiddens[step], recurrent, out=hiddens[step + 1]).tanh_()
-        ctx.save_for_backward(weight_hh, hiddens)
-        return hiddens[1:]
+            torch.addmm(
+                product, hidden_states[step], recurrent, out=hidden_states[step + 1]
+            ).tanh_()
+        ctx.save_for_backward(weight_hh, hidden_states)
+        return hidden_states[1:]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_hiddens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        weight_hh, hiddens = ctx.saved_tensors
-        slopes = 1 - hiddens[1:].square()
+        weight_hh, hidden_states = ctx.saved_tensors
+        slopes = 1 - hidden_states[1:].square()
         d_sums = torch.empty_like(slopes)
-        d_hidden = torch.zeros_like(hiddens[0])
+        d_hidden = torch.zeros_like(hidden_states[0])
         for step in reversed(range(len(slopes))):
             d_hidden += d_hiddens[step]
             d_sum = torch.mul(d_hidden, slopes[step], out=d_sums[step])
             torch.mm(d_sum, weight_hh, out=d_hidden)
-        return d_sums, _weight_gradient(d_sums, hiddens[:-1]), d_hidden
+        return d_sums, _weight_gradient(d_sums, hidden_states[:-1]), d_hidden
 
 
 class _GRULoop(torch.autograd.Function):
@@ -95,33 +97,33 @@ class _GRULoop(torch.autograd.Function):
         ctx: Any, products: Tensor, weight_hh: Tensor, bias_hh: Tensor, hidden: Tensor
     ) -> Tensor:
         size = hidden.shape[1]
-        hiddens = _with_start(products, hidden)
+        hidden_states = _with_start(products, hidden)
         gates, recalled = torch.empty_like(products), torch.empty_like(products)
         recurrent = weight_hh.t()
         for step, product in enumerate(products):
-            before, from_h, opened = hiddens[step], recalled[step], gates[step]
+            before, from_h, opened = hidden_states[step], recalled[step], gates[step]
             torch.addmm(bias_hh, before, recurrent, out=from_h)
             reset, update, candidate = opened.chunk(3, dim=1)
             both = opened[:, : 2 * size]
             torch.add(product[:, : 2 * size], from_h[:, : 2 * size], out=both).sigmoid_()
             torch.addcmul(product[:, 2 * size :], reset, from_h[:, 2 * size :], out=candidate)
-            torch.lerp(candidate.tanh_(), before, update, out=hiddens[step + 1])
-        ctx.save_for_backward(weight_hh, hiddens, gates, recalled[..., 2 * size :])
-        return hiddens[1:]
+            torch.lerp(candidate.tanh_(), before, update, out=hidden_states[step + 1])
+        ctx.save_for_backward(weight_hh, hidden_states, gates, recalled[..., 2 * size :])
+        return hidden_states[1:]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_hiddens: Tensor) -> tuple[Tensor, ...]:
-        weight_hh, hiddens, gates, recalled = ctx.saved_tensors
+        weight_hh, hidden_states, gates, recalled = ctx.saved_tensors
         reset, update, candidate = gates.chunk(3, dim=-1)
         size = reset.shape[-1]
         # d_sum of update and candidate is d_hidden times these, that of reset the
         # candidate's times the third.
-        to_update = (hiddens[:-1] - candidate) * update * (1 - update)
+        to_update = (hidden_states[:-1] - candidate) * update * (1 - update)
         to_candidate = (1 - update) * (1 - candidate.square())
         to_reset = recalled * reset * (1 - reset)
         d_from_x, d_from_h = torch.empty_like(gates), torch.empty_like(gates)
-        d_hidden = torch.zeros_like(hiddens[0])
+        d_hidden = torch.zeros_like(hidden_states[0])
         for step in reversed(range(len(gates))):
             d_hidden += d_hiddens[step]
             d_reset, d_update, d_recalled = d_from_h[step].chunk(3, dim=1)
@@ -132,7 +134,7 @@ class _GRULoop(torch.autograd.Function):
             torch.mul(d_candidate, reset[step], out=d_recalled)
             d_hidden.mul_(update[step]).addmm_(d_from_h[step], weight_hh)
         d_from_x[..., : 2 * size] = d_from_h[..., : 2 * size]
-        d_weight = _weight_gradient(d_from_h, hiddens[:-1])
+        d_weight = _weight_gradient(d_from_h, hidden_states[:-1])
         return d_from_x, d_weight, d_from_h.sum(dim=(0, 1)), d_hidden
 
 
@@ -147,13 +149,13 @@ class _LSTMLoop(torch.autograd.Function):
         cell: Tensor,
     ) -> tuple[Tensor, Tensor]:
         size = hidden.shape[1]
-        hiddens, cells = _with_start(products, hidden), _with_start(products, cell)
-        gates, squashed = torch.empty_like(products), torch.empty_like(hiddens[1:])
+        hidden_states, cells = _with_start(products, hidden), _with_start(products, cell)
+        gates, squashed = torch.empty_like(products), torch.empty_like(hidden_states[1:])
         recurrent = weight_hh.t()
         peepholes = None if weight_ch is None else _Peepholes(weight_ch)
         for step, product in enumerate(products):
             before, after, opened = cells[step], cells[step + 1], gates[step]
-            torch.addmm(product, hiddens[step], recurrent, out=opened)
+            torch.addmm(product, hidden_states[step], recurrent, out=opened)
             both = opened[:, : 2 * size]
             write, keep, candidate, read = opened.chunk(4, dim=1)
             if peepholes is not None:
@@ -163,17 +165,17 @@ class _LSTMLoop(torch.autograd.Function):
             if peepholes is not None:
                 peepholes.add_new(read, after)
             torch.tanh(after, out=squashed[step])
-            torch.mul(read.sigmoid_(), squashed[step], out=hiddens[step + 1])
-        ctx.save_for_backward(weight_hh, weight_ch, hiddens, cells, gates, squashed)
+            torch.mul(read.sigmoid_(), squashed[step], out=hidden_states[step + 1])
+        ctx.save_for_backward(weight_hh, weight_ch, hidden_states, cells, gates, squashed)
         ctx.set_materialize_grads(False)  # training takes no gradient of the cells
-        return hiddens[1:], cells[1:]
+        return hidden_states[1:], cells[1:]
 
     @staticmethod
     @once_differentiable
     def backward(
         ctx: Any, d_hiddens: Tensor | None, d_cells: Tensor | None
     ) -> tuple[Tensor | None, ...]:
-        weight_hh, weight_ch, hiddens, cells, gates, squashed = ctx.saved_tensors
+        weight_hh, weight_ch, hidden_states, cells, gates, squashed = ctx.saved_tensors
         peepholes = None if weight_ch is None else _Peepholes(weight_ch)
         size = squashed.shape[-1]
         write, keep, candidate, read = gates.chunk(4, dim=-1)
@@ -189,7 +191,7 @@ class _LSTMLoop(torch.autograd.Function):
         to_read = squashed * read * (1 - read)
         to_cell = read * (1 - squashed.square())
         d_sums = torch.empty_like(gates)
-        d_hidden, d_cell = torch.zeros_like(hiddens[0]), torch.zeros_like(cells[0])
+        d_hidden, d_cell = torch.zeros_like(hidden_states[0]), torch.zeros_like(cells[0])
         for step in reversed(range(len(gates))):
             d_sum = d_sums[step]
             d_read = d_sum[:, 3 * size :]
@@ -207,7 +209,7 @@ class _LSTMLoop(torch.autograd.Function):
             if peepholes is not None:
                 peepholes.add_old_backward(d_cell, d_sum[:, : 2 * size])
             torch.mm(d_sum, weight_hh, out=d_hidden)
-        d_weight = _weight_gradient(d_sums, hiddens[:-1])
+        d_weight = _weight_gradient(d_sums, hidden_states[:-1])
         d_peepholes = None if peepholes is None else peepholes.gradient(d_sums, cells)
         return d_sums, d_weight, d_peepholes, d_hidden, d_cell
 

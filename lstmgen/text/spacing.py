@@ -205,7 +205,7 @@ def _likely_role(quote: int, previous: int, opened: int) -> int:
     return OPEN if previous in (SPACE, START) and opened != BY_ITS_OWN else CLOSE
 
 
-class Joiner:
+class Detokenizer:
     """Turns tokens into text one at a time, as they are generated.
 
     It remembers the tokens before, so a cue is added first and its text dropped.
@@ -236,5 +236,5 @@ class Joiner:
 
 def detokenize(tokens: list[str], *, kind: Kind = "word") -> str:
     """The text of a list of tokens; the inverse of ``tokenize``."""
-    joiner = Joiner(kind)
-    return "".join([joiner.add(token) for token in tokens])
+    detokenizer = Detokenizer(kind)
+    return "".join([detokenizer.add(token) for token in tokens])

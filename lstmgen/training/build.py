@@ -14,13 +14,13 @@ from lstmgen.training import devices
 from lstmgen.training.averaging import Average
 from lstmgen.training.distributed import ALONE, World
 from lstmgen.training.init_from import (
-    TakenOver,
+    InitReport,
     base_of,
     describe_fit,
     describe_origin,
-    take_over_base,
+    init_from_base,
 )
-from lstmgen.training.loop import StepReport, StepSetup, Trainee, train_steps
+from lstmgen.training.loop import StepReport, StepSetup, TrainState, train_steps
 from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.precision import resolve_precision
@@ -29,7 +29,7 @@ from lstmgen.windows.plans import Fit, Plan, RandomPlan, StreamPlan, fit_to_text
 
 
 @dataclass(frozen=True)
-class Ready:
+class TrainingSetup:
     """All that steps of training need.
 
     Attributes:
@@ -47,9 +47,9 @@ class Ready:
     fit: Fit
     plan: Plan
     until: int
-    trainee: Trainee
+    state: TrainState
     bf16: bool
-    taken: TakenOver | None
+    taken: InitReport | None
     origin: dict[str, Any]
     notices: tuple[str, ...]
 
@@ -61,7 +61,7 @@ class Ready:
     @property
     def device(self) -> str:
         """What the start card calls it."""
-        return devices.describe(self.trainee.model.device, bf16=self.bf16)
+        return devices.describe(self.state.model.device, bf16=self.bf16)
 
     def steps(
         self, *, until: int, schedule_steps: int, world: World = ALONE
@@ -79,12 +79,12 @@ class Ready:
         setup = StepSetup(
             settings, ids, self.plan, schedule_steps, noise=noise, bf16=self.bf16, world=world
         )
-        return train_steps(self.trainee, setup, until=until)
+        return train_steps(self.state, setup, until=until)
 
 
-def make_ready(
+def build_training(
     config: Config, corpus: Corpus, world: World = ALONE, *, resumed: bool = False
-) -> Ready:
+) -> TrainingSetup:
     """Set torch up and build what a config describes, at its first step.
 
     Args:
@@ -118,7 +118,7 @@ def make_ready(
         settings.precision, model, batch=fit.batch_size, window=fit.window
     )
     base = None if resumed else base_of(config)
-    taken = None if base is None else take_over_base(model, config, corpus, base)
+    taken = None if base is None else init_from_base(model, config, corpus, base)
     optimizer = build_optimizer(
         model,
         name=settings.optimizer,
@@ -130,13 +130,13 @@ def make_ready(
     if settings.average is not None:
         start = math.ceil(settings.average_start * until)
         average = Average(settings.average, decay=settings.average_decay, start=start)
-    return Ready(
+    return TrainingSetup(
         config=config,
         corpus=corpus,
         fit=fit,
         plan=plan,
         until=until,
-        trainee=Trainee(model, optimizer, average=average),
+        state=TrainState(model, optimizer, average=average),
         bf16=bf16,
         taken=taken,
         origin=describe_origin(config, corpus, base),

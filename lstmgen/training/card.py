@@ -7,23 +7,23 @@ from lstmgen.config.schema import ModelConfig
 from lstmgen.evaluation.baseline import count_ngrams
 from lstmgen.evaluation.perplexity import evaluate
 from lstmgen.ngrams.kneser_ney import USUAL, build_unigram
-from lstmgen.training.build import Ready
+from lstmgen.training.build import TrainingSetup
 from lstmgen.training.distributed import World
 from lstmgen.training.events import Started
 
 
-def start_card(run: Path, ready: Ready, world: World, *, resumed_at: int | None) -> Started:
+def start_card(run: Path, setup: TrainingSetup, world: World, *, resumed_at: int | None) -> Started:
     """The card of a training that is ready, by the processes that share its steps."""
-    config, corpus, fit = ready.config, ready.corpus, ready.fit
+    config, corpus, fit = setup.config, setup.corpus, setup.fit
     vocabulary, valid = corpus.vocabulary, corpus.valid
     unigram = ngram = math.nan
     if valid is not None:
         unigram = build_unigram(vocabulary.counts).perplexity(valid.ids)
         counted = count_ngrams(corpus.train, vocabulary, order=USUAL)
         ngram = math.nan if counted is None else counted.perplexity(valid.ids)
-    taken, before = ready.taken, math.nan
+    taken, before = setup.taken, math.nan
     if taken is not None and valid is not None:
-        model = ready.trainee.model
+        model = setup.state.model
         before = evaluate(model, valid, unknown_id=vocabulary.unknown_id).perplexity
     return Started(
         run=run,
@@ -32,7 +32,7 @@ def start_card(run: Path, ready: Ready, world: World, *, resumed_at: int | None)
         valid_tokens=valid.tokens if valid else 0,
         unknown_share=valid.unknown / valid.tokens if valid else 0.0,
         vocab_size=len(vocabulary),
-        parameters=sum(p.numel() for p in ready.trainee.model.parameters()),
+        parameters=sum(p.numel() for p in setup.state.model.parameters()),
         cell=_name_cell(config.model),
         sizes=" + ".join(str(size) for size in config.model.hidden_sizes),
         output=config.model.output,
@@ -42,9 +42,9 @@ def start_card(run: Path, ready: Ready, world: World, *, resumed_at: int | None)
         batch_size=fit.batch_size,
         accumulate=fit.accumulate,
         shared=world.share(batch_size=fit.batch_size, accumulate=fit.accumulate),
-        epochs=ready.epochs,
-        steps=ready.until,
-        device=ready.device,
+        epochs=setup.epochs,
+        steps=setup.until,
+        device=setup.device,
         uniform=float(len(vocabulary)),
         unigram=unigram,
         ngram=ngram,

@@ -18,14 +18,14 @@ from lstmgen.runs.checkpoint import Index, SharedFile
 from lstmgen.text.prepared import Corpus
 from lstmgen.training.distributed import ALONE, World
 from lstmgen.training.events import Notice, Saved
-from lstmgen.training.loop import Trainee, check_finite
+from lstmgen.training.loop import TrainState, check_finite
 from lstmgen.training.progress import Progress
 from lstmgen.training.state import checkpoint_bytes, gather_state, restore_state
 from lstmgen.windows.plans import Fit
 
 
 @dataclass
-class Keeper:
+class CheckpointManager:
     """Writes and reads the checkpoints of one run.
 
     Attributes:
@@ -57,31 +57,31 @@ class Keeper:
         """The folder of the step folders."""
         return self.run / folders.CHECKPOINTS
 
-    def save(self, trainee: Trainee) -> Iterator[Saved | Notice]:
+    def save(self, state: TrainState) -> Iterator[Saved | Notice]:
         """Write a checkpoint of the current step, unless there is one.
 
         Raises:
             DivergedError: where a weight is not finite. StorageError: where the disk is full.
         """
-        step = trainee.progress.step
+        step = state.progress.step
         if self.saved_step == step:
             return
-        check_finite(trainee)
-        states = self.world.all_states(trainee.states, accumulate=self.fit.accumulate)
-        if not self.world.leads:
+        check_finite(state)
+        states = self.world.gather_states(state.states, accumulate=self.fit.accumulate)
+        if not self.world.is_main:
             self.saved_step, self.saved_at = step, time.monotonic()
             return
-        data, average = self.config.data, trainee.average
-        facts = {"bf16": self.bf16, "progress": trainee.progress.as_json()}
+        data, average = self.config.data, state.average
+        facts = {"bf16": self.bf16, "progress": state.progress.as_json()}
         if average is not None:
             facts["average"] = {"start": average.start, "steps": average.steps}
-        with trainee.averaged() as model:
+        with state.averaged() as model:
             weights = to_arrays(dict(model.named_parameters()))
         checkpoint.write_checkpoint(
             self.checkpoints,
             step,
             model=weights,
-            state=gather_state(trainee, states),
+            state=gather_state(state, states),
             progress=self._facts() | facts,
             config=dump(self.config, portable=True),
             vocabulary=self.corpus.vocabulary.as_json(),
@@ -90,7 +90,7 @@ class Keeper:
             copy_index=self.copy_index,
         )
         self.saved_step, self.saved_at = step, time.monotonic()
-        index = self.write_index(trainee.progress)
+        index = self.write_index(state.progress)
         yield Saved(step)
         keep = self.config.train.keep
         for failure in checkpoint.delete_old(self.checkpoints, index=index, keep=keep):
@@ -105,7 +105,7 @@ class Keeper:
         checkpoint.write_index(self.checkpoints, index)
         return index
 
-    def restore_newest(self, trainee: Trainee) -> list[str]:
+    def restore_newest(self, state: TrainState) -> list[str]:
         """Take up a training at its newest checkpoint that is whole.
 
         Returns:
@@ -117,7 +117,7 @@ class Keeper:
         passed_over: list[str] = []
         for step in sorted(checkpoint.saved_steps(self.checkpoints), reverse=True):
             try:
-                self.restore(trainee, step)
+                self.restore(state, step)
             except DamagedError as error:
                 passed_over.append(str(error))
                 continue
@@ -128,12 +128,12 @@ class Keeper:
             except DamagedError as error:
                 passed_over.append(f"{error}. It is made anew")
                 named = None
-            if self.world.leads and (named is None or named.last != step):
-                self.write_index(trainee.progress)
+            if self.world.is_main and (named is None or named.last != step):
+                self.write_index(state.progress)
             return passed_over
         raise CheckpointError("\n".join([*passed_over, "no checkpoint of this run is whole"]))
 
-    def restore(self, trainee: Trainee, step: int) -> None:
+    def restore(self, state: TrainState, step: int) -> None:
         """Take up a training at a checkpoint.
 
         Raises:
@@ -141,7 +141,7 @@ class Keeper:
         """
         path = checkpoint.step_folder(self.checkpoints, step)
         found = checkpoint.open_checkpoint(path)
-        if self.world.leads:
+        if self.world.is_main:
             checkpoint.clean_up(self.checkpoints)
         saved = found.read_json(checkpoint.PROGRESS)
         try:
@@ -149,9 +149,9 @@ class Keeper:
             progress = Progress.from_json(saved["progress"])
             self.schedule_steps = _count(saved["schedule_steps"])
             self.bf16_before = bool(saved["bf16"])
-            if trainee.average is not None:
-                trainee.average.start = _count(saved["average"]["start"])
-                trainee.average.steps = _count(saved["average"]["steps"])
+            if state.average is not None:
+                state.average.start = _count(saved["average"]["start"])
+                state.average.steps = _count(saved["average"]["steps"])
         except (KeyError, TypeError, ValueError):
             raise checkpoint.damaged(path, "state.json lacks a counter") from None
         if not step == found.step == progress.step:
@@ -160,23 +160,23 @@ class Keeper:
         self._check_unchanged(found.read(checkpoint.CONFIG), facts, tokenizer, source=path)
         weights = found.read_tensors(checkpoint.MODEL)
         try:
-            load_weights(trainee.model, weights, source=checkpoint.MODEL)
+            load_weights(state.model, weights, source=checkpoint.MODEL)
         except CheckpointError as error:
             raise checkpoint.damaged(path, str(error)) from None
         if checkpoint.ORIGIN in found.files:
             self.origin = found.read_json(checkpoint.ORIGIN)
         streams = self.config.train.order == "streams"
         restore_state(
-            trainee,
+            state,
             found.read_tensors(checkpoint.STATE),
             path=path,
             begun=progress.step > 0,
             parts=self.fit.accumulate if streams and progress.epoch_step else 0,
             batch_size=self.fit.batch_size,
         )
-        whole = trainee.states
-        trainee.states = self.world.own_states(whole, accumulate=self.fit.accumulate)
-        trainee.progress = progress
+        whole = state.states
+        state.states = self.world.shard_states(whole, accumulate=self.fit.accumulate)
+        state.progress = progress
         self.saved_step = step
 
     def _check_unchanged(
@@ -234,7 +234,7 @@ def _count(value: Any) -> int:
     return value
 
 
-def check_disk_space(place: Path, trainee: Trainee, *, checkpoints: int) -> None:
+def check_disk_space(place: Path, state: TrainState, *, checkpoints: int) -> None:
     """Refuse to train for hours towards a checkpoint that the disk will not take.
 
     Args:
@@ -245,7 +245,7 @@ def check_disk_space(place: Path, trainee: Trainee, *, checkpoints: int) -> None
         StorageError: where there is less.
     """
     there = next(folder for folder in (place, *place.absolute().parents) if folder.is_dir())
-    each, free = checkpoint_bytes(trainee), shutil.disk_usage(there).free
+    each, free = checkpoint_bytes(state), shutil.disk_usage(there).free
     if free < each * checkpoints:
         raise StorageError(
             f"{printable(place)}: {checkpoints} checkpoints of {each:,} bytes each need "

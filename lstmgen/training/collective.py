@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def started_by_torchrun() -> bool:
+def is_distributed() -> bool:
     """Whether there are other ranks; told without torch."""
     size = os.environ.get("WORLD_SIZE", "1")
     if "RANK" in os.environ and not size.isdecimal():
@@ -23,9 +23,9 @@ def started_by_torchrun() -> bool:
     return "RANK" in os.environ and int(size) > 1
 
 
-def leads() -> bool:
+def is_main() -> bool:
     """Whether this process is the one that speaks; told without torch."""
-    return not started_by_torchrun() or os.environ["RANK"] == "0"
+    return not is_distributed() or os.environ["RANK"] == "0"
 
 
 def restarts() -> int:
@@ -50,7 +50,7 @@ def _begun(process: int) -> str:
     return status.rpartition(")")[2].split()[19]
 
 
-def together(world: "World", prepare: Callable[[], T]) -> T:
+def run_on_all(world: "World", prepare: Callable[[], T]) -> T:
     """Do something on every rank; where it fails on one, all of them raise.
 
     Raises:
@@ -65,7 +65,7 @@ def together(world: "World", prepare: Callable[[], T]) -> T:
         problem = error.exit_code, str(error)
     except OSError as error:
         problem = LstmgenError.exit_code, str(error)
-    told = world.everybody(problem)
+    told = world.all_gather(problem)
     for rank, problem in enumerate(told):
         if problem is not None:
             code, message = problem
@@ -73,7 +73,7 @@ def together(world: "World", prepare: Callable[[], T]) -> T:
     return done  # type: ignore[return-value]
 
 
-def in_turn(world: "World", prepare: Callable[[], T]) -> T:
+def run_main_first(world: "World", prepare: Callable[[], T]) -> T:
     """Do something first by the first rank, then by the first of each machine, then by all.
 
     What one has written, the next ones find.
@@ -89,8 +89,8 @@ def in_turn(world: "World", prepare: Callable[[], T]) -> T:
     def wait() -> None:
         pass
 
-    for mine in (world.leads, world.local_rank == 0, True):
-        together(world, act if mine and not done else wait)
+    for mine in (world.is_main, world.local_rank == 0, True):
+        run_on_all(world, act if mine and not done else wait)
     return done[0]
 
 
@@ -100,7 +100,7 @@ def check_ranks_agree(world: "World", facts: Mapping[str, object]) -> None:
     Raises:
         UsageError: naming what differs.
     """
-    each = world.everybody({"version of lstmgen": __version__, **facts})
+    each = world.all_gather({"version of lstmgen": __version__, **facts})
     for rank, other in enumerate(each):
         for name, value in each[0].items():
             if other[name] != value:

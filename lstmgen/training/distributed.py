@@ -3,7 +3,7 @@
 Each rank holds the whole model and the whole text, reads some of a step's sequences and
 carries their states; gradients are summed by DistributedDataParallel. Everything that a
 rank decides must be decided by all at the same step, or the others wait for ever: what
-a signal or a clock says to one of them is told to all (``agree``).
+a signal or a clock says to one of them is told to all (``all_reduce_max``).
 """
 
 import gc
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, distributed
@@ -23,6 +23,8 @@ from lstmgen.errors import UsageError
 from lstmgen.model.language_model import States
 from lstmgen.model.layers import State
 from lstmgen.windows.window import Window
+
+T = TypeVar("T")
 
 TIMEOUT = timedelta(minutes=10)  # after which a rank that waits for another gives up
 PATIENCE = timedelta(days=1)  # where one prepares a long text; one that dies is noticed at once
@@ -45,7 +47,7 @@ class World:
     patient: distributed.ProcessGroup | None = None
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is the one that makes folders, prints, draws and saves."""
         return self.rank == 0
 
@@ -103,7 +105,7 @@ class World:
             return wanted, ""
         return each, f"each of {self.size} ranks takes {each} threads (train.threads says more)"
 
-    def own(self, windows: Sequence[Window], *, accumulate: int) -> list[Window]:
+    def shard(self, windows: Sequence[Window], *, accumulate: int) -> list[Window]:
         """This rank's part of a step: whole micro-batches where those divide by the ranks,
         else rows of each."""
         if self.size == 1:
@@ -113,7 +115,7 @@ class World:
             return list(windows[self.rank * each : (self.rank + 1) * each])
         return [_rows(window, self._span(len(window.rows))) for window in windows]
 
-    def own_states(self, states: Sequence[States], *, accumulate: int) -> list[States]:
+    def shard_states(self, states: Sequence[States], *, accumulate: int) -> list[States]:
         """This rank's part of the states of all micro-batches."""
         if self.size == 1:
             return list(states)
@@ -122,12 +124,12 @@ class World:
             return list(states[self.rank * each : (self.rank + 1) * each])
         return [[State(*map(self._rows_of, layer)) for layer in part] for part in states]
 
-    def all_states(self, own: Sequence[States], *, accumulate: int) -> list[States]:
+    def gather_states(self, own: Sequence[States], *, accumulate: int) -> list[States]:
         """The states of all micro-batches, from every rank's own; all ranks must ask."""
         if self.size == 1:
             return list(own)
         plain = [[tuple(t.cpu() for t in layer) for layer in part] for part in own]
-        parts = self.everybody(plain)
+        parts = self.all_gather(plain)
         if accumulate % self.size == 0:
             return [[State(*layer) for layer in part] for rank in parts for part in rank]
         return [
@@ -138,13 +140,13 @@ class World:
             for part in range(len(plain))
         ]
 
-    def total(self, tensor: Tensor) -> Tensor:
+    def all_reduce_sum(self, tensor: Tensor) -> Tensor:
         """A tensor summed over all ranks."""
         if self.size > 1:
             distributed.all_reduce(tensor)
         return tensor
 
-    def agree(self, *numbers: int) -> tuple[int, ...]:
+    def all_reduce_max(self, *numbers: int) -> tuple[int, ...]:
         """The largest of each number on any rank."""
         if self.size == 1:
             return numbers
@@ -152,8 +154,12 @@ class World:
         distributed.all_reduce(found, op=distributed.ReduceOp.MAX)
         return tuple(found.tolist())
 
-    def everybody(self, value: Any) -> list[Any]:
-        """What each rank holds; the ranks trust one another."""
+    def broadcast(self, value: T) -> T:
+        """What rank 0 holds."""
+        return cast("T", self.all_gather(value)[0])
+
+    def all_gather(self, value: Any) -> list[Any]:
+        """The objects of all ranks; they are unpickled, so the ranks trust one another."""
         if self.size == 1:
             return [value]
         found: list[Any] = [None] * self.size

@@ -61,7 +61,7 @@ class Base:
 
 
 @dataclass(frozen=True)
-class TakenOver:
+class InitReport:
     """What a model has of its base.
 
     Attributes:
@@ -193,7 +193,9 @@ def with_base_stems(corpus: Corpus, base: Base, match: Match) -> Corpus:
     return replace(corpus, vocabulary=replace(new, possessive_stems=stems))
 
 
-def take_over_base(model: "LanguageModel", config: Config, corpus: Corpus, base: Base) -> TakenOver:
+def init_from_base(
+    model: "LanguageModel", config: Config, corpus: Corpus, base: Base
+) -> InitReport:
     """Fill a fresh model with a base's weights.
 
     Raises:
@@ -230,10 +232,10 @@ def take_over_base(model: "LanguageModel", config: Config, corpus: Corpus, base:
         )
     except (ValueError, LookupError, RuntimeError) as error:
         raise checkpoint.damaged(base.loaded.checkpoint.path, str(error)) from None
-    return TakenOver(base.name, match)
+    return InitReport(base.name, match)
 
 
-def describe_fit(taken: TakenOver) -> str:
+def describe_fit(taken: InitReport) -> str:
     """A notice where a base knows little of the text; empty where it fits."""
     if taken.match.covered >= FITTING:
         return ""

@@ -66,7 +66,7 @@ class StepReport:
 
 
 @dataclass
-class Trainee:
+class TrainState:
     """All that training changes: give the same one again to go on.
 
     Attributes:
@@ -116,19 +116,19 @@ class StepSetup:
     world: World = ALONE
 
 
-def train_steps(trainee: Trainee, setup: StepSetup, *, until: int) -> Iterator[StepReport]:
+def train_steps(state: TrainState, setup: StepSetup, *, until: int) -> Iterator[StepReport]:
     """Train step by step.
 
     Args:
         until: the number of steps at which to end.
 
     Yields:
-        One report after each step; ``trainee`` is then ready to be saved.
+        One report after each step; ``state`` is then ready to be saved.
 
     Raises:
         DivergedError: at a gradient that is not finite; it never reaches a weight.
     """
-    model, optimizer, progress = trainee.model, trainee.optimizer, trainee.progress
+    model, optimizer, progress = state.model, state.optimizer, state.progress
     settings, plan, world = setup.settings, setup.plan, setup.world
     deferred = model.device.type != "cpu" if setup.deferred is None else setup.deferred
     replica = replicated(model, world, settings.compression)
@@ -138,26 +138,26 @@ def train_steps(trainee: Trainee, setup: StepSetup, *, until: int) -> Iterator[S
         model.train()
         windows = plan.micro_batches(setup.ids, epoch=progress.epoch, step=progress.epoch_step)
         words = sum(window.count for window in windows)
-        own = world.own(windows, accumulate=plan.accumulate)
+        own = world.shard(windows, accumulate=plan.accumulate)
         if progress.epoch_step == 0 or not plan.carries:
-            trainee.states = [model.zero_states(len(window.rows)) for window in own]
+            state.states = [model.zero_states(len(window.rows)) for window in own]
         rate = learning_rate(
             settings, progress.step, total_steps=setup.schedule_steps, halvings=progress.halvings
         )
         set_learning_rate(optimizer, rate)
-        sums = accumulate_gradients(trainee, setup, replica, own, words=words)
+        sums = accumulate_gradients(state, setup, replica, own, words=words)
         if not deferred or progress.step % LOOK == 0:
-            _check_step(trainee, sums, words=words)
+            _check_step(state, sums, words=words)
         apply_gradients(
             optimizer, words=words / world.size, norm=sums[1], clip_norm=settings.clip_norm,
-            failed=trainee.failed,
+            failed=state.failed,
         )  # fmt: skip
         steps_in_epoch = plan.steps_in(progress.epoch)
         progress.advance(words=words, steps_in_epoch=steps_in_epoch)
-        if trainee.average is not None:
-            trainee.average.add(model, step=progress.step)
+        if state.average is not None:
+            state.average.add(model, step=progress.step)
         if progress.epoch_step == 0 or not plan.carries:
-            trainee.states = []
+            state.states = []
         seconds = time.perf_counter() - begun
         yield StepReport(
             step=progress.step,
@@ -169,17 +169,17 @@ def train_steps(trainee: Trainee, setup: StepSetup, *, until: int) -> Iterator[S
         )
 
 
-def check_finite(trainee: Trainee) -> None:
+def check_finite(state: TrainState) -> None:
     """Keep a training that has gone wrong out of checkpoints.
 
     Raises:
         DivergedError: after a step that was not applied, or naming the first weight
             that is not finite.
     """
-    step = trainee.progress.step
-    if bool(trainee.failed):
+    step = state.progress.step
+    if bool(state.failed):
         raise DivergedError(_diagnosis(f"at or shortly before step {step}"))
-    weights = _not_finite(trainee.model.named_parameters())
+    weights = _not_finite(state.model.named_parameters())
     if weights:
         raise DivergedError(
             f"training diverged: {weights[0]} is not finite after step {step}. Checkpoints saved "
@@ -189,7 +189,7 @@ def check_finite(trainee: Trainee) -> None:
 
 
 def accumulate_gradients(
-    trainee: Trainee, setup: StepSetup, replica: nn.Module, windows: list[Window], *, words: int
+    state: TrainState, setup: StepSetup, replica: nn.Module, windows: list[Window], *, words: int
 ) -> Tensor:
     """Gradients of the nats and penalties of all words of all micro-batches, summed.
 
@@ -201,14 +201,14 @@ def accumulate_gradients(
 
     Returns:
         (2,) the nats, and the norm of the mean gradient; where they are not finite,
-        ``trainee.failed`` is set.
+        ``state.failed`` is set.
     """
-    model, step, world = trainee.model, trainee.progress.step, setup.world
+    model, step, world = state.model, state.progress.step, setup.world
     device = model.device
     total = torch.zeros((), dtype=torch.float64, device=device)
     read: list[Window | None] = [window for window in windows if len(window.rows)]
     if not read and world.size > 1:
-        read, trainee.states = [None], [[]]
+        read, state.states = [None], [[]]
     drawn = [
         Masks(setup.settings.seed, step, range(0) if window is None else _span(window),
               dtype=model.dtype, device=device)
@@ -221,8 +221,8 @@ def accumulate_gradients(
             with shared.no_sync() if shared is not None and more else nullcontext():
                 if window is not None and setup.noise is not None:
                     window = setup.noise.applied(window, masks)  # noqa: PLW2901
-                cost, nats, trainee.states[part] = replica(
-                    window, trainee.states[part], carries=setup.plan.carries, masks=masks,
+                cost, nats, state.states[part] = replica(
+                    window, state.states[part], carries=setup.plan.carries, masks=masks,
                     settings=setup.settings, bf16=setup.bf16,
                 )  # fmt: skip
                 if cost is not None:
@@ -232,8 +232,10 @@ def accumulate_gradients(
     norm = get_total_norm(p.grad for p in model.parameters() if p.grad is not None)
     norm = norm.double() * world.size / words
     # The first rank's norm, so that machines that round it otherwise take the same step.
-    sums = world.total(torch.stack([total, norm if world.leads else torch.zeros_like(norm)]))
-    trainee.failed = trainee.failed.to(device) | ~sums.isfinite().all()
+    sums = world.all_reduce_sum(
+        torch.stack([total, norm if world.is_main else torch.zeros_like(norm)])
+    )
+    state.failed = state.failed.to(device) | ~sums.isfinite().all()
     return sums
 
 
@@ -242,16 +244,16 @@ def _span(window: Window) -> range:
     return range(int(window.rows[0]), int(window.rows[-1]) + 1)
 
 
-def _check_step(trainee: Trainee, sums: Tensor, *, words: int) -> None:
+def _check_step(state: TrainState, sums: Tensor, *, words: int) -> None:
     """Stop at a step that is not finite, before it is applied."""
-    if not bool(trainee.failed):
+    if not bool(state.failed):
         return
     nats, norm = sums.tolist()
-    progress = trainee.progress
-    rate = trainee.optimizer.param_groups[0]["lr"]
+    progress = state.progress
+    rate = state.optimizer.param_groups[0]["lr"]
     if math.isfinite(nats) and math.isfinite(norm):  # it was one of the steps since the last look
         raise DivergedError(_diagnosis(f"at or shortly before step {progress.step + 1}"))
-    named = list(trainee.model.named_parameters())
+    named = list(state.model.named_parameters())
     weights = _not_finite(named)
     gradients = _not_finite((name, p.grad) for name, p in named if p.grad is not None)
     facts: dict[str, object] = {

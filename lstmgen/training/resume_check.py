@@ -16,7 +16,7 @@ from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.text.prepared import Corpus, Progress
 from lstmgen.training.events import Event, Finished, Saved
 from lstmgen.training.resolve import prepare_training
-from lstmgen.training.signals import Asked
+from lstmgen.training.signals import StopRequests
 from lstmgen.training.start import resume, train
 
 STOP = 15  # the signal that the interrupted training is told of: SIGTERM
@@ -24,7 +24,7 @@ TENSORS = (checkpoint.MODEL, checkpoint.STATE)
 
 
 @dataclass(frozen=True)
-class Checked:
+class ResumeCheck:
     """What two trainings have in common.
 
     Attributes:
@@ -42,7 +42,7 @@ class Checked:
 
 def check_resume(
     loaded: Loaded, *, steps: int, tell: Callable[[str], None], progress: Progress
-) -> Checked:
+) -> ResumeCheck:
     """Train straight, and in two halves, in a folder that is deleted; compare all that is saved.
 
     Args:
@@ -72,7 +72,7 @@ def check_resume(
         tell(f"going on to step {total:,}")
         device = f"train.device={loaded.config.train.device}"  # whatever the environment says
         settings = [f"train.save_every={steps}", device]
-        for _ in resume(halves, settings, runs=runs, asked=Asked()):
+        for _ in resume(halves, settings, runs=runs, requests=StopRequests()):
             pass
         return _compare(_open_last(straight), _open_last(halves), stopped_at=half)
 
@@ -85,12 +85,12 @@ def _changed(loaded: Loaded, **changes: Any) -> Loaded:
 
 def _train(loaded: Loaded, corpus: Corpus, runs: Path, *, stop_at: int | None = None) -> Path:
     """Train; at the checkpoint of one step the training is told to stop."""
-    asked = Asked()
+    requests = StopRequests()
     finished = None
-    events: Iterator[Event] = train(loaded, corpus, name="check", runs=runs, asked=asked)
+    events: Iterator[Event] = train(loaded, corpus, name="check", runs=runs, requests=requests)
     for event in events:
         if isinstance(event, Saved) and event.step == stop_at:
-            asked.stop = STOP
+            requests.stop = STOP
         if isinstance(event, Finished):
             finished = event.run
     if finished is None:  # a training ends with that event, or with an error
@@ -104,7 +104,7 @@ def _open_last(run: Path) -> Checkpoint:
     return checkpoint.open_checkpoint(checkpoint.step_folder(checkpoints, step))
 
 
-def _compare(straight: Checkpoint, halves: Checkpoint, *, stopped_at: int) -> Checked:
+def _compare(straight: Checkpoint, halves: Checkpoint, *, stopped_at: int) -> ResumeCheck:
     """Every tensor by its bits, every number of the counters."""
     differing = []
     tensors = 0
@@ -118,7 +118,7 @@ def _compare(straight: Checkpoint, halves: Checkpoint, *, stopped_at: int) -> Ch
     )
     keys = set(first) | set(second)
     differing += sorted(key for key in keys if first.get(key) != second.get(key))
-    return Checked(straight.step, stopped_at, tensors, len(first), tuple(differing))
+    return ResumeCheck(straight.step, stopped_at, tensors, len(first), tuple(differing))
 
 
 def _same(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:

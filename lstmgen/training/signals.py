@@ -13,7 +13,7 @@ from types import FrameType
 
 
 @dataclass
-class Asked:
+class StopRequests:
     """What the user has asked for by signals.
 
     Attributes:
@@ -26,23 +26,23 @@ class Asked:
 
 
 @contextmanager
-def listening() -> Iterator[Asked]:
+def listening() -> Iterator[StopRequests]:
     """Turn signals into flags while training."""
-    asked = Asked()
+    requests = StopRequests()
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if asked.stop:
+        if requests.stop:
             os._exit(128 + number)  # the second time: at once, files are whole at any instant
-        asked.stop = number
+        requests.stop = number
 
     def save(number: int, frame: FrameType | None) -> None:
-        asked.save = True
+        requests.save = True
 
     stops = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, stop) for number in stops}
     before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, save)
     try:
-        yield asked
+        yield requests
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -20,17 +20,17 @@ from lstmgen.runs import checkpoint, folders
 from lstmgen.text.prepare import prepare_text
 from lstmgen.text.prepared import Corpus
 from lstmgen.text.vocabulary import Vocabulary
-from lstmgen.training.build import Ready, make_ready
+from lstmgen.training.build import TrainingSetup, build_training
 from lstmgen.training.checkpoints import check_disk_space
-from lstmgen.training.collective import check_ranks_agree, in_turn, job_name, together
+from lstmgen.training.collective import check_ranks_agree, job_name, run_main_first, run_on_all
 from lstmgen.training.distributed import ALONE, World
 from lstmgen.training.events import Created, Event
-from lstmgen.training.signals import Asked
-from lstmgen.training.trainer import Session, most_checkpoints
+from lstmgen.training.signals import StopRequests
+from lstmgen.training.trainer import Trainer, most_checkpoints
 
 
 def train(
-    loaded: Loaded, corpus: Corpus, *, name: str | None, runs: Path, asked: Asked,
+    loaded: Loaded, corpus: Corpus, *, name: str | None, runs: Path, requests: StopRequests,
     world: World = ALONE,
 ) -> Iterator[Event]:  # fmt: skip
     """Train a config from its first step to its last.
@@ -39,39 +39,44 @@ def train(
         corpus: the config's text, prepared.
         name: of the run; default the config file's.
         runs: where the run folder is made.
-        asked: what signals ask for.
+        requests: what signals ask for.
         world: the processes that train together; each of them calls this alike.
     """
     config = loaded.config
-    ready = together(world, lambda: _ready_to_start(config, corpus, runs, world))
-    facts = {"text": corpus.fingerprint, "precision (train.precision)": ready.bf16}
+    setup = run_on_all(world, lambda: _ready_to_start(config, corpus, runs, world))
+    facts = {"text": corpus.fingerprint, "precision (train.precision)": setup.bf16}
     check_ranks_agree(world, {"config": dump(config, portable=True), **facts})
 
-    def create() -> Path | None:
-        if not world.leads:
-            return None
+    def create() -> Path:
+        if not world.is_main:
+            return runs  # rank 0 says which folder it is
         stem = loaded.path.stem.lstrip(".")[:80] if loaded.path else ""
         return folders.create_run(runs, name or stem or "run")
 
-    run = next(path for path in world.everybody(together(world, create)) if path is not None)
-    with folders.locked(run) if world.leads else nullcontext():
-        if world.leads:
+    run = world.broadcast(run_on_all(world, create))
+    with folders.locked(run) if world.is_main else nullcontext():
+        if world.is_main:
             (run / "config.yaml").write_text(loaded.text, encoding="utf-8")
             (run / folders.RESOLVED).write_text(dump(config), encoding="utf-8")
-            folders.write_environment(run, _environment(ready, world))
+            folders.write_environment(run, _environment(setup, world))
         yield Created(run)
-        yield from Session(run, ready, asked, world).events(resumed=False)
+        yield from Trainer(run, setup, requests, world).events(resumed=False)
 
 
-def _ready_to_start(config: Config, corpus: Corpus, runs: Path, world: World) -> Ready:
-    ready = make_ready(config, corpus, world)
-    if world.leads:
-        check_disk_space(runs, ready.trainee, checkpoints=most_checkpoints(config, ready))
-    return ready
+def _ready_to_start(config: Config, corpus: Corpus, runs: Path, world: World) -> TrainingSetup:
+    setup = build_training(config, corpus, world)
+    if world.is_main:
+        check_disk_space(runs, setup.state, checkpoints=most_checkpoints(config, setup))
+    return setup
 
 
 def resume(
-    given: Path | None, overrides: list[str], *, runs: Path, asked: Asked, world: World = ALONE
+    given: Path | None,
+    overrides: list[str],
+    *,
+    runs: Path,
+    requests: StopRequests,
+    world: World = ALONE,
 ) -> Iterator[Event]:
     """Go on with a run from its last checkpoint, with the bits of a run never interrupted.
 
@@ -79,19 +84,19 @@ def resume(
         world: the processes that train together; they all see the run's folder, and may be
             others in number than before.
     """
-    run = together(world, lambda: _run_to_resume(given, overrides, runs))
-    with folders.locked(run) if world.leads else nullcontext():
-        config = together(world, lambda: _config_to_resume(run, overrides))
-        corpus = in_turn(world, lambda: _same_text(config, run))
-        ready = together(world, lambda: make_ready(config, corpus, world, resumed=True))
-        session = Session(run, ready, asked, world)
-        together(world, session.restore)
-        same = {"config": dump(config, portable=True), "precision (train.precision)": ready.bf16}
-        check_ranks_agree(world, {"checkpoint": session.progress.step, **same})
-        if overrides and world.leads:  # so that the next resumption knows of them
+    run = run_on_all(world, lambda: _run_to_resume(given, overrides, runs))
+    with folders.locked(run) if world.is_main else nullcontext():
+        config = run_on_all(world, lambda: _config_to_resume(run, overrides))
+        corpus = run_main_first(world, lambda: _same_text(config, run))
+        setup = run_on_all(world, lambda: build_training(config, corpus, world, resumed=True))
+        trainer = Trainer(run, setup, requests, world)
+        run_on_all(world, trainer.restore)
+        same = {"config": dump(config, portable=True), "precision (train.precision)": setup.bf16}
+        check_ranks_agree(world, {"checkpoint": trainer.progress.step, **same})
+        if overrides and world.is_main:  # so that the next resumption knows of them
             folders.replace_text(run / folders.RESOLVED, dump(config))
         yield Created(run)
-        yield from session.events(resumed=True)
+        yield from trainer.events(resumed=True)
 
 
 def _run_to_resume(given: Path | None, overrides: list[str], runs: Path) -> Path:
@@ -147,14 +152,14 @@ def _check_overrides(overrides: list[str]) -> None:
         raise ConfigError([Problem("command line", key, "", problem) for key in wrong])
 
 
-def _environment(ready: Ready, world: World) -> dict[str, Any]:
+def _environment(setup: TrainingSetup, world: World) -> dict[str, Any]:
     return {
         "lstmgen": __version__,
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "device": ready.device,
+        "device": setup.device,
         "threads": torch.get_num_threads(),
         "command": sys.argv,
         "ranks": world.size,

@@ -84,7 +84,7 @@ def test_t15_a_checkpoint_newer_than_the_index_is_gone_on_from(trained, tmp_path
     newest = max(checkpoint.saved_steps(checkpoints_of(run)))
     checkpoint.write_index(checkpoints_of(run), checkpoint.Index(best=10, last=10))
     done = call_cli("train", "--resume", RUN, cwd=folder, check=0)
-    assert f"step {newest}" in done.stderr and "already finished" in done.stderr
+    assert f"step {newest}" in done.stderr and "nothing to resume" in done.stderr
     assert checkpoint.read_index(checkpoints_of(run)).last == newest
 
 

@@ -262,7 +262,7 @@ def test_a_finished_run_says_so(tiny, tmp_path):
     run = train(tiny, cwd=tmp_path)
     before = {p: p.read_bytes() for p in last(run).iterdir()}
     done = call_cli("train", "--resume", run, cwd=tmp_path, check=0)
-    assert "already finished: all" in done.stderr
+    assert "nothing to resume: finished" in done.stderr
     assert {p: p.read_bytes() for p in last(run).iterdir()} == before
 
 
@@ -352,10 +352,10 @@ def test_t19_a_signal_in_an_evaluation_leaves_it_to_the_resumption(tiny, tmp_pat
     from lstmgen.config.loader import load
     from lstmgen.training import start, trainer
     from lstmgen.training.resolve import prepare_training
-    from lstmgen.training.signals import Asked
+    from lstmgen.training.signals import StopRequests
 
     whole = train(tiny, cwd=tmp_path, name="whole")
-    runs, asked = tmp_path / "runs", Asked()
+    runs, asked = tmp_path / "runs", StopRequests()
     loaded, corpus = prepare_training(load(tiny), runs)
     real = trainer.evaluate
 
@@ -365,12 +365,12 @@ def test_t19_a_signal_in_an_evaluation_leaves_it_to_the_resumption(tiny, tmp_pat
         return real(model, part, **options)
 
     cut = []
-    init = trainer.Session.__init__
+    init = trainer.Trainer.__init__
     monkeypatch.setattr(
-        trainer.Session, "__init__", lambda self, *a: (cut.append(self), init(self, *a))[0]
+        trainer.Trainer, "__init__", lambda self, *a: (cut.append(self), init(self, *a))[0]
     )
     monkeypatch.setattr(trainer, "evaluate", stopped)
-    events = start.train(loaded, corpus, name="cut", runs=runs, asked=asked)
+    events = start.train(loaded, corpus, name="cut", runs=runs, requests=asked)
     last_event = list(events)[-1]
     assert last_event.interrupted
     run = last_event.run
@@ -408,6 +408,6 @@ def test_a_resumption_in_another_precision_says_so(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(build, "resolve_precision", lambda *args, **kwargs: (True, ""))
     done = call_cli("train", "--resume", run, cwd=tmp_path, check=0)
     assert (
-        "note: this run was trained with fp32 products and goes on with bf16: not with the bits of "
-        "a run that was never stopped" in done.stderr
+        "note: this run was trained with fp32 matmuls and continues with bf16, so its weights will "
+        "not be bit-equal to those of an uninterrupted run" in done.stderr
     )

@@ -13,11 +13,11 @@ from safetensors.numpy import load
 
 from lstmgen.config.loader import load as load_config
 from lstmgen.runs import checkpoint
-from lstmgen.training import loop, start, trainer
+from lstmgen.training import journal, loop, start
 from lstmgen.training.events import Finished
 from lstmgen.training.meters import Spikes
 from lstmgen.training.resolve import prepare_training
-from lstmgen.training.signals import Asked
+from lstmgen.training.signals import StopRequests
 from tests.helpers import SOAK
 from tests.helpers.program import call_cli, run_cli, train
 from tests.helpers.scenes import (
@@ -67,10 +67,10 @@ def test_t09_killed_at_random_instants_the_run_ends_the_same(tiny, tmp_path, pro
 
 def events_until(config, folder, *, stop_at, number=signal.SIGTERM):
     """Train in this process; at the event of that number a signal comes."""
-    runs, asked = folder / "runs", Asked()
+    runs, asked = folder / "runs", StopRequests()
     loaded, corpus = prepare_training(load_config(config), runs)
     told = []
-    for event in start.train(loaded, corpus, name="cut", runs=runs, asked=asked):
+    for event in start.train(loaded, corpus, name="cut", runs=runs, requests=asked):
         told.append(event)
         if len(told) == stop_at:
             asked.stop = number
@@ -82,7 +82,7 @@ def test_t19_a_stop_at_any_event_saves_and_resumes_to_the_same_end(
     tiny, tmp_path, monkeypatch, stop_at
 ):  # fmt: skip
     """Before the first step, beside an evaluation, a sample or a save: one step more at most."""
-    monkeypatch.setattr(trainer, "TELL", 0.0)
+    monkeypatch.setattr(journal, "REPORT_SECONDS", 0.0)
     monkeypatch.chdir(tmp_path)
     whole = train(tiny, cwd=tmp_path, name="whole")
     told = events_until(tiny, tmp_path, stop_at=stop_at if stop_at < 4 else 5 * stop_at)
@@ -162,10 +162,10 @@ def test_t22_what_is_not_finite_never_reaches_the_disk(tiny, tmp_path, monkeypat
     whole = train(tiny, *settings, "train.max_steps=7", cwd=tmp_path, name="whole")
     real = loop.accumulate_gradients
 
-    def poisoned(trainee, *args, **kwargs):
-        if trainee.progress.step == 7:
-            POISONS[where](trainee.model)
-        return real(trainee, *args, **kwargs)
+    def poisoned(state, *args, **kwargs):
+        if state.progress.step == 7:
+            POISONS[where](state.model)
+        return real(state, *args, **kwargs)
 
     monkeypatch.setattr(loop, "accumulate_gradients", poisoned)
     done = call_cli("train", tiny, *settings, "train.max_steps=20", "--name", "sick",
@@ -214,14 +214,14 @@ def test_t24_a_leap_is_told_once_and_training_goes_on(tiny, tmp_path, monkeypatc
     assert [small.look(n) for n in [0.1] * 20 + [0.9]] == [None] * 21
     real = loop.accumulate_gradients
 
-    def leaping(trainee, *args, **kwargs):
-        sums = real(trainee, *args, **kwargs)
-        return sums * 4 if trainee.progress.step in (30, 31) else sums
+    def leaping(state, *args, **kwargs):
+        sums = real(state, *args, **kwargs)
+        return sums * 4 if state.progress.step in (30, 31) else sums
 
     monkeypatch.setattr(loop, "accumulate_gradients", leaping)
     done = call_cli("train", tiny, cwd=tmp_path, check=0)
     assert done.stderr.count("nats per word, where ") == 1
-    assert "note: step 31 has " in done.stderr and "training goes on" in done.stderr
+    assert "note: step 31 has " in done.stderr and "training continues" in done.stderr
     run = next((tmp_path / "runs").glob("tiny-*"))
     events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
     assert [e["step"] for e in events if e["event"] == "spike"] == [31]

@@ -14,7 +14,7 @@ from lstmgen.model.language_model import DropoutShares, LanguageModel
 from lstmgen.training import replica
 from lstmgen.training.averaging import Average
 from lstmgen.training.distributed import ALONE, World, joined
-from lstmgen.training.loop import StepSetup, Trainee, train_steps
+from lstmgen.training.loop import StepSetup, TrainState, train_steps
 from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.replica import Compression
@@ -50,7 +50,7 @@ def train_case(
         clusters=[[0, 1, 2, 3], list(range(4, 9)), list(range(9, 13))]
         if output == "adaptive" else None,
     ).double()  # fmt: skip
-    trainee = Trainee(
+    state = TrainState(
         model,
         build_optimizer(model, name="adamw", weight_decay=0.01),
         average=Average("ema", decay=0.9, start=0),
@@ -59,14 +59,14 @@ def train_case(
     found = {"nats": []}
     settings = steady(0.05, ar=1.0, tar=1.0, compression=compression)
     setup = StepSetup(settings, IDS, plan, STEPS, noise=noise, world=world)
-    for report in train_steps(trainee, setup, until=STEPS):
+    for report in train_steps(state, setup, until=STEPS):
         found["nats"].append(report.nats / report.words)
         whole = b"".join(p.detach().numpy().tobytes() for p in model.parameters())
-        digests = world.everybody(hashlib.sha256(whole).hexdigest())
+        digests = world.all_gather(hashlib.sha256(whole).hexdigest())
         assert len(set(digests)) == 1, f"{name}: the ranks differ after step {report.step}"
     found |= {key: p.detach().numpy().copy() for key, p in model.named_parameters()}
-    found |= {f"average/{key}": t.numpy().copy() for key, t in trainee.average.tensors.items()}
-    for part, layers in enumerate(world.all_states(trainee.states, accumulate=plan.accumulate)):
+    found |= {f"average/{key}": t.numpy().copy() for key, t in state.average.tensors.items()}
+    for part, layers in enumerate(world.gather_states(state.states, accumulate=plan.accumulate)):
         for place, state in enumerate(layers):
             found[f"states/{part}/{place}"] = torch.cat(list(state), dim=1).numpy().copy()
     return {key: np.asarray(value) for key, value in found.items()}
@@ -77,11 +77,11 @@ if __name__ == "__main__":
     with joined() as world:
         for name in CASES:
             arrays = train_case(name, world)
-            if world.leads:
+            if world.is_main:
                 np.savez(Path(sys.argv[1]) / f"{name}.npz", **arrays)
         # These matrices are small, and several buckets are under way at once in real ones.
         replica.POWER_RANK, replica.FULL_STEPS, replica.BUCKET_MB = 1, 2, 5e-4
         for compression in COMPRESSIONS:
             arrays = train_case(COMPRESSED, world, compression)
-            if world.leads:
+            if world.is_main:
                 np.savez(Path(sys.argv[1]) / f"{compression}.npz", **arrays)

@@ -1,0 +1,87 @@
+"""``lstmgen train`` as torchrun starts it: several processes, of which rank 0 reports."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from lstmgen.cli.watching import prepare_source, watch
+from lstmgen.config.loader import Loaded
+from lstmgen.errors import LstmgenError
+from lstmgen.reporting.console import TrainingConsole
+from lstmgen.runs import folders
+from lstmgen.text.prepared import Corpus
+from lstmgen.training import collective
+from lstmgen.training.events import Event, Finished
+from lstmgen.training.signals import StopRequests, listening
+
+ENGINES = ("gloo", "NCCL", "Connection")  # whose errors say that another rank has ended
+
+
+def train_distributed(
+    given: str | None,
+    overrides: list[str],
+    console: TrainingConsole,
+    *,
+    resume: bool,
+    name: str | None,
+    runs: Path,
+) -> None:
+    """Train with the other ranks; an error is reported once."""
+    # Our own message is one line; torch's engines add pages of addresses to theirs.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
+    from lstmgen.training import distributed, start  # torch
+
+    def find() -> Path | None:
+        """The run to continue: as requested, or where torchrun has restarted this process."""
+        if resume:
+            return Path(given) if given else folders.newest_run(runs)
+        return folders.run_of_job(runs, collective.job_name()) if collective.restarts() else None
+
+    def prepare() -> tuple[Loaded, Corpus]:
+        return prepare_source(str(given), overrides, console, runs=runs, ranks=True)
+
+    with listening() as requests, distributed.joined() as world, _reporting_once():
+        run = world.broadcast(collective.run_on_all(world, find))
+        if run is not None:
+            changes = overrides if resume else []
+            events = start.resume(run, changes, runs=runs, requests=requests, world=world)
+        else:
+            source = collective.run_main_first(world, prepare)
+            events = start.train(*source, name=name, runs=runs, requests=requests, world=world)
+        if world.is_main:
+            watch(events, console, requests)
+        else:
+            _follow(events, requests)
+
+
+@contextmanager
+def _reporting_once() -> Iterator[None]:
+    """Let rank 0 alone report an error."""
+    try:
+        yield
+    except LstmgenError as error:
+        if collective.is_main():
+            raise
+        raise typer.Exit(error.exit_code) from None
+    except RuntimeError as error:
+        if not any(name in str(error) for name in ENGINES):
+            raise
+        if collective.is_main():
+            raise LstmgenError(
+                "another rank has ended. Checkpoints saved before are intact: continue with "
+                "--resume, or let torchrun do it with --max-restarts "
+                f"({str(error).splitlines()[0]})"
+            ) from None
+        raise typer.Exit(LstmgenError.exit_code) from None
+
+
+def _follow(events: Iterator[Event], requests: StopRequests) -> None:
+    """Train without reporting."""
+    interrupted = False
+    for event in events:
+        interrupted = isinstance(event, Finished) and event.interrupted
+    if interrupted:
+        raise typer.Exit(128 + (requests.stop or 15))

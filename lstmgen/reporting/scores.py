@@ -1,0 +1,140 @@
+"""What ``lstmgen evaluate`` prints, as a table and as JSON."""
+
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from lstmgen.errors import printable
+from lstmgen.generation.novelty import Novelty
+from lstmgen.reporting.figures import against, output_label, perplexity, share
+
+if TYPE_CHECKING:  # torch
+    from lstmgen.evaluation.score import Scored
+    from lstmgen.evaluation.tune import Adapted
+
+
+def scores_json(
+    scored: "Scored", adapted: "Adapted | None", novelty: Novelty | None
+) -> dict[str, object]:
+    """All figures of an evaluation."""
+    return _as_json(scored) | _novelty_json(novelty) | _adapted_json(adapted)
+
+
+def scores_page(scored: "Scored", adapted: "Adapted | None", novelty: Novelty | None) -> str:
+    """The tables of an evaluation."""
+    tables = [_as_table(scored)]
+    if adapted is not None:
+        tables.append(_adapted_table(adapted, scored.output))
+    if novelty is not None:
+        tables.append(_novelty_table(novelty))
+    return "\n".join(tables)
+
+
+def _name(parts: tuple[str, ...], order: int) -> str:
+    names = {"dynamic": "dynamic evaluation", "ngram": f"{order}-gram"}
+    return " + ".join(names.get(part, part) for part in parts)
+
+
+def _adapted_json(adapted: "Adapted | None") -> dict[str, object]:
+    if adapted is None:
+        return {}
+    return {
+        "adapted": [
+            {"parts": line.parts, "weights": line.weights, "perplexity": line.perplexity}
+            for line in adapted.lines
+        ],
+        "adapted_words": adapted.words,
+        "tuned": asdict(adapted.tuned),
+    }
+
+
+def _adapted_table(adapted: "Adapted", output: str) -> str:
+    tuned = adapted.tuned.adaptation
+    rows = [
+        (
+            _name(line.parts, adapted.tuned.order),
+            f"{perplexity(line.perplexity):>8}   "
+            + " ".join(f"{weight:.2f}" for weight in line.weights),
+        )
+        for line in adapted.lines
+    ]
+    told = (
+        f"cache of {tuned.cache_window:,} words, theta {tuned.cache_theta:g}; dynamic evaluation "
+        f"({tuned.dynamic.rule}) every {tuned.dynamic.segment} words, rate {tuned.dynamic.rate:g}, "
+        f"decay {tuned.dynamic.decay:g}; tuned on {tuned.words:,} words of validation"
+    )
+    if adapted.stale is not None:
+        told += f", for step {adapted.stale:,}: lstmgen evaluate --tune tunes for this one"
+    read = f"in one pass, {adapted.words:,} words{output_label(output)}"
+    head = f"{read:<38}{'perplexity':>8}   weights"
+    return "\n".join([head, *(f"{label:<40}{value}" for label, value in rows), told])
+
+
+def _as_json(scored: "Scored") -> dict[str, object]:
+    figures = scored.carried
+    zero = scored.zero_state
+    return {
+        "step": scored.step,
+        "text": scored.text,
+        "words": figures.words,
+        "nats_per_word": figures.nats_per_word,
+        "perplexity": figures.perplexity,
+        "output": scored.output,
+        "bits_per_character": figures.bits_per_character,
+        "accuracy": figures.accuracy,
+        "tokens": figures.tokens,
+        "unknown": figures.unknown,
+        "unknown_scored": scored.scores_unknown,
+        "unigram_perplexity": scored.unigram,
+        "ngram_order": scored.order,
+        "ngram_perplexity": None if math.isnan(scored.ngram) else scored.ngram,
+        "zero_state_perplexity": None if zero is None else zero.perplexity,
+        "init_from": scored.init_from,
+    }
+
+
+def _novelty_json(novelty: Novelty | None) -> dict[str, object]:
+    if novelty is None:
+        return {}
+    return {
+        "sampled_words": novelty.words,
+        "copied_share": novelty.copied_share,
+        "longest_run": novelty.longest,
+        "distinct_2": novelty.distinct_2,
+    }
+
+
+def _novelty_table(novelty: Novelty) -> str:
+    rows = [
+        ("words sampled", f"{novelty.words:,}"),
+        ("in copied runs", f"{share(novelty.copied_share)} (of 5 words or more)"),
+        ("longest run", f"{novelty.longest} words"),
+        ("distinct-2", f"{novelty.distinct_2:.3f}"),
+    ]
+    return "\n".join(f"{label:<20}{value}" for label, value in rows)
+
+
+def _as_table(scored: "Scored") -> str:
+    figures = scored.carried
+    unknown = f"{share(figures.unknown_share)} ({figures.unknown:,} of {figures.tokens:,} tokens, "
+    unknown += "scored)" if scored.scores_unknown else "not scored)"
+    ngram = []
+    if not math.isnan(scored.ngram):
+        ngram = [(f"{scored.order}-gram perplexity", against(figures.perplexity, scored.ngram))]
+    rows = [
+        ("text", f"{printable(scored.text)}, by step {scored.step:,}"),
+        ("words scored", f"{figures.words:,}"),
+        ("nats per word", f"{figures.nats_per_word:.4f}"),
+        ("perplexity", perplexity(figures.perplexity) + output_label(scored.output)),
+        ("unigram perplexity", perplexity(scored.unigram)),
+        *ngram,
+        ("bits per character", f"{figures.bits_per_character:.4f}"),
+        ("top-1 accuracy", share(figures.accuracy)),
+        ("unknown words", unknown),
+    ]
+    if scored.zero_state is not None:
+        rows.insert(4, ("from a zero state", perplexity(scored.zero_state.perplexity)))
+    if scored.init_from is not None:
+        name, digest = scored.init_from["name"], str(scored.init_from.get("digest", ""))
+        rows.insert(1, ("started from", printable(f"{name} ({digest[:16]})")))
+    return "\n".join(f"{label:<20}{value}" for label, value in rows)

@@ -1,0 +1,155 @@
+"""What a training records: metrics, events and samples in the run folder, rates and times."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from lstmgen.errors import DivergedError
+from lstmgen.evaluation.perplexity import Evaluation
+from lstmgen.runs.records import Records
+from lstmgen.training.build import TrainingSetup
+from lstmgen.training.card import start_card
+from lstmgen.training.distributed import World
+from lstmgen.training.events import Evaluated, Finished, Notice, Started, Stepped
+from lstmgen.training.loop import LOOK, StepReport
+from lstmgen.training.meters import Meter, Spikes
+from lstmgen.training.progress import Progress
+
+REPORT_SECONDS = 0.1  # between two reports of a step: reading a GPU's sums waits for it
+WARM_UP = 3  # first steps of a process, which no rate counts
+
+
+class Journal:
+    """The records and the clock of one training process; rank 0 writes."""
+
+    def __init__(self, run: Path, setup: TrainingSetup, world: World) -> None:
+        self.run, self.setup, self.world = run, setup, world
+        self.records = Records(run, writes=world.is_main)
+        self.meter, self.since_evaluation = Meter(), Meter()
+        self.warm_up, self.spikes = WARM_UP, Spikes()
+        self.begun = self.reported = time.monotonic()
+        self.seconds_before = 0.0  # of the processes that trained this run before
+
+    @property
+    def progress(self) -> Progress:
+        """How far the training has come."""
+        return self.setup.state.progress
+
+    def restore(self) -> None:
+        """Continue the records and the clock at the step of the checkpoint."""
+        self.records.drop_after(self.progress.step)
+        if self.world.is_main:
+            rows = self.records.rows()
+            self.seconds_before = max((row["seconds"] or 0.0 for row in rows), default=0.0)
+
+    def seconds(self) -> float:
+        """Since the run began, the time between its processes left out."""
+        return self.seconds_before + time.monotonic() - self.begun
+
+    def epoch(self) -> float:
+        """Epochs done."""
+        steps = self.setup.plan.steps_in(self.progress.epoch)
+        return self.progress.epoch + self.progress.epoch_step / steps
+
+    def add_step(self, report: StepReport) -> list[Notice | Stepped]:
+        """Count a step; now and then it is reported, and a spike of its loss always is."""
+        self.warm_up -= 1
+        for meter in (self.meter, self.since_evaluation):
+            meter.add(
+                nats=report.sums[0],
+                words=report.words,
+                seconds=report.seconds,
+                timed=self.warm_up < 0,
+            )
+        events: list[Notice | Stepped] = []
+        spike = self._spike(report)
+        if spike:
+            events.append(Notice(spike))
+        if time.monotonic() - self.reported >= REPORT_SECONDS:
+            self.reported = time.monotonic()
+            nats, rate = self.meter.nats_per_word, self.meter.words_per_second
+            events.append(Stepped(report.step, self.setup.until, report.epoch, nats, rate))
+        return events
+
+    def _spike(self, report: StepReport) -> str:
+        """That a step's loss is far above those before it, in words; empty: it is not."""
+        if self.setup.state.model.device.type != "cpu" and report.step % LOOK:
+            return ""  # to read a GPU's sums is to wait for it
+        nats = report.nats / report.words
+        usual = self.spikes.look(nats)
+        if usual is None:
+            return ""
+        facts = {"nats_per_word": nats, "usual": usual, "learning_rate": report.learning_rate}
+        self.records.add_event("spike", report.step, facts)
+        return (
+            f"step {report.step:,} has {nats:.4g} nats per word, where {usual:.4g} were usual; "
+            "training continues. If it happens again, lower train.learning_rate"
+        )
+
+    def add_row(self, report: StepReport | None, result: Evaluation | None) -> None:
+        """A row of metrics; right after a resumption there is no step to report."""
+        self.records.add_row(
+            {
+                "step": self.progress.step,
+                "epoch": self.epoch(),
+                "words": self.progress.words,
+                "train_nats": self.meter.nats_per_word if self.meter.words else None,
+                "valid_nats": None if result is None else result.nats_per_word,
+                "valid_perplexity": None if result is None else result.perplexity,
+                "learning_rate": None if report is None else report.learning_rate,
+                "gradient_norm": None if report is None else report.gradient_norm,
+                "words_per_second": self.meter.words_per_second or None,
+                "seconds": self.seconds(),
+            }
+        )
+        self.meter = Meter()
+
+    def add_evaluation(
+        self, report: StepReport | None, result: Evaluation, *, zero_state: float | None, best: bool
+    ) -> Evaluated:
+        """A row and an event of an evaluation."""
+        event = Evaluated(
+            step=self.progress.step,
+            epoch=self.epoch(),
+            train_nats=self.since_evaluation.nats_per_word,
+            nats=result.nats_per_word,
+            perplexity=result.perplexity,
+            zero_state_perplexity=zero_state,
+            learning_rate=None if report is None else report.learning_rate,
+            words_per_second=self.since_evaluation.words_per_second,
+            seconds=self.seconds(),
+            best=best,
+        )
+        self.add_row(report, result)
+        self.records.add_event("evaluated", self.progress.step, asdict(event))
+        self.since_evaluation = Meter()
+        return event
+
+    def add_start(self, *, resumed: bool) -> Started:
+        """The start card, as an event."""
+        resumed_at = self.progress.step if resumed else None
+        card = start_card(self.run, self.setup, self.world, resumed_at=resumed_at)
+        self.records.add_event("started", self.progress.step, asdict(card) | {"run": ""})
+        return card
+
+    def add_divergence(self, error: DivergedError) -> None:
+        """An event of a training that diverged."""
+        self.records.add_event(
+            "diverged", self.progress.step, {"message": str(error), **error.facts}
+        )
+
+    def add_end(self, reason: str, *, interrupted: bool) -> Finished:
+        """The end of the run, as an event."""
+        event = Finished(
+            run=self.run,
+            step=self.progress.step,
+            reason=reason,
+            best_step=self.progress.best_step,
+            best_nats=self.progress.best_nats,
+            valid_nats=tuple(self.progress.valid_nats),
+            seconds=self.seconds(),
+            words=self.progress.words,
+            interrupted=interrupted,
+        )
+        self.records.add_event("finished", self.progress.step, {"reason": reason})
+        return event

@@ -1,0 +1,89 @@
+"""When a training ends or saves: its limits, and what signals and clocks ask for."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from lstmgen.training.build import TrainingSetup
+from lstmgen.training.checkpoints import CheckpointManager
+from lstmgen.training.distributed import World
+from lstmgen.training.progress import Progress
+from lstmgen.training.signals import StopRequests
+
+SAVE_SECONDS = 600.0  # after which a checkpoint is written in any case
+
+
+class Decision(NamedTuple):
+    """What all ranks agreed on between two steps.
+
+    Attributes:
+        stop: number of the signal that ends the training; 0: none.
+        save: whether to write a checkpoint.
+        time_over: whether ``train.max_minutes`` are over.
+    """
+
+    stop: int = 0
+    save: int = 0
+    time_over: int = 0
+
+
+class Limits:
+    """The limits of one training process.
+
+    Args:
+        seconds: of the run so far.
+    """
+
+    def __init__(
+        self, setup: TrainingSetup, manager: CheckpointManager, requests: StopRequests,
+        world: World, seconds: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self.settings, self.until = setup.config.train, setup.until
+        self.manager, self.requests, self.world, self.seconds = manager, requests, world, seconds
+        self.decision = Decision()
+
+    @property
+    def stopping(self) -> int:
+        """The signal that ends the training here; 0: none.
+
+        One process obeys it at any time, several ranks only once they have agreed.
+        """
+        return self.requests.stop if self.world.size == 1 else self.decision.stop
+
+    def decide(self) -> None:
+        """Ask signals and clocks, between two steps; all ranks decide alike."""
+        minutes = self.settings.max_minutes
+        late = time.monotonic() - self.manager.saved_at > SAVE_SECONDS
+        over = self.world.is_main and minutes is not None and self.seconds() >= minutes * 60
+        requested = self.requests.stop, self.requests.save or late, over
+        self.decision = Decision(*self.world.all_reduce_max(*requested))
+
+    def keep_evaluating(self) -> bool:
+        """Ask signals within an evaluation; every rank asks equally often."""
+        stop = self.world.all_reduce_max(self.requests.stop)[0]
+        self.decision = self.decision._replace(stop=stop)
+        return not self.stopping
+
+    def reached(self, progress: Progress) -> str:
+        """The limit that ends the run here, in words; empty: none.
+
+        To be asked once a step: a clock that strikes between two questions would end the
+        run without its last evaluation.
+        """
+        if progress.step > self.until:  # resumed with a lower limit
+            return (
+                f"step {progress.step:,} is past the {self.until:,} that train.max_steps or "
+                "train.epochs allows"
+            )
+        if progress.step == self.until:
+            return f"finished {self.until:,} step{'s' * (self.until != 1)}"
+        if self.settings.max_minutes is not None and self.decision.time_over:
+            return f"finished {self.settings.max_minutes:g} minutes"
+        return ""
+
+    def out_of_patience(self, progress: Progress) -> str:
+        """In words, that evaluations have not improved for ``train.patience``; empty: they have."""
+        patience, stale = self.settings.patience, progress.stale
+        if patience is not None and stale >= patience:
+            return f"no better evaluation in the last {stale}"
+        return ""
