@@ -44,7 +44,7 @@ def training(corpus: Corpus, cell: str, peephole: str, loop: bool) -> Iterator[S
         len(corpus.vocabulary),
         embedding_dim=128,
         hidden_sizes=[192],
-        cell=cell,  # type: ignore[arg-type]
+        cell=cell,
         peephole=peephole,  # type: ignore[arg-type]
         loop=loop,
         dropout=DropoutShares(0.3, 0.3, 0.3),

@@ -1,13 +1,15 @@
-"""Files that are generated from the schema: ``python -m tests.generated`` writes them.
+"""Files that are generated: ``python -m tests.generated`` writes them.
 
-docs/config.md has the table of all keys between its marks, configs/story.yaml every key with
-its description; the values of story.yaml are kept as they are in the file.
+docs/config.md has the table of all keys between its marks, docs/equations.md the equations of
+all cells, configs/story.yaml every key with its description; the values of story.yaml are kept
+as they are in the file.
 """
 
 from pathlib import Path
 
 import yaml
 
+from lstmgen.cells import CELLS
 from lstmgen.config.reference import commented_yaml, free_on_resume, key_table
 from lstmgen.config.schema import Config
 
@@ -18,12 +20,25 @@ Every key with its description; most are at their defaults and may be left out. 
 changed on the command line too: lstmgen train story train.epochs=5"""
 
 
+def between_marks(text, mark, body):
+    before, _, rest = text.partition(f"<!-- {mark} -->")
+    after = rest.partition(f"<!-- /{mark} -->")[2]
+    return f"{before}<!-- {mark} -->\n{body}\n<!-- /{mark} -->{after}"
+
+
 def config_page(text):
-    for mark, body in (("keys", key_table()), ("resume", free_on_resume())):
-        before, _, rest = text.partition(f"<!-- {mark} -->")
-        after = rest.partition(f"<!-- /{mark} -->")[2]
-        text = f"{before}<!-- {mark} -->\n{body}\n<!-- /{mark} -->{after}"
-    return text
+    return between_marks(between_marks(text, "keys", key_table()), "resume", free_on_resume())
+
+
+def cells_page(text):
+    parts = []
+    for cell in CELLS.values():
+        lines = (*cell.equations, "", *cell.equations_backward)
+        title = cell.title.format(peephole="diagonal or full")
+        parts.append(f"`{cell.name}`: {title}\n")
+        parts += [f"    {line}".rstrip() for line in lines]
+        parts.append("")
+    return between_marks(text, "cells", "\n".join(parts).rstrip())
 
 
 def story_config(text):
@@ -32,6 +47,7 @@ def story_config(text):
 
 GENERATED = {
     ROOT / "docs" / "config.md": config_page,
+    ROOT / "docs" / "equations.md": cells_page,
     ROOT / "configs" / "story.yaml": story_config,
 }
 

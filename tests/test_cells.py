@@ -1,5 +1,8 @@
 """The cells three times over: numpy, the written-out loop and torch's kernels are one."""
 
+import dataclasses
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -16,9 +19,15 @@ from lstmgen.cells import (
     initial_weights,
     zero_state,
 )
-from lstmgen.model import layers as torch_layers
+from lstmgen.config.schema import ModelConfig
+from lstmgen.model.elman_layer import loop_elman
+from lstmgen.model.gru_layer import loop_gru
 from lstmgen.model.initialise import initialise_layer
-from lstmgen.model.loops import loop_elman, loop_gru, loop_lstm
+from lstmgen.model.layers import make_layer
+from lstmgen.model.lstm_layer import loop_lstm
+from lstmgen.model.recurrent import State as TorchState
+from lstmgen.model.stacks import run_stack
+from lstmgen.reporting.equations import spelled_out
 from tests.helpers.arrays import close, normal
 
 INPUT, SIZES, BATCH, TIME = 3, [4, 5], 2, 6
@@ -27,13 +36,50 @@ every_cell = pytest.mark.parametrize(("cell", "peephole"), KINDS)
 TOLERANCE = {np.float64: 1e-12, np.float32: 2e-6}
 
 
+def test_a_cell_describes_itself_whole():
+    """All that others print or build of a cell is in its description."""
+    assert list(CELLS) == list(get_args(ModelConfig.model_fields["cell"].annotation))
+    for name, cell in CELLS.items():
+        assert cell.name == name and cell.title
+        assert tuple(cell.gates) == cell.fields._fields
+        assert len({gate.letter for gate in cell.gates.values()}) == len(cell.gates)
+        assert set(cell.initial_biases) | set(cell.scaled_by) <= set(cell.gates)
+        for gate in cell.gates.values():
+            assert any(line.startswith(f"{gate.letter} = ") for line in cell.equations)
+            assert any(f"d {gate.letter} = " in line for line in cell.equations_backward)
+        layer = make_layer(name, 3, 4)
+        assert layer.weight_hh_l0.shape == (cell.blocks * 4, 4)
+        assert hasattr(layer, "weight_ch_l0") == cell.has_peepholes
+        assert layer.zero_state(2).cell.shape == (2, 4 if cell.has_cell else 0)
+    titles = [cell.title for cell in CELLS.values()]
+    assert len(set(titles)) == len(titles)
+
+
+def test_a_gate_called_forget_starts_at_zero_unless_its_cell_says_otherwise():
+    lstm = CELLS["lstm"]
+    sizes = {"input_size": 3, "hidden_size": 4, "seed": 0}
+    assert initial_weights(lstm, **sizes).bias_ih[4:8].tolist() == [1.0] * 4
+    plain = dataclasses.replace(lstm, initial_biases={})
+    assert not initial_weights(plain, **sizes).bias_ih.any()
+
+
+def test_a_cell_without_a_second_memory_is_spelled_out_by_its_own_equations():
+    """Not by those of another cell that has none either."""
+    spelled = dataclasses.replace(CELLS["gru"], spell=lambda n: [f"h' = {n.after[0]}"])
+    layer = Layer(spelled, initial_weights(spelled, input_size=3, hidden_size=4, seed=0))
+    run = forward(layer, normal(1, 2, 3))
+    assert spelled_out(run, step=1, unit=0, number=lambda x: f"{x:.2f}") == [
+        f"h' = {run.outputs[0, 1, 0]:.2f}"
+    ]
+
+
 def make_stack(cell, peephole, sizes=SIZES, dtype=np.float64):
     """The same layers in numpy and in torch."""
     ours, theirs, width = [], [], INPUT
     for place, size in enumerate(sizes):
         options = {"seed": 3, "name": f"layers.{place}.", "peephole": peephole}
         weights = initial_weights(CELLS[cell], input_size=width, hidden_size=size, **options)
-        layer = torch_layers.make_layer(cell, width, size, peephole=peephole)
+        layer = make_layer(cell, width, size, peephole=peephole)
         layer.to(torch.from_numpy(np.zeros(1, dtype)).dtype)
         initialise_layer(layer, cell=cell, **options)
         if weights.weight_ch is not None:  # they start at 0, which would test nothing
@@ -71,11 +117,10 @@ def run_torch(layers, inputs, starts, d_outputs, d_lasts, lengths=None, *, loop)
         layer.zero_grad()
     read = torch.from_numpy(inputs).requires_grad_()
     states = [
-        torch_layers.State(*(torch.from_numpy(part).requires_grad_() for part in state))
-        for state in starts
+        TorchState(*(torch.from_numpy(part).requires_grad_() for part in state)) for state in starts
     ]
     ends = None if lengths is None else torch.tensor(lengths)
-    outputs, lasts = torch_layers.run_stack(layers, read, states, lengths=ends, loop=loop)
+    outputs, lasts = run_stack(layers, read, states, lengths=ends, loop=loop)
     whole = (outputs * torch.from_numpy(d_outputs)).sum()
     for last, d_last in zip(lasts, d_lasts, strict=True):
         for part, d_part in zip(last, d_last, strict=True):
@@ -235,7 +280,7 @@ def test_a_shorter_sequence_is_exactly_that_sequence_alone(cell, peephole, loop)
         runs = forward_stack(layers, read, lengths=[TIME, 2])
         close(runs[-1].outputs[1, :2], alone[-1].outputs[0])
         assert not runs[-1].outputs[1, 2:].any()
-        outputs, lasts = torch_layers.run_stack(
+        outputs, lasts = run_stack(
             theirs, torch.from_numpy(read), lengths=torch.tensor([TIME, 2]), loop=loop
         )
         close(outputs.detach(), runs[-1].outputs)
@@ -249,7 +294,6 @@ def test_a_shorter_sequence_is_exactly_that_sequence_alone(cell, peephole, loop)
     assert not gradients[0].inputs[1, 2:].any()
     assert gradients[0].inputs[1, :2].all()
     given = torch.from_numpy(junk).requires_grad_()
-    run_stack = torch_layers.run_stack
     run_stack(theirs, given, lengths=torch.tensor([TIME, 2]), loop=loop)[0].sum().backward()
     assert all(p.grad.isfinite().all() for layer in theirs for p in layer.parameters())
     assert not given.grad[1, 2:].any()
@@ -262,7 +306,7 @@ def test_lengths_that_do_not_fit_are_refused(lengths):
     with pytest.raises(ValueError, match="lengths must be 2 numbers in 1..6"):
         forward_stack(layers, inputs, lengths=lengths)
     with pytest.raises(ValueError, match="lengths must be 2 numbers in 1..6"):
-        torch_layers.run_stack(theirs, torch.from_numpy(inputs), lengths=torch.tensor(lengths))
+        run_stack(theirs, torch.from_numpy(inputs), lengths=torch.tensor(lengths))
     with pytest.raises(ValueError, match="one step at least"):
         forward_stack(layers, inputs[:, :0])
 
@@ -310,7 +354,7 @@ def test_gates_are_named_and_lie_in_their_ranges():
     for cell, peephole in KINDS:
         (layer, *_), _ = make_stack(cell, peephole, [4])
         run = forward(layer, 3 * normal(BATCH, TIME, INPUT, seed=1))
-        assert run.gates._fields == CELLS[cell].gates._fields
+        assert run.gates._fields == CELLS[cell].fields._fields
         for name, values in run.gates._asdict().items():
             assert values.shape == (BATCH, TIME, 4)
             assert (values < 1).all()

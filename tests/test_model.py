@@ -11,7 +11,8 @@ from lstmgen.cells import CELLS
 from lstmgen.model import output
 from lstmgen.model.dropout import Masks
 from lstmgen.model.language_model import DropoutShares, LanguageModel
-from lstmgen.model.layers import State, run_stack
+from lstmgen.model.recurrent import State
+from lstmgen.model.stacks import run_stack
 
 VOCAB, EMBED, SIZES, BATCH, TIME = 11, 4, [6, 5], 3, 9
 

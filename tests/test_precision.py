@@ -9,7 +9,8 @@ from lstmgen.cells import CELLS
 from lstmgen.errors import DivergedError
 from lstmgen.model import output
 from lstmgen.model.language_model import DropoutShares, LanguageModel
-from lstmgen.model.layers import State, make_layer, run_layer
+from lstmgen.model.layers import make_layer, run_layer
+from lstmgen.model.recurrent import State
 from lstmgen.training import precision
 from lstmgen.training.loop import LOOK, StepSetup, TrainState, check_finite, train_steps
 from lstmgen.training.optimizers import build_optimizer

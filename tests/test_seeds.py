@@ -28,9 +28,10 @@ from lstmgen.cells.step import sigmoid, sigmoid_slope, tanh_slope
 from lstmgen.inspection import deep_breathe
 from lstmgen.inspection.explaining import cost_gradient, softmax
 from lstmgen.model.language_model import LanguageModel
-from lstmgen.model.layers import State as TorchState
-from lstmgen.model.layers import make_layer, run_stack
+from lstmgen.model.layers import make_layer
 from lstmgen.model.output import summed_nats
+from lstmgen.model.recurrent import State as TorchState
+from lstmgen.model.stacks import run_stack
 from lstmgen.training.loop import StepSetup, TrainState, train_steps
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.windows.plans import RandomPlan, StreamPlan

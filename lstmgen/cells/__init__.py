@@ -1,8 +1,9 @@
 """The equations of recurrent cells, in numpy: forward, and backward derived by hand."""
 
-from lstmgen.cells.cell import CELLS, Cell, Layer, zero_state
+from lstmgen.cells.cell import Cell, Layer, zero_state
 from lstmgen.cells.gates import reorder_gates
 from lstmgen.cells.initialization import initial_weights
+from lstmgen.cells.registry import CELLS
 from lstmgen.cells.sequence import backward, backward_stack, forward, forward_stack
 from lstmgen.cells.step import State, Weights
 

@@ -1,19 +1,35 @@
-"""The four cells by name."""
+"""What a recurrent cell is to everything else: its gates, memory, equations and steps.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+The cells themselves are in files of their own, each with its ``Cell``; ``lstmgen.cells``
+lists them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from lstmgen.cells.elman import ElmanGates, elman_step, elman_step_backward
-from lstmgen.cells.gru import GRUGates, gru_step, gru_step_backward
-from lstmgen.cells.lstm import LSTMGates, lstm_step, lstm_step_backward
-from lstmgen.cells.lstm_peephole import lstm_peephole_step, lstm_peephole_step_backward
 from lstmgen.cells.step import Array, State, StepGradient, Weights
 
-CellName = Literal["elman", "gru", "lstm", "lstm_peephole"]
 Peephole = Literal["diagonal", "full"]
+
+
+class Gate(NamedTuple):
+    """How a gate is shown to people."""
+
+    letter: str  # in equations
+    purpose: str = ""  # what it does, where its name does not say so
+    squash: Literal["sigmoid", "tanh"] = "sigmoid"
+
+
+class Numbers(NamedTuple):
+    """One unit at one step, as text, for equations that are spelled out."""
+
+    gates: Mapping[str, str]  # values by gate
+    lines: Mapping[str, str]  # each gate's equation with its numbers
+    before: tuple[str, str]  # hidden and cell
+    after: tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -21,22 +37,38 @@ class Cell:
     """A kind of cell.
 
     Attributes:
-        gates: the tuple that holds them, its fields in the order of the weights' rows.
-        has_cell: whether there is a second memory beside the hidden.
+        name: as in ``model.cell``.
+        title: for people; ``{peephole}`` is the kind of its peepholes.
+        fields: the named tuple of its gates, in the order of the weights' rows.
+        gates: how each of them is shown.
+        equations, equations_backward: one step, as printed.
+        spell: the same for one unit with numbers, line by line.
         step: (weights, x, state before) to the state after and the gates.
         step_backward: from the gradient of the state after a step to all others.
+        has_cell: whether there is a second memory besides the hidden state.
+        has_peepholes: whether gates see that memory; needs ``weight_ch``.
+        initial_biases: of gates whose bias does not start at 0.
+        scaled_by: gates whose recurrent part, U h + b_hh, another gate multiplies.
     """
 
     name: str
-    gates: Any
-    has_cell: bool
+    title: str
+    fields: Any
+    gates: Mapping[str, Gate]
+    equations: tuple[str, ...]
+    equations_backward: tuple[str, ...]
+    spell: Callable[[Numbers], list[str]]
     step: Callable[[Weights, Array, State], tuple[State, Any]]
     step_backward: Callable[[Weights, Array, State, State, Any, State], StepGradient]
+    has_cell: bool = False
+    has_peepholes: bool = False
+    initial_biases: Mapping[str, float] = field(default_factory=dict)
+    scaled_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def blocks(self) -> int:
         """Blocks of ``hidden`` rows in its weights."""
-        return len(self.gates._fields)
+        return len(self.fields._fields)
 
 
 class Layer(NamedTuple):
@@ -44,17 +76,6 @@ class Layer(NamedTuple):
 
     cell: Cell
     weights: Weights
-
-
-CELLS = {
-    cell.name: cell
-    for cell in (
-        Cell("elman", ElmanGates, False, elman_step, elman_step_backward),
-        Cell("gru", GRUGates, False, gru_step, gru_step_backward),
-        Cell("lstm", LSTMGates, True, lstm_step, lstm_step_backward),
-        Cell("lstm_peephole", LSTMGates, True, lstm_peephole_step, lstm_peephole_step_backward),
-    )
-}
 
 
 def peephole_shape(peephole: Peephole, hidden_size: int) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lstmgen.cells.cell import Cell, Gate, Numbers
 from lstmgen.cells.step import (
     Array,
     State,
@@ -27,7 +28,7 @@ from lstmgen.cells.step import (
 
 
 class ElmanGates(NamedTuple):
-    """Its one squashed sum: nothing is kept, the candidate becomes the hidden whole."""
+    """Its one squashed sum, which is the new hidden state."""
 
     candidate: Array  # (batch, hidden)
 
@@ -50,3 +51,23 @@ def elman_step_backward(
     d_weights, d_x, d_hidden = linear_backward(weights, x, before.hidden, d_sums)
     before_state = State(d_hidden, d_after.cell)
     return StepGradient(d_weights, d_x, before_state, ElmanGates(d_sums), d_after.cell)
+
+
+def _spell(n: Numbers) -> list[str]:
+    return [*n.lines.values(), f"h' = g = {n.after[0]}"]
+
+
+ELMAN = Cell(
+    "elman",
+    "Elman",
+    ElmanGates,
+    {"candidate": Gate("g", squash="tanh")},
+    equations=(
+        "g = tanh(W x + U h + b),   h' = g",
+        "W = weight_ih, U = weight_hh, b = both biases; ' marks what is after the word",
+    ),
+    equations_backward=("d g = d h' * (1 - g^2)        d h = U^T d g",),
+    spell=_spell,
+    step=elman_step,
+    step_backward=elman_step_backward,
+)

@@ -1,7 +1,7 @@
 """The gated recurrent unit (Cho et al. 2014), in the variant of cuDNN and torch.
 
     r = sigmoid(W_ir x + b_ir + W_hr h + b_hr)         reset gate
-    z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)         update gate: how much is kept
+    z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)         update gate
     n = tanh(W_in x + b_in + r * (W_hn h + b_hn))      candidate
     h' = (1 - z) * n + z * h
 
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lstmgen.cells.cell import Cell, Gate, Numbers
 from lstmgen.cells.step import (
     Array,
     State,
@@ -77,3 +78,33 @@ def gru_step_backward(
         gates=GRUGates(reset, update, candidate),
         cell=d_after.cell,
     )
+
+
+def _spell(n: Numbers) -> list[str]:
+    update, candidate = n.gates["update"], n.gates["candidate"]
+    last = f"h' = (1 - {update}) * {candidate} + {update} * {n.before[0]}"
+    return [*n.lines.values(), f"{last} = {n.after[0]}"]
+
+
+GRU = Cell(
+    "gru",
+    "GRU",
+    GRUGates,
+    {"reset": Gate("r"), "update": Gate("z"), "candidate": Gate("g", squash="tanh")},
+    equations=(
+        "r = sigmoid(W_r x + U_r h + b_r)                reset gate",
+        "z = sigmoid(W_z x + U_z h + b_z)                update gate",
+        "g = tanh(W_g x + b_g + r * (U_g h + e_g))       candidate",
+        "h' = (1 - z) * g + z * h                        (this z is no logit)",
+        "W = weight_ih, U = weight_hh, b = both biases, but in g b = bias_ih and e = bias_hh;",
+        "' marks what is after the word",
+    ),
+    equations_backward=(
+        "d g = d h' * (1 - z) * (1 - g^2)                d z = d h' * (h - g) * z * (1 - z)",
+        "d r = d g * (U_g h + e_g) * r * (1 - r)         d h = d h' * z + U^T (d r, d z, r * d g)",
+    ),
+    spell=_spell,
+    step=gru_step,
+    step_backward=gru_step_backward,
+    scaled_by={"candidate": "reset"},
+)

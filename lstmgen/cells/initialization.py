@@ -11,8 +11,6 @@ import numpy as np
 from lstmgen.cells.cell import Cell, Peephole, peephole_shape
 from lstmgen.cells.step import Array, Weights
 
-FORGET_BIAS = 1.0  # Gers et al. 2000; Jozefowicz et al. 2015
-
 
 def draw(shape: tuple[int, ...], *, reach: float, seed: int, name: str) -> Array:
     """Uniform numbers in +-reach, in float64."""
@@ -32,8 +30,8 @@ def initial_weights(
 ) -> Weights:
     """A layer's weights before training.
 
-    Matrices are uniform in +-1/sqrt(hidden), biases 0; where there is a forget gate,
-    one of its two biases is 1 (they are added). Peepholes are 0: the network starts as
+    Matrices are uniform in +-1/sqrt(hidden). Biases are 0, but for ``Cell.initial_biases``,
+    which one of a gate's two biases gets (they are added). Peepholes are 0: the network starts as
     the LSTM of the same seed, from which full ones learn faster than from random ones.
 
     Args:
@@ -46,15 +44,15 @@ def initial_weights(
         return draw(shape, reach=reach, seed=seed, name=name + parameter)
 
     bias = np.zeros(rows)
-    if "forget" in cell.gates._fields:
-        begin = cell.gates._fields.index("forget") * hidden_size
-        bias[begin : begin + hidden_size] = FORGET_BIAS
+    for gate, value in cell.initial_biases.items():
+        begin = cell.fields._fields.index(gate) * hidden_size
+        bias[begin : begin + hidden_size] = value
     weights = Weights(
         drawn("weight_ih_l0", rows, input_size),
         drawn("weight_hh_l0", rows, hidden_size),
         bias,
         np.zeros(rows),
     )
-    if cell.name != "lstm_peephole":
+    if not cell.has_peepholes:
         return weights
     return weights._replace(weight_ch=np.zeros(peephole_shape(peephole, hidden_size)))

@@ -14,7 +14,8 @@ matrices. With P = 0 this is the LSTM.
 
 import numpy as np
 
-from lstmgen.cells.lstm import LSTMGates
+from lstmgen.cells.cell import Cell
+from lstmgen.cells.lstm import FORGET_BIAS, LSTM_BACKWARD, LSTM_GATES, LSTMGates, spell_lstm
 from lstmgen.cells.step import (
     Array,
     State,
@@ -96,3 +97,31 @@ def _see_backward(peephole: Array, d_sum: Array) -> Array:
 def _peephole_gradient(peephole: Array, d_sum: Array, cell: Array) -> Array:
     gradient: Array = (d_sum * cell).sum(axis=0) if peephole.ndim == 1 else d_sum.T @ cell
     return gradient
+
+
+LSTM_PEEPHOLE = Cell(
+    "lstm_peephole",
+    "LSTM with {peephole} peepholes",
+    LSTMGates,
+    LSTM_GATES,
+    equations=(
+        "i = sigmoid(W_i x + U_i h + P_i c + b_i)      input gate (write)",
+        "f = sigmoid(W_f x + U_f h + P_f c + b_f)      forget gate (keep)",
+        "g = tanh(W_g x + U_g h + b_g)                 candidate",
+        "c' = f * c + i * g",
+        "o = sigmoid(W_o x + U_o h + P_o c' + b_o)     output gate (read) sees the new cell",
+        "h' = o * tanh(c')",
+        "W = weight_ih, U = weight_hh, P = weight_ch, b = both biases; ' marks what is after",
+    ),
+    equations_backward=(
+        *LSTM_BACKWARD,
+        "d c' gains P_o^T d o, d c gains P_i^T d i + P_f^T d f",
+        "d h = U^T (d i, d f, d g, d o)",
+    ),
+    spell=spell_lstm,
+    step=lstm_peephole_step,
+    step_backward=lstm_peephole_step_backward,
+    has_cell=True,
+    has_peepholes=True,
+    initial_biases={"forget": FORGET_BIAS},
+)

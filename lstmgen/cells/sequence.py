@@ -103,7 +103,7 @@ def forward(
         state = _choose(alive[:, step], after, state)
         states.append(state)
         gates.append(opened)
-    return Run(layer, inputs, start, _stack(State, states), _stack(layer.cell.gates, gates), alive)
+    return Run(layer, inputs, start, _stack(State, states), _stack(layer.cell.fields, gates), alive)
 
 
 def backward(

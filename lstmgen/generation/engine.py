@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmgen.cells.cell import CELLS, Layer, zero_state
+from lstmgen.cells.cell import Layer, zero_state
+from lstmgen.cells.registry import CELLS
 from lstmgen.cells.step import Array, State
 from lstmgen.generation.outputs import Adaptive, Softmax, take_adaptive, take_softmax
 from lstmgen.generation.weights import WeightReader

@@ -59,7 +59,7 @@ class WeightReader:
     def layer(self, name: str, cell: Cell, width: int, size: int) -> Layer:
         """A layer's weights, and its peepholes where the cell has them."""
         rows, peepholes = cell.blocks * size, None
-        if cell.name == "lstm_peephole":
+        if cell.has_peepholes:
             full = getattr(self.weights.get(name + "weight_ch_l0"), "ndim", 1) == 2
             shape = peephole_shape("full" if full else "diagonal", size)
             peepholes = self.require(name + "weight_ch_l0", shape)

@@ -166,8 +166,8 @@ class GateSum:
     """What one gate of one unit adds up at one word.
 
     Attributes:
-        x, h, c: what comes from the input, the hidden and, by a peephole, the cell
-            (0 without one).
+        x, h, c: what comes from the input, the hidden state and, by a peephole, the cell
+            (None without one).
         bias_ih, bias_hh: the two biases.
         total: what the gate squashes. value: what it becomes.
     """
@@ -175,7 +175,7 @@ class GateSum:
     name: str
     x: float
     h: float
-    c: float
+    c: float | None
     bias_ih: float
     bias_hh: float
     total: float
@@ -191,19 +191,20 @@ def gate_sums(run: Run, *, step: int, unit: int) -> tuple[GateSum, ...]:
         peepholes = dict(
             zip(("input", "forget", "output"), np.split(weights.weight_ch, 3), strict=True)
         )
-    for place, name in enumerate(cell.gates._fields):
+    for place, name in enumerate(cell.fields._fields):
         row = place * size + unit
         x = float(weights.weight_ih[row] @ run.inputs[0, step])
         h = float(weights.weight_hh[row] @ before.hidden[0])
-        seen = 0.0
+        seen: float | None = None
         if name in peepholes:
             looked_at = run.states.cell[0, step] if name == "output" else before.cell[0]
             see = peepholes[name][unit]
             seen = float(see * looked_at[unit] if see.ndim == 0 else see @ looked_at)
         bias_ih, bias_hh = float(weights.bias_ih[row]), float(weights.bias_hh[row])
-        total = x + h + seen + bias_ih + bias_hh
-        if cell.name == "gru" and name == "candidate":
-            total = x + bias_ih + float(run.gates.reset[0, step, unit]) * (h + bias_hh)
+        total = x + h + (seen or 0.0) + bias_ih + bias_hh
+        if name in cell.scaled_by:
+            scale = float(getattr(run.gates, cell.scaled_by[name])[0, step, unit])
+            total = x + bias_ih + scale * (h + bias_hh)
         value = float(getattr(run.gates, name)[0, step, unit])
         sums.append(GateSum(name, x, h, seen, bias_ih, bias_hh, total, value))
     return tuple(sums)

@@ -70,10 +70,12 @@ def trace_gates(engine: Engine, ids: Ids, *, layer: int) -> GateTrace:
         layer: counted from 0 at the input.
     """
     run = forward_stack(engine.layers, engine.embed(ids)[None])[layer]
-    panels = {name: values[0] for name, values in run.gates._asdict().items()}
-    if run.layer.cell.name == "elman":
-        del panels["candidate"]
     memory = run.states.cell[0] if run.layer.cell.has_cell else run.states.hidden[0]
+    panels = {
+        name: values[0]
+        for name, values in run.gates._asdict().items()
+        if not np.array_equal(values[0], memory)  # what is the memory itself is shown once
+    }
     panels["cell" if run.layer.cell.has_cell else "hidden"] = memory
     changes = np.argsort(-memory.std(axis=0), kind="stable")
     return GateTrace(tuple(panels), tuple(panels.values()), tuple(changes.tolist()))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lstmgen.cells.cell import CellName, Peephole
+from lstmgen.cells.cell import Peephole
 from lstmgen.model.adaptive import AdaptiveSoftmax
 from lstmgen.model.dropout import Masks
 from lstmgen.model.initialise import (
@@ -17,16 +17,9 @@ from lstmgen.model.initialise import (
     smoothed_counts,
     start_bias,
 )
-from lstmgen.model.layers import (
-    Layer,
-    State,
-    make_layer,
-    run_layer,
-    run_table,
-    state_after,
-    zero_state,
-)
+from lstmgen.model.layers import make_layer, run_layer, run_table, state_after
 from lstmgen.model.output import score_rows, summed_nats
+from lstmgen.model.recurrent import RecurrentLayer, State
 
 States = list[State]  # one a layer, from the input up
 
@@ -78,7 +71,7 @@ class LanguageModel(nn.Module):
         *,
         embedding_dim: int,
         hidden_sizes: Sequence[int],
-        cell: CellName = "lstm",
+        cell: str = "lstm",
         peephole: Peephole = "diagonal",
         loop: bool = False,
         one_hot: bool = False,
@@ -97,7 +90,7 @@ class LanguageModel(nn.Module):
             self.embedding = None if one_hot else nn.Embedding(vocab_size, embedding_dim)
             width = vocab_size if one_hot else embedding_dim
             self.layers = nn.ModuleList(
-                make_layer(cell, inner, outer, peephole=peephole)
+                cast("nn.Module", make_layer(cell, inner, outer, peephole=peephole))
                 for inner, outer in zip([width, *hidden_sizes], hidden_sizes, strict=False)
             )
             top = hidden_sizes[-1]
@@ -127,9 +120,9 @@ class LanguageModel(nn.Module):
         return next(self.parameters()).dtype
 
     @property
-    def recurrent(self) -> list[Layer]:
+    def recurrent(self) -> list[RecurrentLayer]:
         """The recurrent layers, from the input up."""
-        return cast("list[Layer]", list(self.layers))
+        return cast("list[RecurrentLayer]", list(self.layers))
 
     @property
     def looks_up(self) -> bool:
@@ -139,7 +132,7 @@ class LanguageModel(nn.Module):
 
     def zero_states(self, batch: int) -> States:
         """The states before a text begins."""
-        return [zero_state(layer, batch) for layer in self.recurrent]
+        return [layer.zero_state(batch) for layer in self.recurrent]
 
     def read(
         self,
@@ -257,7 +250,7 @@ class LanguageModel(nn.Module):
             return self.adaptive.logits(features)
         return functional.linear(self._project(features), *self._output())
 
-    def _initialise(self, cell: CellName, peephole: Peephole, seed: int) -> None:
+    def _initialise(self, cell: str, peephole: Peephole, seed: int) -> None:
         for place, layer in enumerate(self.layers):
             name = f"layers.{place}."
             initialise_layer(layer, cell=cell, peephole=peephole, seed=seed, name=name)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from lstmgen.cells.cell import CELLS
+from lstmgen.cells.registry import CELLS
 
 MOMENTS = {"adamw": 2, "sgd": 0}  # numbers that an optimiser remembers of each weight
 

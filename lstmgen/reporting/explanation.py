@@ -11,7 +11,7 @@ from lstmgen.cells.step import Array
 from lstmgen.errors import printable
 from lstmgen.inspection.explaining import Explanation, Prediction
 from lstmgen.inspection.subject import Subject
-from lstmgen.reporting.equations import BACKWARD, FORWARD, LETTERS, NAMES, spelled_out
+from lstmgen.reporting.equations import gate_title, spelled_out
 
 WORD = 12  # columns of a word
 UNITS = 2  # shown unless the command line says which
@@ -120,8 +120,9 @@ class _Page:
         self.run, self.back = found.runs[layer - 1], found.gradients[layer - 1]
         size = self.run.states.hidden.shape[2]
         self.units = list(units) or list(range(min(UNITS, size)))
-        self.columns = [f"{NAMES[name]} {LETTERS[name]}" for name in self.run.gates._fields]
-        self.has_cell = self.run.layer.cell.has_cell
+        self.cell = self.run.layer.cell
+        self.columns = [gate_title(self.cell, name) for name in self.run.gates._fields]
+        self.has_cell = self.cell.has_cell
         self.section = 0
 
     def words(self) -> Iterable[str]:
@@ -140,17 +141,17 @@ class _Page:
             if max(found.ids) >= known:
                 yield "   rare: a word that it does not know, the mean of the words seen once"
         else:
-            what = "word vector" if first else f"hidden h' of layer {self.layer - 1}"
+            what = "word vector" if first else f"hidden state h' of layer {self.layer - 1}"
             shown = min(width, FIRST)
             yield f"   x is the {what}, {width:,} numbers; here are the first {shown}:"
             rows = [self._numbers(vector[:shown]) for vector in self.run.inputs[0]]
             yield from self._table("", [f"x[{k}]" for k in range(shown)], rows)
-        yield f"   the word to be predicted: {self._target}"
+        yield f"   the word to predict: {self._target}"
 
     def equations(self) -> Iterable[str]:
         """The cell in letters."""
         yield from self._heading("THE EQUATIONS (* acts number by number)")
-        yield from (f"   {line}" for line in FORWARD[self.subject.cell])
+        yield from (f"   {line}" for line in self.cell.equations)
 
     def forward(self) -> Iterable[str]:
         """Gates and memory at every word, and the last word spelled out."""
@@ -167,9 +168,9 @@ class _Page:
             )
         last = len(self.found.ids) - 1
         size = states.hidden.shape[2]
-        seen = ", what c adds" if self.subject.cell == "lstm_peephole" else ""
+        seen = ", what c adds" if self.cell.has_peepholes else ""
         yield f"   unit {self.units[0]} at word {last + 1}, spelled out: what x adds, what h adds"
-        yield f"   (U times all {size} hiddens of the word before){seen}, the bias"
+        yield f"   (U times all {size} hidden states of the word before){seen}, the bias"
         lines = spelled_out(self.run, step=last, unit=self.units[0], number=self._number)
         yield from (f"      {line}" for line in lines)
 
@@ -177,7 +178,7 @@ class _Page:
         """Logits, probabilities and the cost."""
         prediction = self.found.prediction
         yield from self._heading(
-            "THE PREDICTION, from the hidden of the top layer after the last word"
+            "THE PREDICTION, from the hidden state of the top layer after the last word"
         )
         yield "   logit z = (output matrix) h' + bias,   p = exp(z) / sum of exp(z) over all words,"
         yield "   y = 1 for the word that follows, else 0;   p - y is the gradient of the cost at z"
@@ -195,7 +196,7 @@ class _Page:
         if low is None or high is None:
             return
         yield from self._heading(
-            "A PREDICTION OF LOW COST BESIDE ONE OF HIGH COST, of these words and those behind them"
+            "A PREDICTION OF LOW COST AND ONE OF HIGH COST, of these words and the words after them"
         )
         left, right = self._column("LOW", low), self._column("HIGH", high)
         for a, b in zip_longest(left, right, fillvalue=""):
@@ -206,9 +207,9 @@ class _Page:
         yield from self._heading(
             "BACKWARD: the gradient of the cost that arrives at each word, the last word first"
         )
-        yield from (f"   {line}" for line in BACKWARD[self.subject.cell])
+        yield from (f"   {line}" for line in self.cell.equations_backward)
         memory = "d h and d c are" if self.has_cell else "d h is"
-        yield f"   (gates: before their sigmoid or tanh; {memory} handed to the word before)"
+        yield f"   (gates: before their sigmoid or tanh; {memory} passed to the word before)"
         columns = ["d h'", *["d c'"] * self.has_cell, *(f"d {name}" for name in self.columns)]
         steps = self.back.steps
         for unit in self.units:

@@ -8,10 +8,11 @@ from rich.cells import set_cell_size
 from rich.style import Style
 from rich.text import Text
 
+from lstmgen.cells.cell import Cell
 from lstmgen.errors import printable
 from lstmgen.inspection.subject import Subject
 from lstmgen.inspection.tracing import VANISHED, GateTrace, GradientTrace
-from lstmgen.reporting.equations import LETTERS, NAMES
+from lstmgen.reporting.equations import gate_title, legend
 from lstmgen.reporting.explanation import shown_word
 
 WORD, GAP = 12, 2  # columns
@@ -31,7 +32,7 @@ class Panel(NamedTuple):
     signed: bool  # in (-1, 1), not in (0, 1)
 
 
-def gate_panels(trace: GateTrace, units: Sequence[int]) -> list[Panel]:
+def gate_panels(cell: Cell, trace: GateTrace, units: Sequence[int]) -> list[Panel]:
     """What is drawn of a trace: gates as they are, the cell as tanh(c), which is what is read."""
     panels = []
     for name, values in zip(trace.names, trace.values, strict=True):
@@ -41,8 +42,8 @@ def gate_panels(trace: GateTrace, units: Sequence[int]) -> list[Panel]:
         elif name == "hidden":
             panels.append(Panel("hidden h", chosen, True))
         else:
-            title = f"{NAMES[name]} {LETTERS[name]}"
-            panels.append(Panel(title, chosen, name == "candidate"))
+            signed = cell.gates[name].squash == "tanh"
+            panels.append(Panel(gate_title(cell, name), chosen, signed))
     return panels
 
 
@@ -56,7 +57,7 @@ def gates_page(
         units: to show; empty shows as many as fit, those whose memory changes most.
         width: of the terminal, in columns.
     """
-    total = len(trace.units)
+    total, cell = len(trace.units), subject.engine.layers[0].cell
     room = max(1, (width - WORD) // len(trace.names) - GAP)
     shown = list(units) or sorted(trace.units[:room])
     chosen = "chosen" if units else "those whose memory changes most over these words"
@@ -67,8 +68,9 @@ def gates_page(
     if len(shown) < total:
         numbers = " ".join(map(str, shown))
         page.append(f"{len(shown)} of {total} units, {chosen}:\n{numbers}\n")
-    page.append("0 to 9: tenths of 1; b to j: tenths below zero (b is -0.1, j is -0.9)\n\n")
-    panels = gate_panels(trace, shown)
+    page.append("0 to 9: tenths of 1; b to j: tenths below zero (b is -0.1, j is -0.9)\n")
+    page.append(f"{legend(cell)}\n\n" if legend(cell) else "\n")
+    panels = gate_panels(cell, trace, shown)
     columns = max(len(shown), max(len(panel.title) for panel in panels))
     page.append(" " * WORD)
     for panel in panels:

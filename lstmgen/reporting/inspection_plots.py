@@ -6,6 +6,7 @@ from pathlib import Path
 from lstmgen.errors import UsageError, printable
 from lstmgen.inspection.subject import Subject
 from lstmgen.inspection.tracing import VANISHED, GateTrace, GradientTrace
+from lstmgen.reporting.equations import legend
 from lstmgen.reporting.explanation import shown_word
 from lstmgen.reporting.inspecting import gate_panels
 from lstmgen.reporting.plots import INK, QUIET, TRAIN, VALID, new_figure, save_figure
@@ -37,8 +38,9 @@ def draw_gates(
         units: to draw; empty draws the ``MOST_UNITS`` whose memory changes most.
     """
     check_picture(path, words=subject.window)
+    cell = subject.engine.layers[0].cell
     shown = list(units) or sorted(trace.units[:MOST_UNITS])
-    panels = gate_panels(trace, shown)
+    panels = gate_panels(cell, trace, shown)
     words = [shown_word(subject.word(i)) for i in subject.passage[: subject.window].tolist()]
     figure = new_figure(1.5 + 2.2 * len(panels), 1.3 + 0.22 * len(words))
     places = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
@@ -57,6 +59,7 @@ def draw_gates(
     places[0].set_yticks(range(len(words)), words, fontsize=8, parse_math=False)
     title = f"{subject.name}, layer {layer}: gates from 0 (white) to 1 (blue), "
     title += "candidate and memory from -1 (orange) to 1 (violet)"
+    title += f"; {legend(cell)}" if legend(cell) else ""
     figure.suptitle(printable(title), fontsize=8, color=INK, parse_math=False)
     save_figure(figure, path)
 

@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from lstmgen.config.schema import ModelConfig
+from lstmgen.cells.registry import CELLS
 from lstmgen.evaluation.baseline import count_ngrams
 from lstmgen.evaluation.perplexity import evaluate
 from lstmgen.ngrams.kneser_ney import USUAL, build_unigram
@@ -33,7 +33,7 @@ def start_card(run: Path, setup: TrainingSetup, world: World, *, resumed_at: int
         unknown_share=valid.unknown / valid.tokens if valid else 0.0,
         vocab_size=len(vocabulary),
         parameters=sum(p.numel() for p in setup.state.model.parameters()),
-        cell=_name_cell(config.model),
+        cell=CELLS[config.model.cell].title.format(peephole=config.model.peephole or "diagonal"),
         sizes=" + ".join(str(size) for size in config.model.hidden_sizes),
         output=config.model.output,
         window=fit.window,
@@ -55,8 +55,3 @@ def start_card(run: Path, setup: TrainingSetup, world: World, *, resumed_at: int
         base_perplexity=before,
         resumed_at=resumed_at,
     )
-
-
-def _name_cell(model: ModelConfig) -> str:
-    names = {"elman": "Elman", "gru": "GRU", "lstm": "LSTM"}
-    return names.get(model.cell) or f"LSTM with {model.peephole or 'diagonal'} peepholes"

@@ -5,7 +5,6 @@ import time
 from typing import NamedTuple
 
 import torch
-from torch import nn
 
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.text.clusters import SHARES
@@ -44,7 +43,7 @@ def step_products(
     for place, layer in enumerate(model.recurrent):
         rows, inputs = layer.get_parameter("weight_ih_l0").shape
         hidden = layer.hidden_size
-        low = bf16 and isinstance(layer, nn.LSTM) and not model.loop
+        low = bf16 and layer.has_bf16 and not model.loop
         one_hot = place == 0 and model.embedding is None
         if not (one_hot and model.looks_up):
             found += _three(read, inputs, rows, low)[: 2 if one_hot else 3]

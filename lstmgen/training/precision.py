@@ -8,10 +8,10 @@ in float32. Evaluation never uses it.
 from typing import Literal
 
 import torch
-from torch import nn
 
 from lstmgen.model.language_model import LanguageModel
-from lstmgen.model.layers import run_layer, zero_state
+from lstmgen.model.layers import run_layer
+from lstmgen.model.recurrent import RecurrentLayer
 
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -61,20 +61,20 @@ def has_bf16_units(device: torch.device) -> bool:
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
-def _try(layer: nn.Module, *, batch: int, window: int) -> str:
+def _try(layer: RecurrentLayer, *, batch: int, window: int) -> str:
     """What goes wrong with a layer in bfloat16, forwards and backwards; empty if nothing does."""
-    if not isinstance(layer, nn.LSTM):
+    if not layer.has_bf16:
         return ""  # no other layer has such a kernel: it stays in float32
     weight = layer.get_parameter("weight_ih_l0")
     generator = torch.Generator().manual_seed(0)
     inputs, given = (
         torch.randn(batch, window, size, generator=generator).to(weight)
-        for size in (layer.input_size, layer.hidden_size)
+        for size in (weight.shape[1], layer.hidden_size)
     )
     outcomes = []
     for bf16 in (False, True):
         try:
-            outputs = run_layer(layer, inputs, zero_state(layer, batch), bf16=bf16).outputs
+            outputs = run_layer(layer, inputs, layer.zero_state(batch), bf16=bf16).outputs
             (gradient,) = torch.autograd.grad(outputs, weight, given)
         except RuntimeError as error:
             return str(error).splitlines()[0]
