@@ -18,8 +18,10 @@ from benchmarks import STORIES
 from benchmarks.measure import by_turns
 from benchmarks.report import Table
 from benchmarks.steps import endless_steps
+from lstmgen.config.schema import DataConfig
 from lstmgen.model.language_model import DropoutShares, LanguageModel
-from lstmgen.text.prepared import Corpus, TextSettings, prepare
+from lstmgen.text.corpus import Corpus
+from lstmgen.text.prepared import prepare
 from lstmgen.training.devices import set_up
 from lstmgen.training.loop import StepReport
 from lstmgen.windows.plans import StreamPlan
@@ -64,7 +66,7 @@ def run(given: Namespace) -> list[Table]:
     """Measure all cells by turns."""
     set_up(torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:
-        corpus = prepare(TextSettings(train=str(STORIES)), folder=Path(folder))
+        corpus = prepare(DataConfig(train=str(STORIES)), folder=Path(folder))
         trainings = [training(corpus, *way[1:]) for way in WAYS]
         rates = by_turns([partial(rate, each) for each in trainings], turns=TURNS)
     rows = []

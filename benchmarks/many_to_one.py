@@ -24,7 +24,8 @@ from benchmarks import STORIES
 from benchmarks.measure import by_turns, compared
 from benchmarks.report import Table
 from benchmarks.trainings import train
-from lstmgen.text.prepared import TextSettings, prepare
+from lstmgen.config.schema import DataConfig
+from lstmgen.text.prepared import prepare
 
 TURNS, WINDOWS, STEPS = 3, 12_800, 250
 SIZES = (
@@ -56,7 +57,7 @@ def run(given: Namespace) -> list[Table]:
     """Measure both."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        settings = TextSettings(train=str(STORIES), valid_fraction=0)
+        settings = DataConfig(train=str(STORIES), valid_fraction=0)
         corpus = prepare(settings, folder=folder / "prepared")
         np.save(folder / "ids.npy", corpus.train.ids)
 

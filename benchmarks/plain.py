@@ -19,8 +19,9 @@ from benchmarks import STORIES
 from benchmarks.measure import by_turns, compared, rate
 from benchmarks.report import Table
 from benchmarks.steps import endless_steps
+from lstmgen.config.schema import DataConfig
 from lstmgen.model.language_model import DropoutShares, LanguageModel
-from lstmgen.text.prepared import TextSettings, prepare
+from lstmgen.text.prepared import prepare
 from lstmgen.training.devices import set_up
 from lstmgen.windows.plans import Plan, RandomPlan, StreamPlan
 
@@ -88,7 +89,7 @@ def run(given: Namespace) -> list[Table]:
     set_up(torch.device("cpu"))
     rows: list[tuple[str, ...]] = []
     with tempfile.TemporaryDirectory() as folder:
-        corpus = prepare(TextSettings(train=str(STORIES)), folder=Path(folder))
+        corpus = prepare(DataConfig(train=str(STORIES)), folder=Path(folder))
         ids, vocab_size = corpus.train.ids, len(corpus.vocabulary)
         for name, kind, window, stride, batch, steps in (
             ("many-to-one, 12 words, batch 32", RandomPlan, 12, 1, 32, 40),

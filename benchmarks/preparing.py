@@ -23,13 +23,14 @@ MEGABYTES = (1, 10, 100, 1000)
 
 def child(path: Path, folder: Path) -> None:
     """Prepare one text, twice, and print what it took as JSON."""
-    from lstmgen.text.prepared import TextSettings, prepare
+    from lstmgen.config.schema import DataConfig
+    from lstmgen.text.prepared import prepare
 
     begun = time.perf_counter()
-    corpus = prepare(TextSettings(train=str(path)), folder=folder)
+    corpus = prepare(DataConfig(train=str(path)), folder=folder)
     first = time.perf_counter() - begun
     begun = time.perf_counter()
-    prepare(TextSettings(train=str(path)), folder=folder)
+    prepare(DataConfig(train=str(path)), folder=folder)
     again = time.perf_counter() - begun
     tokens = corpus.train.tokens + (corpus.valid.tokens if corpus.valid else 0)
     print(json.dumps([tokens, first, again, peak_megabytes()]))

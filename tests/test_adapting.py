@@ -14,7 +14,7 @@ from lstmgen.evaluation.perplexity import evaluate
 from lstmgen.generation.cache import RecentWords
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.ngrams.kneser_ney import build_kneser_ney
-from lstmgen.text.prepared import Part
+from lstmgen.text.corpus import Part
 
 VOCAB = 9
 

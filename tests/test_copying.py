@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 import lstmgen
+from lstmgen.config.schema import DataConfig
 from lstmgen.generation.novelty import copied_runs, measure_novelty
 from lstmgen.generation.pieces import Drawn, Piece
 from lstmgen.runs import checkpoint
 from lstmgen.text.copy_index import Location, RunMeter, build_copy_index, from_arrays
-from lstmgen.text.prepared import TextSettings, prepare
+from lstmgen.text.prepared import prepare
 from lstmgen.text.spacing import split_form
 from lstmgen.text.tokenizer import tokenize
 from lstmgen.text.vocabulary import STORY as MARK
@@ -69,7 +70,7 @@ def test_the_meter_agrees_with_trying_all_on_random_words(seed):
 @pytest.mark.slow
 def test_the_meter_agrees_with_trying_all_on_real_text(tmp_path):
     """Sentences of the stories, joined at random places, found at their lines again."""
-    corpus = prepare(TextSettings(train=str(STORIES[0].parent), valid_fraction=0), folder=tmp_path)
+    corpus = prepare(DataConfig(train=str(STORIES[0].parent), valid_fraction=0), folder=tmp_path)
     index = build_copy_index(
         corpus.train.ids, corpus.line_ends, corpus.vocabulary, kind="word",
         file_starts=corpus.file_starts, names=[path.name for path in STORIES],
@@ -110,7 +111,7 @@ def test_lines_and_files_are_counted_from_the_text(tmp_path):
     (tmp_path / "1.txt").write_text("\n\none two\nthree\n\n\nfour", encoding="utf-8")
     (tmp_path / "2.txt").write_text("five\n\n\n\nsix seven\n", encoding="utf-8")
     for kind in ("word", "whitespace"):
-        settings = TextSettings(train=str(tmp_path), valid_fraction=0, tokenizer=kind)
+        settings = DataConfig(train=str(tmp_path), valid_fraction=0, tokenizer=kind)
         corpus = prepare(settings, folder=tmp_path / "prepared")
         index = build_copy_index(
             corpus.train.ids, corpus.line_ends, corpus.vocabulary, kind=kind,
@@ -155,7 +156,7 @@ def test_words_of_a_text_tokenised_before_have_no_punctuation():
 
 def test_a_mark_inside_a_file_is_no_file(tmp_path):
     (tmp_path / "a.txt").write_text("one two\n<story> three\n" * 3, encoding="utf-8")
-    settings = TextSettings(train=str(tmp_path), valid_fraction=0, tokenizer="whitespace")
+    settings = DataConfig(train=str(tmp_path), valid_fraction=0, tokenizer="whitespace")
     corpus = prepare(settings, folder=tmp_path / "prepared")
     assert corpus.file_starts == (0,)
     index = build_copy_index(

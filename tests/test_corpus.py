@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lstmgen.config.schema import DataConfig
 from lstmgen.errors import CheckpointError, DataError, printable
 from lstmgen.text import reading
-from lstmgen.text.prepared import TextSettings, encode_files, prepare
+from lstmgen.text.prepared import encode_files, prepare
 from lstmgen.text.reading import find_files, normalise, read_blocks
 from lstmgen.text.spacing import detokenize
 from lstmgen.text.tokenizer import Tokenizer
@@ -24,7 +25,7 @@ CLEAN = "One day, the “cat” sat.\nIt didn't move - not once.\n\nSo\tit was: 
 def prepare_text(tmp_path, content, name="text.txt", **settings):
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return prepare(TextSettings(train=str(path), **settings), folder=tmp_path / "prepared")
+    return prepare(DataConfig(train=str(path), **settings), folder=tmp_path / "prepared")
 
 
 def decode(part, vocabulary, kind="word"):
@@ -130,7 +131,7 @@ def test_a_tiny_text_has_no_validation_and_says_so(tmp_path):
 def test_stories_are_opened_and_counted(tmp_path):
     for n in range(3):
         (tmp_path / f"{n}.txt").write_text(f"story {n} .\n")
-    corpus = prepare(TextSettings(train=str(tmp_path), valid_fraction=0), folder=tmp_path / "p")
+    corpus = prepare(DataConfig(train=str(tmp_path), valid_fraction=0), folder=tmp_path / "p")
     assert (corpus.train.ids == 0).sum() == 3 == corpus.vocabulary.counts[0]
     assert corpus.train.tokens == 12 and corpus.files == 3
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from lstmgen.evaluation.perplexity import evaluate, evaluate_from_zero
 from lstmgen.model.language_model import DropoutShares, LanguageModel
-from lstmgen.text.prepared import Part
+from lstmgen.text.corpus import Part
 
 VOCAB = 17
 

@@ -18,8 +18,9 @@ from typing import Any
 
 from benchmarks.report import Table
 from benchmarks.trainings import LSTMGEN, train
+from lstmgen.config.schema import DataConfig
 from lstmgen.ngrams.kneser_ney import build_kneser_ney
-from lstmgen.text.prepared import TextSettings, encode_files, prepare
+from lstmgen.text.prepared import encode_files, prepare
 
 
 def texts_of(folder: Path) -> list[str]:
@@ -39,7 +40,7 @@ def evaluated(run: Path, runs: Path, *arguments: str) -> dict[str, Any]:
 
 def baselines(folder: Path, runs: Path) -> dict[int, tuple[float, float]]:
     """Kneser-Ney perplexities on the validation and the test text, by order."""
-    settings = TextSettings(
+    settings = DataConfig(
         train=str(folder / "train.txt"),
         valid=str(folder / "valid.txt"),
         tokenizer="whitespace",

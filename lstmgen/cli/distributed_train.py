@@ -12,7 +12,7 @@ from lstmgen.config.loader import Loaded
 from lstmgen.errors import LstmgenError
 from lstmgen.reporting.console import TrainingConsole
 from lstmgen.runs import folders
-from lstmgen.text.prepared import Corpus
+from lstmgen.text.corpus import Corpus
 from lstmgen.training import collective
 from lstmgen.training.events import Event, Finished
 from lstmgen.training.signals import StopRequests, listening

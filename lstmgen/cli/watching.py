@@ -13,7 +13,7 @@ from lstmgen.errors import UsageError, printable
 from lstmgen.reporting.console import TrainingConsole
 from lstmgen.runs.folders import RESOLVED
 from lstmgen.runs.presets import find_config, is_text
-from lstmgen.text.prepared import Corpus
+from lstmgen.text.corpus import Corpus
 from lstmgen.training.events import Created, Event, Finished
 from lstmgen.training.resolve import prepare_training
 from lstmgen.training.signals import StopRequests

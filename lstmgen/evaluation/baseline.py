@@ -6,7 +6,7 @@ from lstmgen.errors import LstmgenError
 from lstmgen.evaluation.sources import find_part
 from lstmgen.generation.load import LoadedCheckpoint
 from lstmgen.ngrams.kneser_ney import MOST_WORDS, KneserNey, build_kneser_ney
-from lstmgen.text.prepared import Part
+from lstmgen.text.corpus import Part
 from lstmgen.text.vocabulary import Vocabulary
 
 

@@ -17,7 +17,7 @@ from lstmgen.model.language_model import LanguageModel
 from lstmgen.model.memory import least_weights
 from lstmgen.ngrams.kneser_ney import build_unigram
 from lstmgen.runs import checkpoint
-from lstmgen.text.prepared import Part
+from lstmgen.text.corpus import Part
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from lstmgen.config.schema import Config, DataConfig
 from lstmgen.errors import CheckpointError, UsageError
 from lstmgen.generation.load import LoadedCheckpoint
 from lstmgen.runs import folders
+from lstmgen.text.corpus import Part
 from lstmgen.text.prepare import prepare_text
-from lstmgen.text.prepared import Part, encode_files, keep_stdin
+from lstmgen.text.prepared import encode_files, keep_stdin
 from lstmgen.text.vocabulary import Vocabulary
 
 Split = Literal["train", "valid", "test"]

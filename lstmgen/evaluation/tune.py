@@ -13,7 +13,7 @@ from lstmgen.evaluation.score import Scoring
 from lstmgen.evaluation.sources import find_part
 from lstmgen.ngrams.kneser_ney import LONGEST
 from lstmgen.runs import folders
-from lstmgen.text.prepared import Part
+from lstmgen.text.corpus import Part
 
 TUNED = "adaptation.json"  # in the run folder
 LARGEST = 100_000  # bytes of it

@@ -7,7 +7,8 @@ from lstmgen.config.loader import Loaded
 from lstmgen.config.schema import DataConfig
 from lstmgen.errors import ConfigError, Problem
 from lstmgen.text.copy_index import MOST_TOKENS, CopyIndex, build_copy_index
-from lstmgen.text.prepared import Corpus, Progress, TextSettings, keep_stdin, prepare
+from lstmgen.text.corpus import Corpus, Progress
+from lstmgen.text.prepared import keep_stdin, prepare
 from lstmgen.text.reading import find_files, short_names
 
 PREPARED = ".prepared"
@@ -47,18 +48,7 @@ def prepare_text(
         )
     if data.test is not None:
         find_files(data.test, key="data.test")
-    settings = TextSettings(
-        train=data.train,
-        valid=data.valid,
-        valid_fraction=data.valid_fraction,
-        tokenizer=data.tokenizer,
-        lowercase=data.lowercase,
-        vocabulary_size=data.vocabulary_size,
-        min_count=data.min_count,
-        vocabulary=data.vocabulary,
-        entries=entries,
-    )
-    return prepare(settings, folder=runs / PREPARED, progress=progress)
+    return prepare(data, folder=runs / PREPARED, entries=entries, progress=progress)
 
 
 def index_copies(data: DataConfig, corpus: Corpus) -> tuple[CopyIndex | None, str]:

@@ -14,16 +14,19 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmgen.config.schema import DataConfig
 from lstmgen.errors import CheckpointError, DataError, StorageError, printable
-from lstmgen.text.reading import count_control, find_files, normalise, read_blocks
+from lstmgen.text.corpus import Corpus, Part, Progress
+from lstmgen.text.numbering import MARK, ByteCounter, IdTable, Places, write_numbers
+from lstmgen.text.reading import find_files, normalise
 from lstmgen.text.spacing import Kind
 from lstmgen.text.tokenizer import VERSION, Tokenizer
 from lstmgen.text.vocabulary import (
@@ -37,75 +40,24 @@ from lstmgen.text.vocabulary import (
     with_stems,
 )
 
-Ids = NDArray[np.uint32]
-Progress = Callable[[int, int], None]  # bytes done, bytes in all
-
 FORMAT = 5  # of the folder; part of its name
+SHAPING = ("valid_fraction", "tokenizer", "lowercase", "vocabulary_size", "min_count")
 SMALLEST_VALIDATION = 20  # tokens; a shorter held-out part says nothing
 PIECE = 1 << 20  # ids turned at a time
 LINES = "train.lines"
-_MARK = np.iinfo(np.uint32).max  # stands for <story> among provisional numbers
 
 
-@dataclass(frozen=True)
-class TextSettings:
-    """Everything but the text itself that shapes the ids."""
-
-    train: str | list[str]
-    valid: str | list[str] | None = None
-    valid_fraction: float = 0.1
-    tokenizer: Kind = "word"
-    lowercase: bool = False
-    vocabulary_size: int | None = None
-    min_count: int = 1
-    vocabulary: str | None = None
-    entries: tuple[str, ...] | None = None  # instead of the text's own words, or of a file
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part of the text: its ids, ``<story>`` first, and its size.
-
-    Attributes:
-        ids: memory-mapped, 1-D.
-        tokens: all tokens, ``<story>`` not counted.
-        unknown: tokens without an entry of their own.
-        characters: of the text, all tokens.
-        unknown_characters: of the tokens that are unknown.
-    """
-
-    ids: Ids
-    tokens: int
-    unknown: int
-    characters: int
-    unknown_characters: int
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """A prepared text.
-
-    Attributes:
-        line_ends: of the training part: the place behind each line end in ``train.ids``,
-            memory-mapped, 1-D.
-        file_starts: where each file of the training part begins in ``train.ids``.
-    """
-
-    train: Part
-    valid: Part | None
-    vocabulary: Vocabulary
-    line_ends: NDArray[np.int64]
-    file_starts: tuple[int, ...]
-    fingerprint: str
-    files: int
-    notices: tuple[str, ...] = field(default=())
-
-
-def prepare(settings: TextSettings, *, folder: Path, progress: Progress | None = None) -> Corpus:
+def prepare(
+    data: DataConfig,
+    *,
+    folder: Path,
+    entries: tuple[str, ...] | None = None,
+    progress: Progress | None = None,
+) -> Corpus:
     """The ids of a text, made now or found under ``folder``.
 
     Args:
-        settings: where the text is and how it is read.
+        entries: of the vocabulary, instead of the text's own words or a file's.
         folder: where prepared texts are kept (``<runs-dir>/.prepared``).
         progress: called now and then with bytes done and bytes in all.
 
@@ -113,11 +65,12 @@ def prepare(settings: TextSettings, *, folder: Path, progress: Progress | None =
         DataError: where a text cannot be read, is too short or changes meanwhile.
         StorageError: where the ids cannot be written.
     """
-    train = find_files(settings.train, key="data.train")
-    valid = [] if settings.valid is None else find_files(settings.valid, key="data.valid")
-    listed = None if settings.vocabulary is None else read_list(Path(settings.vocabulary))
-    listed = listed if settings.entries is None else list(settings.entries)
-    fingerprint = _fingerprint(settings, train, valid, listed)
+    train = find_files(data.train or "", key="data.train")
+    valid = [] if data.valid is None else find_files(data.valid, key="data.valid")
+    listed = None if data.vocabulary is None else read_list(Path(data.vocabulary))
+    listed = listed if entries is None else list(entries)
+    source = _Source(data, train, valid, listed, given_entries=entries is not None)
+    fingerprint = source.fingerprint()
     home = folder / f"{fingerprint[:32]}-{FORMAT}"
     try:
         return _load(home, fingerprint=fingerprint, files=len(train))
@@ -125,12 +78,12 @@ def prepare(settings: TextSettings, *, folder: Path, progress: Progress | None =
         pass  # not made yet, or damaged: make it
     try:
         shutil.rmtree(home, ignore_errors=True)
-        _make(settings, train, valid, listed, home=home, progress=progress)
+        _make(source, home=home, progress=progress)
     except OSError as error:
         raise StorageError(
             f"{printable(folder)}: the prepared text cannot be written ({error.strerror})"
         ) from error
-    if _fingerprint(settings, train, valid, listed) != fingerprint:
+    if source.fingerprint() != fingerprint:
         shutil.rmtree(home, ignore_errors=True)
         raise DataError("the text was changed while it was read. Try again when it is whole")
     return _load(home, fingerprint=fingerprint, files=len(train))
@@ -141,15 +94,16 @@ def encode_files(
 ) -> Part:
     """A text by a vocabulary that exists already, in memory (for ``evaluate --text``)."""
     paths = find_files(sources, key=key)
-    tokenizer = Tokenizer(kind)
+    tokenizer, counter = Tokenizer(kind), ByteCounter(None, 0)
     with tempfile.TemporaryFile() as file:
-        total, _, _ = _number(paths, tokenizer, lowercase, file, None, _Counted(None, 0))
-        if total == len(paths):
+        written = write_numbers(paths, tokenizer, file, lowercase=lowercase, counter=counter)
+        if written.total == len(paths):
             raise DataError(f"{key}: the text is empty")
         file.seek(0)
         numbers = np.frombuffer(file.read(), dtype=np.uint32)
-    part, ids = _turn([numbers], _table(tokenizer, vocabulary), tokenizer, vocabulary)
-    return Part(ids=np.concatenate(list(ids)), **part())
+    table = IdTable(tokenizer, vocabulary)
+    ids = np.concatenate(list(table.turn([numbers])))
+    return Part(ids=ids, **table.sizes)
 
 
 def keep_stdin(folder: Path) -> Path:
@@ -163,38 +117,46 @@ def keep_stdin(folder: Path) -> Path:
     return Path(name).rename(folder / f"stdin-{digest[:16]}.txt")
 
 
-def _fingerprint(
-    settings: TextSettings, train: list[Path], valid: list[Path], listed: list[str] | None
-) -> str:
-    if settings.entries is not None and listed is not None:  # whether <unk> is one, the text says
-        listed = [entry for entry in listed if entry not in (STORY, UNKNOWN)]
-    shaping = asdict(settings) | {"train": None, "valid": None, "vocabulary": listed}
-    shaping["entries"] = settings.entries is not None
-    if settings.tokenizer == "word":
-        shaping["version"] = VERSION
-    whole = hashlib.sha256(json.dumps(shaping).encode())
-    for paths in (train, valid):
-        whole.update(b"part")
-        for path in paths:
-            with path.open("rb") as file:
-                whole.update(hashlib.file_digest(file, "sha256").digest())
-    return whole.hexdigest()
+@dataclass(frozen=True)
+class _Source:
+    """A text and all that shapes its ids.
+
+    Attributes:
+        listed: entries of the vocabulary, where it is not the text's own.
+        given_entries: whether they come from another model, not from a file.
+    """
+
+    data: DataConfig
+    train: list[Path]
+    valid: list[Path]
+    listed: list[str] | None
+    given_entries: bool
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the files' bytes and of the settings; no path or time is part of it."""
+        listed = self.listed
+        if self.given_entries and listed is not None:  # the text decides whether <unk> is one
+            listed = [entry for entry in listed if entry not in (STORY, UNKNOWN)]
+        settings = {key: getattr(self.data, key) for key in SHAPING}
+        paths = {"train": None, "valid": None}
+        shaping = paths | settings | {"vocabulary": listed, "entries": self.given_entries}
+        if self.data.tokenizer == "word":
+            shaping["version"] = VERSION
+        digest = hashlib.sha256(json.dumps(shaping).encode())
+        for files in (self.train, self.valid):
+            digest.update(b"part")
+            for path in files:
+                with path.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
 
 
-def _make(
-    settings: TextSettings,
-    train: list[Path],
-    valid: list[Path],
-    listed: list[str] | None,
-    *,
-    home: Path,
-    progress: Progress | None,
-) -> None:
-    """Write the folder beside its place, then move it there in one step."""
+def _make(source: _Source, *, home: Path, progress: Progress | None) -> None:
+    """Write the folder under another name, then rename it in one step."""
     home.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=home.parent))
     try:
-        meta = _write_parts(settings, train, valid, listed, folder=temporary, progress=progress)
+        meta = _write_parts(source, folder=temporary, progress=progress)
         (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
         for path in temporary.iterdir():
             with path.open("rb") as file:
@@ -202,127 +164,60 @@ def _make(
         try:
             temporary.rename(home)
         except OSError:
-            if not (home / "meta.json").is_file():  # else somebody else was first: the same ids
+            if not (home / "meta.json").is_file():  # else another process was first: the same ids
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _write_parts(
-    settings: TextSettings,
-    train: list[Path],
-    valid: list[Path],
-    listed: list[str] | None,
-    *,
-    folder: Path,
-    progress: Progress | None,
-) -> dict[str, Any]:
-    tokenizer = Tokenizer(settings.tokenizer)
+def _write_parts(source: _Source, *, folder: Path, progress: Progress | None) -> dict[str, Any]:
+    data, files = source.data, len(source.train)
+    tokenizer, lowercase = Tokenizer(data.tokenizer), data.lowercase
     numbers, ends, lines = folder / "numbers", folder / "ends", folder / LINES
-    counted = _Counted(progress, sum(path.stat().st_size for path in train + valid))
-    with numbers.open("wb") as file, ends.open("wb") as places, lines.open("wb") as newlines:
-        total, removed, starts = _number(
-            train, tokenizer, settings.lowercase, file, (places, newlines), counted
-        )
-        held, more, _ = _number(valid, tokenizer, settings.lowercase, file, None, counted)
-    if total - len(train) < 2:
-        raise DataError(_too_short(settings, total - len(train)))
-    if valid and held == len(valid):
+    sizes = [path.stat().st_size for path in source.train + source.valid]
+    counter = ByteCounter(progress, sum(sizes))
+    with numbers.open("wb") as file, ends.open("wb") as splits, lines.open("wb") as newlines:
+        train = write_numbers(
+            source.train, tokenizer, file, lowercase=lowercase, counter=counter,
+            places=Places(splits, newlines),
+        )  # fmt: skip
+        valid = write_numbers(source.valid, tokenizer, file, lowercase=lowercase, counter=counter)
+    if train.total - files < 2:
+        raise DataError(_too_short(data, train.total - files))
+    if source.valid and valid.total == len(source.valid):
         raise DataError("data.valid: the text is empty. Leave the key out to hold out words")
-    split = total if valid else _choose_split(total, ends, settings.valid_fraction)
+    split = train.total
+    if not source.valid:
+        split = _choose_split(train.total, ends, data.valid_fraction)
     _cut_lines(lines, split)
-    vocabulary = _vocabulary(settings, tokenizer, _pieces(numbers, 0, split), listed)
-    table = _table(tokenizer, vocabulary)
-    parts, lengths = {}, {}
-    for name, start, stop in (("train", 0, split), ("valid", split, total + held)):
+    vocabulary = _vocabulary(data, tokenizer, _pieces(numbers, 0, split), source.listed)
+    table, parts, lengths = IdTable(tokenizer, vocabulary), {}, {}
+    for name, start, stop in (("train", 0, split), ("valid", split, train.total + valid.total)):
         if start < stop:
-            describe, ids = _turn(_pieces(numbers, start, stop), table, tokenizer, vocabulary)
             with (folder / f"{name}.ids").open("wb") as file:
-                for chunk in ids:
-                    file.write(chunk.tobytes())
+                for ids in table.turn(_pieces(numbers, start, stop)):
+                    file.write(ids.tobytes())
                 lengths[name] = file.tell() // 4
-            parts[name] = describe()
+            parts[name] = table.sizes
     numbers.unlink()
     ends.unlink()
-    if settings.tokenizer == "word":
+    if data.tokenizer == "word":
         vocabulary = with_stems(vocabulary, np.memmap(folder / "train.ids", np.uint32, "c"))
-    notices = [f"{removed + more:,} control characters were taken out of the text"]
-    notices = notices if removed + more else []
+    removed = train.removed + valid.removed
+    notices = [f"{removed:,} control characters were taken out of the text"] if removed else []
     unknown = "valid" in parts and parts["valid"]["unknown"] == parts["valid"]["tokens"]
     if unknown and not vocabulary.models_unknown:
         del parts["valid"]
         notices.append("no word of the validation text is known: the last checkpoint is the best")
     elif "valid" not in parts:
-        notices.append(_no_validation(settings, total - len(train)))
+        notices.append(_no_validation(data, train.total - files))
     return {
         "parts": parts,
         "lengths": lengths,
         "vocabulary": vocabulary.as_json(),
         "notices": notices,
-        "file_starts": [start for start in starts if start < split],
+        "file_starts": [start for start in train.starts if start < split],
     }
-
-
-class _Counted:
-    """Progress in bytes over several files."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self.progress, self.total, self.done = progress, total, 0
-
-    def add(self, size: int) -> None:
-        self.done += size
-        if self.progress is not None:
-            self.progress(min(self.done, self.total), self.total)
-
-
-def _number(
-    paths: Iterable[Path],
-    tokenizer: Tokenizer,
-    lowercase: bool,
-    file: IO[bytes],
-    places: tuple[IO[bytes], IO[bytes]] | None,
-    counted: _Counted,
-) -> tuple[int, int, list[int]]:
-    """Write the provisional numbers of files, ``<story>`` before each.
-
-    Args:
-        file: takes the numbers, uint32.
-        places: the first takes the places after each line end and each ``<story>``,
-            the second those after line ends only, int64.
-
-    Returns:
-        How many numbers were written, how many control characters were left out, and
-        where each file begins among the numbers.
-    """
-    total, removed = 0, 0
-    starts: list[int] = []
-    for path in paths:
-        np.array([_MARK], dtype=np.uint32).tofile(file)
-        if places is not None:
-            np.array([total], dtype=np.int64).tofile(places[0])
-        starts.append(total)
-        total += 1
-        tokenizer.restart()
-        for block in read_blocks(path):
-            removed += count_control(block)
-            text = normalise(block, lowercase=lowercase)
-            numbers, line_ends = _encode_lines(tokenizer, text)
-            numbers.astype(np.uint32).tofile(file)
-            for taker in places or ():
-                (line_ends + total).astype(np.int64).tofile(taker)
-            total += len(numbers)
-            counted.add(len(block.encode()))
-    return total, removed, starts
-
-
-def _encode_lines(tokenizer: Tokenizer, text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """A block's numbers, and the places after each of its line ends."""
-    if tokenizer.kind != "whitespace":
-        numbers = tokenizer.encode(text)
-        return numbers, tokenizer.line_ends(numbers)
-    lines = text.split("\n")
-    lengths = np.cumsum([len(line.split()) for line in lines])
-    return tokenizer.encode(text), lengths[:-1]
 
 
 def _choose_split(total: int, ends: Path, fraction: float) -> int:
@@ -349,7 +244,7 @@ def _cut_lines(lines: Path, split: int) -> None:
 
 
 def _vocabulary(
-    settings: TextSettings,
+    data: DataConfig,
     tokenizer: Tokenizer,
     pieces: Iterable[NDArray[np.uint32]],
     listed: list[str] | None,
@@ -359,7 +254,7 @@ def _vocabulary(
     sums = np.zeros(len(forms), dtype=np.int64)
     stories = 0
     for piece in pieces:
-        known = piece[piece != _MARK]
+        known = piece[piece != MARK]
         stories += len(piece) - len(known)
         sums += np.bincount(known, minlength=len(forms))
     counts: Counter[str] = Counter()
@@ -367,52 +262,18 @@ def _vocabulary(
         counts[forms[number]] += int(sums[number])
     counts[STORY] += stories
     if listed is not None:
-        known = [normalise(form, lowercase=settings.lowercase) for form in listed]
+        known = [normalise(form, lowercase=data.lowercase) for form in listed]
         vocabulary = listed_vocabulary([form for form in known if form], counts)
     else:
         vocabulary = build_vocabulary(
-            counts, min_count=settings.min_count, vocabulary_size=settings.vocabulary_size
+            counts, min_count=data.min_count, vocabulary_size=data.vocabulary_size
         )
     if len(vocabulary) == len(vocabulary.specials):
         raise DataError(
-            f"data.min_count = {settings.min_count}, data.vocabulary_size = "
-            f"{settings.vocabulary_size}: no word is left to learn. Keep more words"
+            f"data.min_count = {data.min_count}, data.vocabulary_size = "
+            f"{data.vocabulary_size}: no word is left to learn. Keep more words"
         )
     return vocabulary
-
-
-def _table(tokenizer: Tokenizer, vocabulary: Vocabulary) -> NDArray[np.uint32]:
-    """The id of every provisional number."""
-    return np.array([vocabulary.lookup(form) for form in tokenizer.forms()], dtype=np.uint32)
-
-
-def _turn(
-    pieces: Iterable[NDArray[np.uint32]],
-    table: NDArray[np.uint32],
-    tokenizer: Tokenizer,
-    vocabulary: Vocabulary,
-) -> tuple[Callable[[], dict[str, int]], Iterator[Ids]]:
-    """Numbers to ids, piece by piece; the sizes are known once all is read."""
-    lengths = tokenizer.lengths()
-    sizes = {"tokens": 0, "unknown": 0, "characters": 0, "unknown_characters": 0}
-
-    def ids() -> Iterator[Ids]:
-        first = True
-        for piece in pieces:
-            if first and (not len(piece) or piece[0] != _MARK):
-                yield np.zeros(1, dtype=np.uint32)  # a part begun inside a file opens as one
-            first = False
-            is_story = piece == _MARK
-            numbers = np.where(is_story, 0, piece)
-            turned = np.where(is_story, 0, table[numbers])
-            unknown = ~is_story & (turned == vocabulary.unknown_id)
-            sizes["tokens"] += int(len(piece) - is_story.sum())
-            sizes["unknown"] += int(unknown.sum())
-            sizes["characters"] += int(lengths[numbers[~is_story]].sum())
-            sizes["unknown_characters"] += int(lengths[numbers[unknown]].sum())
-            yield turned.astype(np.uint32)
-
-    return lambda: sizes, ids()
 
 
 def _pieces(path: Path, start: int, stop: int) -> Iterator[NDArray[np.uint32]]:
@@ -445,8 +306,8 @@ def _load(home: Path, *, fingerprint: str, files: int) -> Corpus:
     )
 
 
-def _too_short(settings: TextSettings, tokens: int) -> str:
-    source = settings.train if isinstance(settings.train, str) else ", ".join(settings.train)
+def _too_short(data: DataConfig, tokens: int) -> str:
+    source = data.train if isinstance(data.train, str) else ", ".join(data.train or ())
     found = "is empty" if tokens == 0 else "holds one token only"
     return (
         f"data.train = {printable(source)}: the text {found}. "
@@ -454,10 +315,10 @@ def _too_short(settings: TextSettings, tokens: int) -> str:
     )
 
 
-def _no_validation(settings: TextSettings, tokens: int) -> str:
-    if settings.valid_fraction == 0:
+def _no_validation(data: DataConfig, tokens: int) -> str:
+    if data.valid_fraction == 0:
         return "no words are held out (data.valid_fraction: 0): the last checkpoint is the best"
     return (
-        f"{tokens:,} tokens are too few to hold {settings.valid_fraction:.0%} of them out: "
+        f"{tokens:,} tokens are too few to hold {data.valid_fraction:.0%} of them out: "
         "no validation, the last checkpoint is the best"
     )

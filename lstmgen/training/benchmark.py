@@ -23,7 +23,7 @@ from lstmgen.generation.load import load_generator
 from lstmgen.generation.sampling import draw, shape
 from lstmgen.generation.stepping import next_scores
 from lstmgen.runs import folders
-from lstmgen.text.prepared import Progress
+from lstmgen.text.corpus import Progress
 from lstmgen.training.resolve import prepare_training
 
 SHELL_WORDS = 200  # of a generation that is timed from the shell

@@ -15,7 +15,7 @@ from lstmgen.generation.load import describe_tokenizer
 from lstmgen.model.factory import load_weights, to_arrays
 from lstmgen.runs import checkpoint, folders
 from lstmgen.runs.checkpoint import Index, SharedFile
-from lstmgen.text.prepared import Corpus
+from lstmgen.text.corpus import Corpus
 from lstmgen.training.distributed import ALONE, World
 from lstmgen.training.events import Notice, Saved
 from lstmgen.training.loop import TrainState, check_finite

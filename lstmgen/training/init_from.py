@@ -16,8 +16,8 @@ from lstmgen.runs import checkpoint
 from lstmgen.runs.folders import CHECKPOINTS
 from lstmgen.runs.presets import bases_folder
 from lstmgen.text.clusters import frequency_clusters
+from lstmgen.text.corpus import Corpus
 from lstmgen.text.matching import Match, match_vocabularies
-from lstmgen.text.prepared import Corpus
 from lstmgen.text.reading import find_files, short_names
 from lstmgen.text.vocabulary import STORY, UNKNOWN
 from lstmgen.training.recipes import FITTING

@@ -8,8 +8,8 @@ from lstmgen.config.loader import Loaded
 from lstmgen.config.schema import BASES, fill_in, is_set
 from lstmgen.errors import ConfigError, Problem
 from lstmgen.runs.presets import bases_folder
+from lstmgen.text.corpus import Corpus, Progress
 from lstmgen.text.prepare import prepare_text, resolve_stdin
-from lstmgen.text.prepared import Corpus, Progress
 from lstmgen.training.init_from import (
     Base,
     base_of,

@@ -13,7 +13,7 @@ from lstmgen.config.loader import Loaded
 from lstmgen.errors import UsageError
 from lstmgen.runs import checkpoint, folders
 from lstmgen.runs.checkpoint import Checkpoint
-from lstmgen.text.prepared import Corpus, Progress
+from lstmgen.text.corpus import Corpus, Progress
 from lstmgen.training.events import Event, Finished, Saved
 from lstmgen.training.resolve import prepare_training
 from lstmgen.training.signals import StopRequests

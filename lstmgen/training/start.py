@@ -17,8 +17,8 @@ from lstmgen.config.schema import Config, all_keys
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
 from lstmgen.generation.load import load_step
 from lstmgen.runs import checkpoint, folders
+from lstmgen.text.corpus import Corpus
 from lstmgen.text.prepare import prepare_text
-from lstmgen.text.prepared import Corpus
 from lstmgen.text.vocabulary import Vocabulary
 from lstmgen.training.build import TrainingSetup, build_training
 from lstmgen.training.checkpoints import check_disk_space

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstmgen.cli.app import COMMANDS
-from lstmgen.config.schema import all_keys
+from lstmgen.config.schema import DataConfig, all_keys
 from lstmgen.errors import DataError
 from lstmgen.text import prepared
-from lstmgen.text.prepared import TextSettings, prepare
+from lstmgen.text.prepared import prepare
 from lstmgen.text.reading import read_blocks
 from tests.helpers import SOAK
 from tests.helpers.program import call_cli
@@ -71,7 +71,7 @@ def test_t38_a_text_that_changes_while_it_is_read_is_refused(tmp_path, monkeypat
     """Hashed before and behind; nothing is kept of it, and the next try reads it whole."""
     path = tmp_path / "growing.txt"
     path.write_text(STORY * 8, encoding="utf-8")
-    real = prepared._write_parts
+    real = prepared.write_numbers
 
     def growing(*args, **kwargs):
         found = real(*args, **kwargs)
@@ -79,12 +79,12 @@ def test_t38_a_text_that_changes_while_it_is_read_is_refused(tmp_path, monkeypat
             file.write("One more line.\n")
         return found
 
-    monkeypatch.setattr(prepared, "_write_parts", growing)
+    monkeypatch.setattr(prepared, "write_numbers", growing)
     with pytest.raises(DataError, match="the text was changed while it was read"):
-        prepare(TextSettings(train=str(path)), folder=tmp_path / "prepared")
+        prepare(DataConfig(train=str(path)), folder=tmp_path / "prepared")
     assert not list((tmp_path / "prepared").iterdir())
     monkeypatch.undo()
-    assert prepare(TextSettings(train=str(path)), folder=tmp_path / "prepared").train.tokens
+    assert prepare(DataConfig(train=str(path)), folder=tmp_path / "prepared").train.tokens
 
 
 @pytest.mark.soak
@@ -98,7 +98,7 @@ def test_t35_any_bytes_are_a_text_or_one_error(tmp_path_factory, data):
     (folder / "any.txt").write_bytes(data)
     for kind in ("word", "character", "whitespace"):
         try:
-            chosen = TextSettings(train=str(folder / "any.txt"), tokenizer=kind)
+            chosen = DataConfig(train=str(folder / "any.txt"), tokenizer=kind)
             corpus = prepare(chosen, folder=folder / "prepared")
         except DataError as error:
             assert str(error)
