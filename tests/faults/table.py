@@ -3,7 +3,7 @@
 A row starts from a folder with a text, a config and one finished run. Its harm is done, its
 command is run; then, whatever the row, it must end with the row's exit code and words, with one
 message, without a traceback, without a control character on either stream, and with every file
-of the runs as it was. A new fault is one more row. docs/reliability.md lists them.
+of the runs as it was. A new fault is one more row. docs/reliability.md counts them.
 """
 
 import io
