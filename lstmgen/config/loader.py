@@ -38,7 +38,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedConfig:
     """A checked config and where it came from."""
 
     config: Config
@@ -52,7 +52,7 @@ def load(
     *,
     environment: Mapping[str, str] | None = None,
     first: Mapping[str, Any] | None = None,
-) -> Loaded:
+) -> LoadedConfig:
     """Read a config file, apply the overrides, and check the whole.
 
     Args:
@@ -78,10 +78,10 @@ def load(
     for override in overrides:
         _override(tree, places, override)
     config = _validate(tree, places)
-    return Loaded(config=config, path=path, text=text)
+    return LoadedConfig(config=config, path=path, text=text)
 
 
-def load_text(text: str, overrides: Sequence[str] = ()) -> Loaded:
+def load_text(text: str, overrides: Sequence[str] = ()) -> LoadedConfig:
     """The defaults for a text that is given without a config, with the overrides.
 
     Args:
@@ -91,7 +91,9 @@ def load_text(text: str, overrides: Sequence[str] = ()) -> Loaded:
     loaded = load(None, overrides, first={"data": {"train": source}})
     stem = Path(text).stem or Path(source).name
     name = stem if text != "-" and not glob.has_magic(text) else "text"
-    return Loaded(loaded.config, Path(f"{name}.yaml"), yaml.safe_dump({"data": {"train": source}}))
+    return LoadedConfig(
+        loaded.config, Path(f"{name}.yaml"), yaml.safe_dump({"data": {"train": source}})
+    )
 
 
 def dump(config: Config, *, portable: bool = False) -> str:

@@ -21,9 +21,9 @@ Ids = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
-LONGEST, USUAL = 5, 3  # words of an n-gram: at most, and where nothing else is asked for
+MAX_ORDER, DEFAULT_ORDER = 5, 3  # words of an n-gram: at most, and where nothing else is asked for
 BLOCK = 1 << 18  # words scored at a time
-MOST_WORDS = 5_000_000  # of a text that is counted: more would take much memory
+MAX_WORDS = 5_000_000  # of a text that is counted: more would take much memory
 FALLBACK = (0.5, 1.0, 1.5)  # discounts where a text is too small to tell its own
 
 
@@ -128,8 +128,8 @@ def build_kneser_ney(ids: Ids, *, order: int, vocab_size: int) -> KneserNey:
     Raises:
         ValueError: for an order out of range or a text without words.
     """
-    if not 1 <= order <= LONGEST or not len(ids):
-        raise ValueError(f"order = {order}: must lie in 1..{LONGEST}, and the text have words")
+    if not 1 <= order <= MAX_ORDER or not len(ids):
+        raise ValueError(f"order = {order}: must lie in 1..{MAX_ORDER}, and the text have words")
     words = np.asarray(ids, dtype=np.int64)
     grams = _count(words, min(order, len(words)), base=vocab_size + 1)
     levels = []
