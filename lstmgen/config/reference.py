@@ -76,14 +76,14 @@ def _values(kind: Any, key: Key, limits: list[Any]) -> str:
 
 
 def _range(bounds: list[Any]) -> str:
-    found = {name: value for bound in bounds for name in ("ge", "gt", "le", "lt")
+    limits = {name: value for bound in bounds for name in ("ge", "gt", "le", "lt")
              if (value := getattr(bound, name, None)) is not None}  # fmt: skip
-    low = f"above {_number(found['gt'])}" if "gt" in found else _number(found["ge"])
-    if "le" in found:
-        return f"{low} to {_number(found['le'])}"
-    if "lt" in found:
-        return f"{low} to below {_number(found['lt'])}"
-    return low if "gt" in found else f"at least {low}"
+    low = f"above {_number(limits['gt'])}" if "gt" in limits else _number(limits["ge"])
+    if "le" in limits:
+        return f"{low} to {_number(limits['le'])}"
+    if "lt" in limits:
+        return f"{low} to below {_number(limits['lt'])}"
+    return low if "gt" in limits else f"at least {low}"
 
 
 def _number(value: Any) -> str:

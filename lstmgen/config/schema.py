@@ -114,7 +114,7 @@ class DropoutConfig(Section):
     input: Fraction = key(0.2, "Dropout rate of the word vectors.")
     hidden: Fraction = key(0.2, "Dropout rate between two layers.")
     output: Fraction = key(0.3, "Dropout rate before the output layer.")
-    words: Fraction = key(0.0, "Word dropout: rate of whole words hidden from a sequence.")
+    words: Fraction = key(0.0, "Word dropout: rate at which words are dropped from a sequence.")
     recurrent: Fraction = key(0.0, "DropConnect: dropout rate of the recurrent weights, per step.")
 
 
@@ -242,7 +242,7 @@ class TrainConfig(Section):
         None, "CPU threads (null: one per core).", ge=1, le=1024, on_resume="free"
     )
     device: Literal["auto", "cpu", "cuda"] = key(
-        "auto", "Device to train on. auto: CUDA where there is a GPU.",
+        "auto", "Device to train on. auto: CUDA if there is a GPU.",
         portable=False, on_resume="free",
     )  # fmt: skip
     seed: int = key(

@@ -69,9 +69,9 @@ class KneserNey:
         for before, level in enumerate(self.levels):
             contexts = contexts[: max(0, len(words) - before)]
             targets = words[before:]
-            found = _find(level, contexts * (self.vocab_size + 1) + targets, contexts >= 0)
-            probs[before:] = _interpolate(level, contexts, found, probs[before:])
-            contexts = found
+            ngrams = _find(level, contexts * (self.vocab_size + 1) + targets, contexts >= 0)
+            probs[before:] = _interpolate(level, contexts, ngrams, probs[before:])
+            contexts = ngrams
         return probs[1:]
 
     def distribution(self, context: Sequence[int]) -> Floats:
@@ -86,8 +86,8 @@ class KneserNey:
                 key = np.array([number * base + word])
                 number = int(_find(self.levels[place], key, np.array([number >= 0]))[0])
             contexts = np.full(self.vocab_size, number)
-            found = _find(level, contexts * base + words, contexts >= 0)
-            probs = _interpolate(level, contexts, found, probs)
+            ngrams = _find(level, contexts * base + words, contexts >= 0)
+            probs = _interpolate(level, contexts, ngrams, probs)
         return probs
 
     def perplexity(self, ids: Ids) -> float:
@@ -180,13 +180,13 @@ def _find(level: Level, keys: Numbers, known: NDArray[np.bool_]) -> Numbers:
     return np.where(known & (level.keys[places] == keys), places, -1)
 
 
-def _interpolate(level: Level, contexts: Numbers, found: Numbers, shorter: Floats) -> Floats:
+def _interpolate(level: Level, contexts: Numbers, ngrams: Numbers, shorter: Floats) -> Floats:
     """Probabilities after contexts, from those after contexts shorter by a word.
 
     Args:
-        contexts, found: numbers of the contexts and of the n-grams with the word, or -1.
+        contexts, ngrams: numbers of the contexts and of the n-grams with the word, or -1.
     """
-    counts = np.where(found >= 0, level.counts[found], 0)
+    counts = np.where(ngrams >= 0, level.counts[ngrams], 0)
     discounted = counts - level.discounts[np.minimum(counts, 3)]
     totals = np.where(contexts >= 0, level.totals[contexts], 0.0)
     interpolated = discounted / np.maximum(totals, 1) + level.backoff[contexts] * shorter

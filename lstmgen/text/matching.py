@@ -59,7 +59,7 @@ def match_vocabularies(new: Vocabulary, old: Vocabulary, *, kind: Kind) -> Match
                 sources[i] = old_ids.get(key(new.entries[i]), MISSING)
         if level == 0:
             exact = int((sources != MISSING).sum())
-    found = sources != MISSING
+    mask = sources != MISSING
     counts, words = np.asarray(new.counts), np.arange(len(new)) >= len(new.specials)
-    covered = float(counts[found & words].sum() / max(1, counts.sum() - counts[0]))
-    return Match(sources, exact, int(found.sum()), covered)
+    covered = float(counts[mask & words].sum() / max(1, counts.sum() - counts[0]))
+    return Match(sources, exact, int(mask.sum()), covered)

@@ -1,6 +1,6 @@
 """From text files to provisional numbers, and from those to ids, one block at a time.
 
-The tokenizer numbers forms in order of appearance. The vocabulary exists only once the whole
+The tokenizer numbers forms in order of appearance. The vocabulary exists only once the
 text has been read and its training part counted; then numbers become ids.
 """
 

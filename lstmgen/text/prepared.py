@@ -1,4 +1,4 @@
-"""A text as ids on disk, prepared once and found again by its content.
+"""A text as ids on disk, prepared once and looked up by its content.
 
 One pass writes provisional token numbers to a temporary file; then the split is chosen, the
 training part counted, and the numbers become ids. So memory holds one block and one entry per
@@ -52,7 +52,7 @@ def prepare(
     entries: tuple[str, ...] | None = None,
     progress: Progress | None = None,
 ) -> Corpus:
-    """The ids of a text, prepared now or found under ``folder``.
+    """The ids of a text, prepared now or cached under ``folder``.
 
     Args:
         folder: cache of prepared texts (``<runs-dir>/.prepared``).
@@ -295,9 +295,9 @@ def _load(home: Path, *, fingerprint: str, files: int) -> Corpus:
 
 def _too_short(data: DataConfig, tokens: int) -> str:
     source = data.train if isinstance(data.train, str) else ", ".join(data.train or ())
-    found = "is empty" if tokens == 0 else "holds one token only"
+    problem = "is empty" if tokens == 0 else "holds one token only"
     return (
-        f"data.train = {printable(source)}: the text {found}. "
+        f"data.train = {printable(source)}: the text {problem}. "
         "Training needs at least 2 tokens, one to read and one to predict"
     )
 

@@ -71,16 +71,18 @@ def find_files(sources: str | Sequence[str], *, key: str) -> list[Path]:
     for source in listed:
         path = Path(source)
         if os.path.isdir(path):  # unlike Path.is_dir it takes a name of any length
-            found = sorted(p for p in path.glob("*.txt") if p.is_file())
-            if not found:
+            matches = sorted(p for p in path.glob("*.txt") if p.is_file())
+            if not matches:
                 raise DataError(f"{key} = {printable(source)}: the folder holds no *.txt file")
         elif os.path.exists(path) or not glob.has_magic(source):
-            found = [path]
+            matches = [path]
         else:
-            found = sorted(Path(p) for p in glob.glob(source, recursive=True) if os.path.isfile(p))
-            if not found:
+            matches = sorted(
+                Path(p) for p in glob.glob(source, recursive=True) if os.path.isfile(p)
+            )
+            if not matches:
                 raise DataError(f"{key} = {printable(source)}: no file matches the pattern")
-        files += found
+        files += matches
     for path in files:
         check_readable(path, key=key)
     return files

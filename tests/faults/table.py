@@ -484,7 +484,7 @@ DAMAGES = (
           "index.json is damaged (",
           harm=lambda f: _make_pipe(checkpoints_of(f / RUN) / "index.json")),
     Fault("t15_index_gone", "index.json gone", GENERATE, "runs/first: index.json is missing. Name "
-          "one of the step folders in checkpoints, or let `lstmgen train --resume runs/first` make",
+          "one of the step folders in checkpoints, or let `lstmgen train --resume runs/first` ",
           harm=lambda f: (checkpoints_of(f / RUN) / "index.json").unlink()),
     Fault("t15_step_renamed", "a checkpoint under another step's name", RESUME,
           "is damaged (it is of step 25, not of 26)",
@@ -517,7 +517,7 @@ HOSTILE = (
             "(vocabulary.json is not JSON",
             lambda step: seal(step, vocabulary_json=b"[" * 100_000)),
     _forged("t17_path_in_manifest", "a manifest that names a file outside", "is damaged "
-            "(manifest.json has an odd entry",
+            "(manifest.json has an invalid entry",
             lambda step: _manifest(step, {"files": {"../../x": {"size": 1, "sha256": ""}}})),
     _forged("t17_petabytes", "a manifest that claims a petabyte", "of "
             "1,000,000,000,000,000)", lambda step: _manifest(
