@@ -29,21 +29,13 @@ FALLBACK = (0.5, 1.0, 1.5)  # discounts for texts too small to estimate them fro
 
 @dataclass(frozen=True)
 class Level:
-    """All n-grams of one order.
+    """All n-grams of one order."""
 
-    Attributes:
-        keys: (n-grams,) ascending.
-        counts: (n-grams,) at least 1.
-        discounts: (4,) subtracted from counts of 0, 1, 2, and 3 or more.
-        totals: (contexts,) sums of counts; 0 for a context without continuation.
-        backoff: (contexts,) probability mass that the discounts free for shorter contexts.
-    """
-
-    keys: Numbers
-    counts: Numbers
-    discounts: Floats
-    totals: Floats
-    backoff: Floats
+    keys: Numbers  # (n-grams,) ascending
+    counts: Numbers  # (n-grams,) at least 1
+    discounts: Floats  # (4,) subtracted from counts of 0, 1, 2, and 3 or more
+    totals: Floats  # (contexts,) sums of counts; 0 for a context without continuation
+    backoff: Floats  # (contexts,) probability mass that the discounts free for shorter contexts
 
 
 @dataclass(frozen=True)

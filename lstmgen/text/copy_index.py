@@ -37,26 +37,16 @@ class Location:
 
 @dataclass(frozen=True)
 class CopyIndex:
-    """The words of a training text, and their positions.
+    """The words of a training text, and their positions."""
 
-    Attributes:
-        words: (words,) one id per spelling; ``BREAK`` between files.
-        order: positions in ``words``, grouped by word id, ascending within each group.
-        offsets: (vocabulary + 1,) start of each word's group in ``order``.
-        canonical: (vocabulary,) the word id of each entry; ``BREAK`` if it is not a word.
-        line_starts: for each line end of each file, the number of words before it.
-        file_starts, file_lines: start of each file in ``words`` and in ``line_starts``.
-        names: of the files.
-    """
-
-    words: NDArray[np.uint32]
-    order: NDArray[np.uint32]
-    offsets: NDArray[np.int64]
-    canonical: NDArray[np.uint32]
-    line_starts: NDArray[np.uint32]
-    file_starts: NDArray[np.int64]
-    file_lines: NDArray[np.int64]
-    names: tuple[str, ...]
+    words: NDArray[np.uint32]  # (words,) one id per spelling; BREAK between files
+    order: NDArray[np.uint32]  # positions in words, grouped by word id, ascending in each group
+    offsets: NDArray[np.int64]  # (vocabulary + 1,) start of each word's group in order
+    canonical: NDArray[np.uint32]  # (vocabulary,) word id of each entry, or BREAK
+    line_starts: NDArray[np.uint32]  # for each line end of each file, the number of words before
+    file_starts: NDArray[np.int64]  # start of each file in words
+    file_lines: NDArray[np.int64]  # start of each file in line_starts
+    names: tuple[str, ...]  # of the files
 
     @cached_property
     def forms(self) -> dict[int, tuple[int, ...]]:
@@ -195,17 +185,12 @@ def bare_word(form: str, kind: Kind) -> str:
 
 @dataclass
 class RunMeter:
-    """Follows a text word by word and measures the copied sequence that it is in.
-
-    Attributes:
-        words: the last words of the text, ``HISTORY`` at least.
-        run: length of the longest sequence of last words that occurs in the training text.
-        ends: positions of its last word.
-    """
+    """Follows a text word by word and measures the copied sequence that it is in."""
 
     index: CopyIndex
-    words: list[int] = field(default_factory=list)
-    run: int = 0
+    words: list[int] = field(default_factory=list)  # the last words of the text
+    run: int = 0  # length of the longest suffix of words that occurs in the training text
+    # Positions of the suffix's last word.
     ends: Positions = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def add(self, entry: int) -> bool:

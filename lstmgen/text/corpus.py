@@ -25,19 +25,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A prepared text.
-
-    Attributes:
-        line_ends: for each line end of the training part, the offset in ``train.ids`` after
-            it; 1-D, memory-mapped.
-        file_starts: offsets in ``train.ids`` at which the files begin.
-    """
+    """A prepared text."""
 
     train: Part
     valid: Part | None
     vocabulary: Vocabulary
-    line_ends: NDArray[np.int64]
-    file_starts: tuple[int, ...]
+    line_ends: NDArray[np.int64]  # 1-D, memory-mapped: offset in train.ids after each line end
+    file_starts: tuple[int, ...]  # offsets in train.ids
     fingerprint: str
     files: int
     notices: tuple[str, ...] = field(default=())

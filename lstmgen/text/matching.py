@@ -14,20 +14,12 @@ MISSING = -1  # an entry that the other vocabulary has in no form
 
 @dataclass(frozen=True)
 class Match:
-    """The entries of a vocabulary, found in another one.
+    """The entries of a vocabulary, found in another one."""
 
-    Attributes:
-        sources: (entries,) ids in the other vocabulary; ``MISSING`` for words it lacks.
-        exact: number of entries found unchanged.
-        found: number of entries found in any form.
-        covered: fraction of the training text's words, unknown ones included, whose entries
-            were found.
-    """
-
-    sources: NDArray[np.int64]
-    exact: int
-    found: int
-    covered: float
+    sources: NDArray[np.int64]  # (entries,) ids in the other vocabulary, or MISSING
+    exact: int  # number of entries found unchanged
+    found: int  # number of entries found in any form
+    covered: float  # fraction of the training text's words whose entries were found
 
 
 def match_vocabularies(new: Vocabulary, old: Vocabulary, *, kind: Kind) -> Match:

@@ -93,12 +93,7 @@ def _line_ends(tokenizer: Tokenizer, text: str, numbers: NDArray[np.int64]) -> N
 
 
 class IdTable:
-    """Maps provisional numbers to ids, and counts them.
-
-    Attributes:
-        sizes: ``tokens``, ``unknown``, ``characters`` and ``unknown_characters`` of the last
-            part converted.
-    """
+    """Maps provisional numbers to ids; ``sizes`` are those of the last part, as in ``Part``."""
 
     def __init__(self, tokenizer: Tokenizer, vocabulary: Vocabulary) -> None:
         forms = tokenizer.forms()

@@ -70,15 +70,10 @@ _SPELLINGS = str.maketrans(
 
 
 class Spacing(NamedTuple):
-    """State of the rule after some text.
+    """State of the rule after some text."""
 
-    Attributes:
-        previous: class of the previous token; ``OPEN`` or ``CLOSE`` for quotation marks.
-        double, single: how the last double and single quotation mark of this line opened:
-            ``BY_USUAL`` or ``BY_OTHER``; 0 if it closed.
-    """
-
-    previous: int = START
+    previous: int = START  # class of the previous token; OPEN or CLOSE for quotation marks
+    # How the line's last double and single mark opened: BY_USUAL or BY_OTHER; 0 if it closed.
     double: int = 0
     single: int = 0
 

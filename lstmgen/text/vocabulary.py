@@ -27,15 +27,11 @@ UNKNOWN = "<unk>"
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The entries in the order of their ids, and their training counts.
-
-    Attributes:
-        possessive_stems: ids of the words that precede a possessive 's in the training text;
-            None if unknown (checkpoints of lstmgen 0.1).
-    """
+    """The entries in the order of their ids, and their training counts."""
 
     entries: tuple[str, ...]
     counts: tuple[int, ...]
+    # Ids of the words that precede a possessive 's; None if unknown (checkpoints of lstmgen 0.1).
     possessive_stems: tuple[int, ...] | None = field(default=None, compare=False)
 
     def __len__(self) -> int:

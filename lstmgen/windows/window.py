@@ -11,22 +11,13 @@ IGNORED = -1  # a target that is not scored
 
 @dataclass(frozen=True)
 class Window:
-    """A batch of windows, one row per sequence.
+    """A batch of windows, one row per sequence; short rows are padded at the end of ``inputs``."""
 
-    Attributes:
-        inputs: (batch, window) input ids. Short rows are padded at the end with ids that do
-            not affect any scored output.
-        targets: (batch, stride) ids to predict, or ``IGNORED``.
-        first: (batch,) position in ``inputs`` whose output predicts the first target.
-        carry: (batch,) number of inputs after which the state is passed to the next window.
-        rows: (batch,) number of each sequence within its step, for dropout masks.
-    """
-
-    inputs: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    first: NDArray[np.int64]
-    carry: NDArray[np.int64]
-    rows: NDArray[np.int64]
+    inputs: NDArray[np.int64]  # (batch, window) ids
+    targets: NDArray[np.int64]  # (batch, stride) ids to predict, or IGNORED
+    first: NDArray[np.int64]  # (batch,) position in inputs whose output predicts the first target
+    carry: NDArray[np.int64]  # (batch,) inputs after which the state goes to the next window
+    rows: NDArray[np.int64]  # (batch,) number of each sequence in its step, for dropout masks
 
     @property
     def count(self) -> int:
