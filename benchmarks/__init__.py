@@ -1,4 +1,4 @@
-"""What lstmgen's speed, memory and quality are, measured: ``python -m benchmarks`` lists them."""
+"""Benchmarks of speed, memory and quality: ``python -m benchmarks`` lists them."""
 
 from pathlib import Path
 

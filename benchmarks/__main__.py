@@ -1,9 +1,7 @@
-"""The entry of all benchmarks: ``python -m benchmarks NAME [options]``.
+"""Entry point of all benchmarks: ``python -m benchmarks NAME [options]``, from the repository root.
 
-It is started from the root of the repository.
-
-A module with a function ``run`` is a benchmark: its docstring is the help, ``add_options``, where
-it has one, adds to the parser, and ``run`` measures and returns tables.
+A module with a function ``run`` is a benchmark: its docstring is the help, an optional
+``add_options`` extends the parser, and ``run`` measures and returns tables.
 """
 
 import argparse
@@ -21,19 +19,19 @@ PROGRAM = "python -m benchmarks"
 TOOLS = "benchmarks.tools"
 GROUPS = {
     "benchmarks": "Benchmarks:",
-    "benchmarks.studies": "Studies, each made once to answer a question:",
+    "benchmarks.studies": "Studies, each run once to answer a question:",
     TOOLS: "Tools:",
 }
 
 
 def summaries(package: str) -> dict[str, str]:
-    """The first line of each benchmark's docstring, by name; nothing is imported for it."""
-    found = {}
+    """The first line of each benchmark's docstring, by name, without importing it."""
+    docstrings = {}
     for path in sorted(ROOT.joinpath(*package.split(".")).glob("*.py")):
         code = ast.parse(path.read_text(encoding="utf-8"))
         if any(isinstance(node, ast.FunctionDef) and node.name == "run" for node in code.body):
-            found[path.stem] = (ast.get_docstring(code) or "").partition("\n")[0]
-    return found
+            docstrings[path.stem] = (ast.get_docstring(code) or "").partition("\n")[0]
+    return docstrings
 
 
 def listing() -> str:
@@ -47,12 +45,12 @@ def listing() -> str:
 
 def quoted(arguments: Sequence[str]) -> str:
     """The command as RESULTS.md quotes it, absolute paths without their folders."""
-    shown = [re.sub(r"(^|=)/([^,=]*/)?(?=[^/])", r"\1.../", each) for each in arguments]
-    return f"{PROGRAM} {shlex.join(shown)}"
+    shortened = [re.sub(r"(^|=)/([^,=]*/)?(?=[^/])", r"\1.../", each) for each in arguments]
+    return f"{PROGRAM} {shlex.join(shortened)}"
 
 
 def main() -> None:
-    """List the benchmarks, or run one and report what it has measured."""
+    """List the benchmarks, or run one and report its tables."""
     name, *options = sys.argv[1:] or ["--help"]
     if name in ("-h", "--help"):
         print(listing())
@@ -70,9 +68,9 @@ def main() -> None:
         module.add_options(parser)
     if packages[name] != TOOLS:  # they have no table
         parser.add_argument("--write", action="store_true", help="put tables into RESULTS.md")
-    given = parser.parse_args(options)
-    for table in module.run(given):
-        report(table, quoted([name, *options]), write=given.write)
+    args = parser.parse_args(options)
+    for table in module.run(args):
+        report(table, quoted([name, *options]), write=args.write)
 
 
 if __name__ == "__main__":

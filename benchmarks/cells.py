@@ -1,8 +1,8 @@
-"""How fast each cell trains, by torch's kernel and by the written-out loop.
+"""Training speed of each cell, with torch's kernel and with the written-out loop.
 
-All of them take turns in one process on the bundled stories: the whole training
-step, dropout, exact output layer, clipping and AdamW included. Quoted are medians
-of words scored per second, and of the ratio to another row within a turn.
+All take turns in one process on the bundled stories: complete training steps with dropout, exact
+output layer, clipping and AdamW. Figures are medians of words scored per second, and of the
+ratio to another row within a turn.
 """
 
 import statistics
@@ -62,7 +62,7 @@ def rate(reports: Iterator[StepReport]) -> float:
     return sum(each.words for each in done) / sum(each.seconds for each in done)
 
 
-def run(given: Namespace) -> list[Table]:
+def run(args: Namespace) -> list[Table]:
     """Measure all cells by turns."""
     set_up(torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:
@@ -70,12 +70,12 @@ def run(given: Namespace) -> list[Table]:
         trainings = [training(corpus, *way[1:]) for way in WAYS]
         rates = by_turns([partial(rate, each) for each in trainings], turns=TURNS)
     rows = []
-    for (name, _, _, loop), kept in zip(WAYS, rates, strict=True):
+    for (name, _, _, loop), own in zip(WAYS, rates, strict=True):
         ratios = (
-            statistics.median(a / b for a, b in zip(rates[other], kept, strict=True))
+            statistics.median(a / b for a, b in zip(rates[other], own, strict=True))
             for other in (FUSED, LOOP)
         )
-        row = [name, "loop" if loop else "fused", f"{statistics.median(kept):,.0f}"]
+        row = [name, "loop" if loop else "fused", f"{statistics.median(own):,.0f}"]
         rows.append([*row, *(f"{ratio:.2f}" for ratio in ratios)])
     heads = ("cell", "backend", "words/s", "slower than the fused LSTM", "than the loop LSTM")
     return [Table("cells", heads, rows)]

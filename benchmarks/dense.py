@@ -4,14 +4,14 @@
         words per second, by turns of both programs
     ... --epochs 6
         instead: validation perplexity after that number of epochs on both sides, and how long
-        lstmgen takes to the peer's
+        lstmgen takes to reach the peer's
 
 Both sides read the same tokens on one line with one vocabulary; sizes, batch, window,
 dropout and threads are the peer's: LSTM 2 x 200, word vectors of 200, not tied, 20
 sequences of 35 words, 0.2. The peer is its own unchanged main.py (plain SGD at 20,
-a quarter of it where validation gets worse); lstmgen uses AdamW, for perplexities at these
-sizes with more dropout, and with a smaller tied network for the shortest way to the peer's
-perplexity. A text is a plain file or a folder with train.txt and valid.txt.
+divided by 4 when validation gets worse); lstmgen uses AdamW. Perplexities are measured at these
+sizes with more dropout, and with a smaller tied network, which reaches the peer's perplexity
+fastest. A text is a plain file or a folder with train.txt and valid.txt.
 """
 
 import json
@@ -62,7 +62,7 @@ class Peer:
         self.arguments.append(str(work / "peer.pt"))
 
     def rate(self) -> float:
-        """Words scored per second over some intervals of its own log, the first left out."""
+        """Words scored per second over intervals of its log, without the first."""
         command = [*self.arguments, "--epochs", "1", "--log-interval", str(INTERVAL)]
         times: list[float] = []
         with subprocess.Popen(
@@ -95,20 +95,20 @@ class Ours:
         self.text, self.work = text, work
 
     def train(self, *settings: str, valid: bool) -> Trained:
-        """Train, with the text held out or without."""
+        """Train, with or without a held-out text."""
         texts = [f"data.train={self.text / 'train.txt'}"]
         texts.append(f"data.vocabulary={self.text / 'vocabulary.txt'}")
         texts.append(f"data.valid={self.text / 'valid.txt'}" if valid else "data.valid_fraction=0")
         return train(None, *texts, *SIZES, *settings, runs=self.work / "runs")
 
     def rate(self, *settings: str) -> float:
-        """Words scored per second, warm-up left out."""
+        """Words scored per second, without the warm-up."""
         trained = self.train(*settings, f"train.max_steps={STEPS}", valid=False)
         return trained.step_rate(WARM_STEPS + 1)
 
 
 def speed_rows(name: str, peer: Peer, ours: Ours) -> list[tuple[str, ...]]:
-    """Rows of a table: every way of ours and the peer by turns."""
+    """Table rows: all our variants and the peer, by turns."""
     sides: list[Callable[[], float]] = [peer.rate]
     sides += [partial(ours.rate, *settings) for _, settings in WAYS]
     theirs, *each = by_turns(sides, turns=TURNS)
@@ -119,7 +119,7 @@ def speed_rows(name: str, peer: Peer, ours: Ours) -> list[tuple[str, ...]]:
 
 
 def quality_rows(name: str, peer: Peer, ours: Ours, epochs: int) -> list[tuple[str, ...]]:
-    """Rows of a table: perplexities after the given epochs, and the time to the peer's."""
+    """Table rows: perplexities after some epochs, and the time to reach the peer's."""
     seconds, perplexities = peer.learn(epochs)
     goal = min(perplexities)
     whole = f"{seconds[-1]:,.0f} s"
@@ -133,9 +133,9 @@ def quality_rows(name: str, peer: Peer, ours: Ours, epochs: int) -> list[tuple[s
     ]
     runs += [("tied, 110 and 224 numbers", 2, QUICK)]
     for way, count, settings in runs:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         best = ours.train(*settings, f"train.epochs={count}", valid=True).best
-        took = time.perf_counter() - begun
+        took = time.perf_counter() - start
         reached = f"{seconds[-1] / took:.1f}" if best <= goal else "not reached"
         rows.append(
             (f"{name}, lstmgen, {way}", f"{count}", f"{best:.1f}", f"{took:,.0f} s", reached)
@@ -151,22 +151,22 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, help="compare perplexities after these epochs")
 
 
-def run(given: Namespace) -> list[Table]:
-    """Measure what the options ask for."""
+def run(args: Namespace) -> list[Table]:
+    """Measure speed, or quality with --epochs."""
     rows: list[tuple[str, ...]] = []
-    for text in given.text:
+    for text in args.text:
         name, _, source = text.partition("=")
         with tempfile.TemporaryDirectory() as folder:
             work = Path(folder)
             lay_out(Path(source).resolve(), work / "text")
-            peer, ours = Peer(given.peer, work / "text", work), Ours(work / "text", work)
-            if given.epochs:
-                rows += quality_rows(name, peer, ours, given.epochs)
+            peer, ours = Peer(args.peer, work / "text", work), Ours(work / "text", work)
+            if args.epochs:
+                rows += quality_rows(name, peer, ours, args.epochs)
             else:
                 rows += speed_rows(name, peer, ours)
-    if given.epochs:
+    if args.epochs:
         heads = ("program", "epochs", "validation perplexity", "time",
                  "times as fast to the peer's")  # fmt: skip
-        texts = " ".join(text.partition("=")[0] for text in given.text)
+        texts = " ".join(text.partition("=")[0] for text in args.text)
         return [Table(f"dense quality, {texts}", heads, rows)]
     return [Table("dense", ("what", "lstmgen", "word_language_model", "ratio (range)"), rows)]

@@ -1,4 +1,4 @@
-"""What a base is worth: texts from scratch and fine-tuned, by the library's own choices.
+"""Benefit of a base model: texts trained from scratch and fine-tuned, with default settings.
 
     python -m benchmarks fine_tuning --text stories=data/stories [--text NAME=PATH]
         [--base english-fiction] [--try NAME=key=value,key=value] [--seeds 3]
@@ -34,21 +34,21 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each")
 
 
-def run(given: Namespace) -> list[Table]:
-    """Train every text in every way."""
-    base = f"train.init_from={given.base}"
+def run(args: Namespace) -> list[Table]:
+    """Train on every text with all settings."""
+    base = f"train.init_from={args.base}"
     ways = {"from scratch": ["train.init_from=none"], "fine-tuned": [base]}
-    for name, settings in map(parse_try, given.tries):
+    for name, settings in map(parse_try, args.tries):
         ways[name] = [base, *settings]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for each in given.text:
+        for each in args.text:
             name, _, path = each.partition("=")
             for way, settings in ways.items():
                 runs = [
                     train(None, f"data.train={path}", f"train.seed={seed}", *settings,
                           runs=Path(folder))
-                    for seed in range(given.seeds)
+                    for seed in range(args.seeds)
                 ]  # fmt: skip
                 best, card = [run.best for run in runs], runs[0].started
                 spread = f" ({min(best):.1f} to {max(best):.1f})" if len(best) > 1 else ""

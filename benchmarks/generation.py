@@ -1,16 +1,16 @@
-"""Generation: the numpy engine against a loop over nn.LSTM and against its floor.
+"""Generation speed: the numpy engine against a loop over nn.LSTM and against its lower bound.
 
     python -m benchmarks generation [--peer ../examples]
 
 One text, plain sampling, the same weights on both sides, by turns in one process; the
-tutorial's loop steps nn.LSTM word by word. The weights are the initial ones, for words as
-frequent as Zipf's law has them, so that filters find some words likelier than others. The
-floor is the time to sum a warm buffer of the model's size on the same threads. Models under
+tutorial's loop steps nn.LSTM word by word. The weights are the initial ones, with
+word frequencies by Zipf's law, so that filters see words of different probability. The lower
+bound is the time to sum a warm buffer of the model's size on the same threads. Models under
 30 MB run on one BLAS thread, as `lstmgen generate` does it, larger ones on all: each in a
 process of its own. With the peer's checkout also: its generate.py against `lstmgen
 generate`, 200 words from the shell, by models of the peer's default size; lstmgen's has
-been trained on the bundled stories for a while, since flat probabilities are the slowest to
-draw from.
+been trained on the bundled stories for a while, since sampling from flat probabilities is
+slowest.
 """
 
 import json
@@ -51,7 +51,7 @@ def megabytes(embedding: int, hidden: int, vocabulary: int) -> float:
 
 
 def child(embedding: int, hidden: int, vocabulary: int, words: int) -> None:
-    """Measure one size in this process, and print what was found as JSON."""
+    """Measure one size in this process, and print the result as JSON."""
     import numpy as np
     import torch
 
@@ -80,28 +80,28 @@ def child(embedding: int, hidden: int, vocabulary: int, words: int) -> None:
     def step(batch: int, sample: SampleConfig = plainly) -> float:
         generators = [np.random.default_rng(row) for row in range(batch)]
         states, word = engine.zero_states(batch), np.ones(batch, dtype=np.int64)
-        begun = time.perf_counter()
+        start = time.perf_counter()
         for _ in range(words):
             states = engine.read(word, states)
             scores = forbid(engine.logits(states).astype(np.float64), [0])
             word = draw(shape(scores, sample), generators)
-        return words * batch / (time.perf_counter() - begun)
+        return words * batch / (time.perf_counter() - start)
 
     @torch.no_grad()
     def theirs() -> float:
         word, state = torch.tensor([[1]]), None
-        begun = time.perf_counter()
+        start = time.perf_counter()
         for _ in range(words):
             read, state = plain(word, state)
             logits = plain.output(plain.projection(read[0, -1]))
             word = torch.multinomial(logits.softmax(dim=-1), 1)[None]
-        return words / (time.perf_counter() - begun)
+        return words / (time.perf_counter() - start)
 
     def floor() -> float:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         for _ in range(words):
             list(pool.map(np.sum, parts))
-        return words / (time.perf_counter() - begun)
+        return words / (time.perf_counter() - start)
 
     filtered = SampleConfig()
     sides = [
@@ -166,17 +166,17 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--only-shell", action="store_true", help="leave the engine out")
 
 
-def run(given: Namespace) -> Iterator[Table]:
-    """Measure all sizes, and the two programs where the peer's is given."""
+def run(args: Namespace) -> Iterator[Table]:
+    """Measure all sizes, and both programs if --peer is given."""
     heads: tuple[str, ...]
-    if not given.only_shell:
+    if not args.only_shell:
         heads = ("model", "lstmgen", "nn.LSTM, word by word", "times as fast",
                  "times as long as the floor", f"gain of {TOGETHER} texts at once",
                  "times as long with temperature 0.8, top-p 0.95")  # fmt: skip
         yield Table("generation", heads, list(engine_rows()))
-    if given.peer:
+    if args.peer:
         heads = ("what", "lstmgen generate", "generate.py", "times as fast")
-        yield Table("shell", heads, [shell_row(given.peer)])
+        yield Table("shell", heads, [shell_row(args.peer)])
 
 
 if __name__ == "__main__":  # a size in a process of its own

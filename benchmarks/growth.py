@@ -1,9 +1,9 @@
-"""How time and memory grow: with the text, the window and the hidden size.
+"""Growth of time and memory with the text, the window and the hidden size.
 
-Texts are the bundled stories over and over, trained by `lstmgen train` in a process
-each; rates leave preparing the text out, peak memory does not. Window and hidden size
-are varied in one process, by turns, beside the counted FLOP of the matrix products.
-With --write the picture goes into docs/growth.png.
+Texts are the bundled stories repeated, each trained on by `lstmgen train` in a separate process;
+rates exclude preparing the text, peak memory includes it. Window and hidden size are varied in
+one process, by turns, and compared with the FLOP of the matmuls. With --write the plot is saved
+as docs/growth.png.
 """
 
 import statistics
@@ -33,7 +33,7 @@ from lstmgen.windows.plans import StreamPlan
 
 WORDS = (100_000, 1_000_000, 10_000_000)
 TURNS, VOCABULARY, BATCH, WINDOW, HIDDEN = 7, 5_000, 20, 32, 256
-WINDOWS, HIDDENS = (8, 16, 32, 64, 128), (64, 128, 256, 512, 1024)
+WINDOWS, HIDDEN_SIZES = (8, 16, 32, 64, 128), (64, 128, 256, 512, 1024)
 
 PROGRAM = """
 import sys
@@ -64,26 +64,26 @@ def train(text: Path, folder: Path) -> tuple[float, float]:
 
 def text_rows() -> list[tuple[str, ...]]:
     """Rate and memory of texts of each length, by turns."""
-    whole = stories()
-    tokens = len(Tokenizer("word").encode(whole))
+    source = stories()
+    tokens = len(Tokenizer("word").encode(source))
     with tempfile.TemporaryDirectory() as name:
         folder, texts = Path(name), []
         for words in WORDS:
             texts.append(folder / f"{words}.txt")
             with texts[-1].open("w", encoding="utf-8") as file:
                 for _ in range(round(words / tokens)):
-                    file.write(whole)
-        kept: list[list[tuple[float, float]]] = [[] for _ in WORDS]
+                    file.write(source)
+        results: list[list[tuple[float, float]]] = [[] for _ in WORDS]
         for turn in range(TURNS + 1):
             for place, text in enumerate(texts):
-                found = train(text, folder)
+                result = train(text, folder)
                 if turn:  # the first turn prepared the ids
-                    kept[place].append(found)
+                    results[place].append(result)
                 else:
-                    kept[place] = [(0.0, found[1])]
+                    results[place] = [(0.0, result[1])]
     rows: list[tuple[str, ...]] = []
-    base = statistics.median(rate for rate, _ in kept[0][1:])
-    for words, measured in zip(WORDS, kept, strict=True):
+    base = statistics.median(rate for rate, _ in results[0][1:])
+    for words, measured in zip(WORDS, results, strict=True):
         rate = statistics.median(rate for rate, _ in measured[1:])
         memory = statistics.median(peak for _, peak in measured[1:])
         rows.append(
@@ -100,15 +100,15 @@ def step_seconds(window: int, hidden: int) -> tuple[float, float]:
     ids = np.random.default_rng(0).integers(0, VOCABULARY, 200_000)
     plan = StreamPlan(len(ids), window=window, stride=window, batch_size=BATCH)
     steps = endless_steps(model, ids, plan, bf16=bf16)
-    products = step_products(model, batch=BATCH, window=window, stride=window, bf16=bf16)
-    flop = sum(product.flop for product in products)
+    matmuls = step_products(model, batch=BATCH, window=window, stride=window, bf16=bf16)
+    flop = sum(matmul.flop for matmul in matmuls)
     return statistics.median([next(steps).seconds for _ in range(12)][4:]), flop
 
 
 def sweep_rows(picture: Path | None) -> list[tuple[str, ...]]:
     """Time of a step against window and hidden size."""
     places = [("window", n, n, HIDDEN) for n in WINDOWS]
-    places += [("hidden size", n, WINDOW, n) for n in HIDDENS]
+    places += [("hidden size", n, WINDOW, n) for n in HIDDEN_SIZES]
     flops = [step_seconds(window, hidden)[1] for *_, window, hidden in places]
     sides = [
         lambda window=window, hidden=hidden: step_seconds(window, hidden)[0]
@@ -148,10 +148,10 @@ def _draw(
     save_figure(figure, path)
 
 
-def run(given: Namespace) -> Iterator[Table]:
+def run(args: Namespace) -> Iterator[Table]:
     """Measure all three."""
     set_up(torch.device("cpu"))
-    picture = ROOT / "docs" / "growth.png" if given.write else None
+    picture = ROOT / "docs" / "growth.png" if args.write else None
     heads: tuple[str, ...] = ("step of a dense training", "time", "matrix products", "rate")
     yield Table("growth of a step", heads, sweep_rows(picture))
     heads = ("words of text", "training", "of the shortest", "peak memory", "and while preparing")

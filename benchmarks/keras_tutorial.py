@@ -1,4 +1,4 @@
-"""The usual Keras tutorial's network, to be measured against: run by many_to_one.py.
+"""The network of the usual Keras tutorial, for comparison: run by many_to_one.py.
 
     python keras_tutorial.py IDS.npy VOCABULARY WINDOWS
 
@@ -20,7 +20,7 @@ LENGTH, UNITS, BATCH = 20, 128, 64
 
 
 def main() -> None:
-    """Fit once to build everything, once for the clock."""
+    """Fit once to build everything, once for timing."""
     ids = np.load(sys.argv[1]).astype(np.int64)
     vocabulary, windows = int(sys.argv[2]), int(sys.argv[3])
     starts = np.random.default_rng(0).permutation(len(ids) - LENGTH)[:windows]
@@ -35,9 +35,9 @@ def main() -> None:
     )
     model.compile(loss="sparse_categorical_crossentropy", optimizer="adam")
     model.fit(inputs[: 20 * BATCH], targets[: 20 * BATCH], batch_size=BATCH, verbose=0)
-    begun = time.perf_counter()
+    start = time.perf_counter()
     model.fit(inputs, targets, batch_size=BATCH, verbose=0)
-    print(windows / (time.perf_counter() - begun))
+    print(windows / (time.perf_counter() - start))
 
 
 if __name__ == "__main__":

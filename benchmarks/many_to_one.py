@@ -2,12 +2,12 @@
 
     python -m benchmarks many_to_one --keras VENV/bin/python
 
-VENV is a virtual environment of its own with keras and tensorflow. Both sides read
+VENV is a separate virtual environment with keras and tensorflow. Both sides read
 windows of 20 words of the bundled stories in random order and predict the next one:
-word vectors of 128, two layers of 128 units, a softmax of its own matrix, batches of
-64, Adam, no dropout. They take turns as whole programs; a rate leaves start-up out. What the
-kernels of the two layers alone would do, forwards and back, stands beside: the bound of any
-program that calls torch's.
+word vectors of 128, two layers of 128 units, an untied softmax, batches of 64,
+Adam, no dropout. They take turns as separate programs; rates exclude start-up. The rate of the
+two layers' kernels alone, forward and backward, is listed too: an upper bound for any program
+that calls torch's.
 """
 
 import statistics
@@ -42,9 +42,9 @@ def kernels() -> float:
     words = torch.randn(64, 20, 128, dtype=torch.bfloat16, requires_grad=True)
     taken = []
     for _ in range(STEPS):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         layer(words)[0].sum().backward()
-        taken.append(time.perf_counter() - begun)
+        taken.append(time.perf_counter() - start)
     return 64 / (2 * statistics.median(taken))
 
 
@@ -53,7 +53,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--keras", type=Path, required=True, help="a Python that has Keras")
 
 
-def run(given: Namespace) -> list[Table]:
+def run(args: Namespace) -> list[Table]:
     """Measure both."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -64,7 +64,7 @@ def run(given: Namespace) -> list[Table]:
         def keras() -> float:
             script = Path(__file__).with_name("keras_tutorial.py")
             numbers = [str(len(corpus.vocabulary)), str(WINDOWS)]
-            command = [str(given.keras), str(script), str(folder / "ids.npy"), *numbers]
+            command = [str(args.keras), str(script), str(folder / "ids.npy"), *numbers]
             done = subprocess.run(
                 command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True
             )

@@ -1,4 +1,4 @@
-"""Two sides that do the same by turns, and what their rates say."""
+"""Measure two programs by turns, and compare their rates."""
 
 import os
 import statistics
@@ -11,38 +11,38 @@ TURNS = 7
 
 
 def by_turns(sides: Sequence[Callable[[], float]], *, turns: int = TURNS) -> list[list[float]]:
-    """Call every side once to warm it up and then by turns; what they return, side by side."""
+    """Call every side once as a warm-up and then by turns; return the results of each."""
     for side in sides:
         side()
-    kept: list[list[float]] = [[] for _ in sides]
+    results: list[list[float]] = [[] for _ in sides]
     for _ in range(turns):
-        for values, side in zip(kept, sides, strict=True):
+        for values, side in zip(results, sides, strict=True):
             values.append(side())
-    return kept
+    return results
 
 
 def usual_environment() -> dict[str, str]:
-    """The environment of a program that has been started before: Python keeps its bytecode,
-    unless the environment forbids it, as those of containers often do."""
+    """The environment without PYTHONDONTWRITEBYTECODE, which containers often set: programs
+    that have run before have their bytecode."""
     return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process has held; Linux only.
+    """Peak memory of this process; Linux only.
 
-    Not getrusage's figure: that one is inherited from the process that started this one.
+    Not getrusage's figure, which is inherited from the parent process.
     """
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def rate(work: Callable[[], int]) -> Callable[[], float]:
-    """The same work, returning how much of it was done in a second."""
+    """The same work, but returning the amount done per second."""
 
     def timed() -> float:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         done = work()
-        return done / (time.perf_counter() - begun)
+        return done / (time.perf_counter() - start)
 
     return timed
 
@@ -50,36 +50,36 @@ def rate(work: Callable[[], int]) -> Callable[[], float]:
 def seconds(
     command: Sequence[str], *, folder: Path | None = None, check: bool = True
 ) -> Callable[[], float]:
-    """A way to run a command, in a folder, that returns how long it took.
+    """A function that runs a command in a folder and returns the seconds it took.
 
     Args:
-        check: raise where it fails.
+        check: raise if the command fails.
     """
 
     def timed() -> float:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         subprocess.run(
             command, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL, check=check,
             env=usual_environment(),
         )  # fmt: skip
-        return time.perf_counter() - begun
+        return time.perf_counter() - start
 
     return timed
 
 
 def spread(values: Sequence[float], *, digits: int = 2) -> str:
-    """A median with the smallest and the largest."""
+    """The median with minimum and maximum."""
     low, middle, high = min(values), statistics.median(values), max(values)
     return f"{middle:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
-    """Turn by turn."""
+    """Ratios of each turn."""
     return [a / b for a, b in zip(ours, theirs, strict=True)]
 
 
 def compared(ours: Sequence[float], theirs: Sequence[float], unit: str) -> tuple[str, str, str]:
-    """Three cells of a table: our median rate, the other's, and the ratio of a turn."""
+    """Three table cells: our median rate, theirs, and the ratio per turn."""
     return (
         f"{statistics.median(ours):,.0f} {unit}",
         f"{statistics.median(theirs):,.0f} {unit}",

@@ -30,7 +30,7 @@ State = tuple[Tensor, Tensor]
 
 
 class PlainModel(nn.Module):
-    """What a tutorial writes."""
+    """The model as a tutorial writes it."""
 
     def __init__(self, vocab_size: int, embedding_dim: int, hidden: int) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class PlainModel(nn.Module):
 def ours(
     ids: np.ndarray, vocab_size: int, plan: Plan, steps: int, *, bf16: bool
 ) -> Callable[[], int]:
-    """Some steps of lstmgen's loop; returns the words that they scored."""
+    """Run some steps of lstmgen's loop; return the number of scored words."""
     shares = DropoutShares(0.3, 0.3, 0.3)
     model = LanguageModel(
         vocab_size, embedding_dim=EMBEDDING, hidden_sizes=[HIDDEN], dropout=shares
@@ -84,8 +84,8 @@ def plain(ids: np.ndarray, vocab_size: int, plan: Plan, steps: int) -> Callable[
     return work
 
 
-def run(given: Namespace) -> list[Table]:
-    """Measure both ways to train."""
+def run(args: Namespace) -> list[Table]:
+    """Measure both training loops."""
     set_up(torch.device("cpu"))
     rows: list[tuple[str, ...]] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -1,8 +1,8 @@
-"""Preparing a text: tokens a second, and memory against its length.
+"""Preparing a text: tokens per second, and memory by length.
 
-The bundled stories over and over, each size in a process of its own: the whole of
-reading, tokenising, counting, splitting and writing ids, then opening them again
-by content hash. Python's str.split of the same text stands beside it.
+The bundled stories repeated, each size in a separate process: reading, tokenizing, counting,
+splitting and writing ids, then opening them again by content hash; compared with Python's
+str.split of the same text.
 """
 
 import json
@@ -22,21 +22,21 @@ MEGABYTES = (1, 10, 100, 1000)
 
 
 def child(path: Path, folder: Path) -> None:
-    """Prepare one text, twice, and print what it took as JSON."""
+    """Prepare one text twice, and print times and memory as JSON."""
     from lstmgen.config.schema import DataConfig
     from lstmgen.text.prepared import prepare
 
-    begun = time.perf_counter()
+    start = time.perf_counter()
     corpus = prepare(DataConfig(train=str(path)), folder=folder)
-    first = time.perf_counter() - begun
-    begun = time.perf_counter()
+    first = time.perf_counter() - start
+    start = time.perf_counter()
     prepare(DataConfig(train=str(path)), folder=folder)
-    again = time.perf_counter() - begun
+    again = time.perf_counter() - start
     tokens = corpus.train.tokens + (corpus.valid.tokens if corpus.valid else 0)
     print(json.dumps([tokens, first, again, peak_megabytes()]))
 
 
-def run(given: Namespace) -> list[Table]:
+def run(args: Namespace) -> list[Table]:
     """Measure all sizes."""
     whole = stories()
     rows = []
@@ -50,10 +50,10 @@ def run(given: Namespace) -> list[Table]:
             command += [str(text), str(Path(name) / "ids")]
             done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
             tokens, first, again, memory = json.loads(done.stdout)
-        begun = time.perf_counter()
+        start = time.perf_counter()
         for _ in range(5):
             whole.split()
-        split = 5 * len(whole.split()) / (time.perf_counter() - begun)
+        split = 5 * len(whole.split()) / (time.perf_counter() - start)
         rows.append(
             (f"{size:,} MB", f"{tokens:,}", f"{tokens / first / 1e6:.2f} million/s",
              f"{split / 1e6:.1f} million/s", f"{again:.2f} s", f"{memory:.0f} MB")
@@ -62,5 +62,5 @@ def run(given: Namespace) -> list[Table]:
     return [Table("preparing", heads, rows)]
 
 
-if __name__ == "__main__":  # a text in a process of its own
+if __name__ == "__main__":  # a separate process per text
     child(Path(sys.argv[1]), Path(sys.argv[2]))

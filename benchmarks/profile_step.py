@@ -1,8 +1,8 @@
-"""Where the time of a training step goes.
+"""Profile of a training step.
 
 Steps of the story preset's shape (many-to-one) and of word_language_model's defaults
 (2 x 200 units, 20 sequences of 35 words, 16,383 words, not tied) under torch's
-profiler; the shares are of the time that operators spend themselves.
+profiler; fractions are of the operators' self time.
 """
 
 import time
@@ -33,8 +33,8 @@ SHAPES = (
 )
 
 
-def shares(shape: tuple[Any, ...], *, bf16: bool) -> tuple[dict[str, float], float]:
-    """The shares of a step's time by kind, and its seconds without the profiler."""
+def time_fractions(shape: tuple[Any, ...], *, bf16: bool) -> tuple[dict[str, float], float]:
+    """Fractions of a step's time by kind, and its seconds without the profiler."""
     _, vocabulary, embedding, sizes, tied, window, stride, batch = shape
     ids = np.random.default_rng(0).zipf(1.3, 200_000) % vocabulary
     model = LanguageModel(
@@ -44,10 +44,10 @@ def shares(shape: tuple[Any, ...], *, bf16: bool) -> tuple[dict[str, float], flo
     plan = StreamPlan(len(ids), window=window, stride=stride, batch_size=batch)
     steps = endless_steps(model, ids, plan, bf16=bf16)
     taken = sorted(next(steps).seconds for _ in range(2 * STEPS))[STEPS]
-    begun = time.perf_counter()
+    start = time.perf_counter()
     for step in range(STEPS):
         plan.micro_batches(ids, epoch=0, step=step)
-    data = (time.perf_counter() - begun) / STEPS
+    data = (time.perf_counter() - start) / STEPS
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
         for _ in range(STEPS):
             next(steps)
@@ -56,19 +56,19 @@ def shares(shape: tuple[Any, ...], *, bf16: bool) -> tuple[dict[str, float], flo
         kind = next((k for k, marks in KINDS if any(m in event.key for m in marks)), "the rest")
         sums[kind] += event.self_cpu_time_total
     total = sum(sums.values())
-    found = {kind: sums[kind] / total for kind, _ in KINDS}
-    return found | {"the rest": sums["the rest"] / total, "cutting windows": data / taken}, taken
+    fractions = {kind: sums[kind] / total for kind in (*dict(KINDS), "the rest")}
+    return fractions | {"cutting windows": data / taken}, taken
 
 
-def run(given: Namespace) -> list[Table]:
+def run(args: Namespace) -> list[Table]:
     """Profile both shapes in both precisions."""
     set_up(torch.device("cpu"))
     rows: list[tuple[str, ...]] = []
     for shape in SHAPES:
         for bf16 in (True, False):
-            found, taken = shares(shape, bf16=bf16)
+            fractions, taken = time_fractions(shape, bf16=bf16)
             name = f"{shape[0]}, {'bf16' if bf16 else 'fp32'}"
-            parts = [f"{share:.0%}" for share in found.values()]
+            parts = [f"{fraction:.0%}" for fraction in fractions.values()]
             rows.append((name, f"{1000 * taken:.1f} ms", *parts))
     heads = ("step", "time", *(kind for kind, _ in KINDS), "the rest", "cutting windows, beside")
     return [Table("profile", heads, rows)]

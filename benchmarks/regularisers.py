@@ -1,8 +1,8 @@
-"""What each regulariser costs of a training step.
+"""Cost of each kind of regularization in a training step.
 
-All of them take turns in one process: one LSTM of 640 units, word vectors of 254, a
-vocabulary of 16,384 words (drawn at random), 32 sequences of 35 words, in the precision
-that ``auto`` takes. Each stands beside the same step without any; above 1 is slower.
+All take turns in one process: one LSTM of 640 units, word vectors of 254, a
+vocabulary of 16,384 words (random text), 32 sequences of 35 words, in the precision that
+``auto`` selects. Each is compared with the same step without any; above 1 is slower.
 """
 
 from argparse import Namespace
@@ -50,7 +50,7 @@ def timed(reports: Iterator[StepReport]) -> Callable[[], float]:
     return lambda: sum(next(reports).seconds for _ in range(STEPS))
 
 
-def run(given: Namespace) -> list[Table]:
+def run(args: Namespace) -> list[Table]:
     """Measure all of them by turns."""
     set_up(torch.device("cpu"))
     seconds = by_turns([timed(training(*way[1:])) for way in WAYS], turns=TURNS)

@@ -1,4 +1,4 @@
-"""Prints a table of figures, and puts it into RESULTS.md."""
+"""Print a table of figures, and write it to RESULTS.md."""
 
 import datetime
 import os
@@ -12,10 +12,10 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a benchmark has measured.
+    """Results of a benchmark.
 
     Attributes:
-        section: name of the marks in RESULTS.md between which it belongs.
+        section: name of its section marks in RESULTS.md.
     """
 
     section: str
@@ -24,11 +24,11 @@ class Table:
 
 
 def report(table: Table, command: str, *, write: bool) -> None:
-    """Print a table with the machine above it.
+    """Print a table with a line about the machine.
 
     Args:
-        command: what has measured it.
-        write: put it into RESULTS.md.
+        command: the command that was run.
+        write: also write it to RESULTS.md.
     """
     import torch  # not above: preparing.py measures children without torch
 
@@ -50,7 +50,7 @@ def report(table: Table, command: str, *, write: bool) -> None:
 
 
 def processor() -> str:
-    """The CPU's name and how many of it there are."""
+    """The CPU's name and the number of cores."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         name = next(line.partition(":")[2].strip() for line in lines if "model name" in line)

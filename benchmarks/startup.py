@@ -1,4 +1,4 @@
-"""What a command costs before it does anything: seconds from the shell.
+"""Start-up time of commands, in seconds from the shell.
 
 Each command takes turns with `python -c "import torch"`; it has been started before, so Python has
 its bytecode.
@@ -15,8 +15,8 @@ from benchmarks.report import Table
 from benchmarks.trainings import LSTMGEN, train
 
 
-def run(given: Namespace) -> list[Table]:
-    """Measure the commands that should be there at once."""
+def run(args: Namespace) -> list[Table]:
+    """Measure the commands that should start instantly."""
     rows = []
     with tempfile.TemporaryDirectory() as runs:
         train("story", "train.max_steps=200", runs=Path(runs))

@@ -1,4 +1,4 @@
-"""Training without an end, for benchmarks that time steps."""
+"""Endless training, for benchmarks that time steps."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ def endless_steps(
     bf16: bool = False,
     average: Average | None = None,
 ) -> Iterator[StepReport]:
-    """Reports of whole steps: dropout, exact gradients, clipping and AdamW included."""
+    """Reports of complete steps, with dropout, exact gradients, clipping and AdamW."""
     optimizer = build_optimizer(model, name="adamw", weight_decay=0.01)
     setup = StepSetup(settings, ids, plan, schedule_steps=1, bf16=bf16)
     return train_steps(TrainState(model, optimizer, average=average), setup, until=10**9)

@@ -19,8 +19,8 @@ def lay_out(source: Path, folder: Path) -> None:
 
     Args:
         source: a folder with train.txt and valid.txt of tokens between white space, and
-            perhaps vocabulary.txt; or a plain text, which is cut into lstmgen's words, a
-            mark for each line end among them, its last tenth held out.
+            optionally vocabulary.txt; or a plain text, which is tokenized by lstmgen, with a
+            mark for each line end, and its last tenth held out.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if source.is_dir():

@@ -1,4 +1,4 @@
-"""Runs of ``lstmgen train`` in processes of their own, one after another or side by side."""
+"""Runs of ``lstmgen train`` in separate processes, sequential or parallel."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A run that has ended.
+    """A finished run.
 
     Attributes:
         run: its folder.
@@ -37,23 +37,23 @@ class Trained:
 
     @property
     def minutes(self) -> float:
-        """How long it trained, evaluations included."""
+        """Training time, evaluations included."""
         return float(self.rows[-1]["seconds"]) / 60
 
     @property
     def started(self) -> dict[str, Any]:
-        """What the start card of the run says."""
+        """The run's start event."""
         lines = (self.run / "events.jsonl").read_text(encoding="utf-8").splitlines()
         return next(event for line in lines if (event := json.loads(line))["event"] == "started")
 
     def rate(self, warm: int) -> float:
-        """Words scored per second, the first ``warm`` rows left out."""
+        """Words scored per second, without the first ``warm`` rows."""
         first, last = self.rows[warm], self.rows[-1]
         words = int(last["words"]) - int(first["words"])
         return words / (float(last["seconds"]) - float(first["seconds"]))
 
     def step_rate(self, warm: int) -> float:
-        """Words scored per second of steps alone, the first ``warm`` rows left out."""
+        """Words scored per second of steps alone, without the first ``warm`` rows."""
         words = [int(row["words"]) for row in self.rows[warm - 1 :]]
         rates = [float(row["words_per_second"]) for row in self.rows[warm:]]
         taken = ((b - a) / rate for a, b, rate in zip(words, words[1:], rates, strict=False))
@@ -69,11 +69,11 @@ def read_run(run: Path) -> Trained:
 def train(
     config: str | None, *settings: str, runs: Path, program: Sequence[str] = LSTMGEN
 ) -> Trained:
-    """Train by a preset or a config file, with some settings of one's own.
+    """Train with a preset or a config file, and further settings.
 
     Args:
-        config: None is a file that is empty, so that every key has its default.
-        program: what to start; torchrun starts several ranks of it.
+        config: None for an empty file, so that every key has its default.
+        program: the command; torchrun starts several ranks of it.
     """
     if config is None:
         runs.mkdir(exist_ok=True)
@@ -85,17 +85,17 @@ def train(
 
 
 def side_by_side(tasks: Sequence[Callable[[], T]], jobs: int) -> list[T]:
-    """What each task returns, with ``jobs`` of them running at a time.
+    """Run ``jobs`` tasks at a time; return all results.
 
-    Two trainings of one thread each get more done than two of two threads, one after the
-    other; their times are not those of a training that has the machine to itself.
+    Two trainings of one thread each have more throughput than two of two threads in sequence;
+    their times are not those of a training that has the machine to itself.
     """
     with ThreadPoolExecutor(jobs) as pool:
         return list(pool.map(lambda task: task(), tasks))
 
 
 def threads_of(jobs: int) -> str:
-    """The setting by which ``jobs`` trainings side by side share the cores."""
+    """The setting that divides the cores among ``jobs`` parallel trainings."""
     return f"train.threads={max(1, (os.cpu_count() or 1) // jobs)}"
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from lstmgen.generation.engine import Engine
 from lstmgen.model.initialise import smoothed_counts
 from lstmgen.model.language_model import LanguageModel
-from lstmgen.text.clusters import SHARES, frequency_clusters
+from lstmgen.text.clusters import COVERAGE, frequency_clusters
 from tests.helpers.program import call_cli
 
 VOCAB, ROWS = 23, 17
@@ -112,7 +112,7 @@ def test_clusters_hold_every_word_once_the_commonest_first(counts):
     assert 1 <= len(clusters) <= 3
     assert all(len(ids) for ids in clusters)
     if len(clusters) == 3:
-        for place, share in enumerate(SHARES, start=1):
+        for place, share in enumerate(COVERAGE, start=1):
             head = np.concatenate(clusters[:place])
             made_up = sum(counts[i] for i in head)
             assert made_up >= share * sum(counts) * (1 - 1e-12)

@@ -13,7 +13,7 @@ from lstmgen.config.schema import DataConfig
 from lstmgen.errors import CheckpointError, DataError, printable
 from lstmgen.text import reading
 from lstmgen.text.prepared import encode_files, prepare
-from lstmgen.text.reading import find_files, normalise, read_blocks
+from lstmgen.text.reading import find_files, normalize, read_blocks
 from lstmgen.text.spacing import detokenize
 from lstmgen.text.tokenizer import Tokenizer
 from lstmgen.text.vocabulary import STORY, UNKNOWN, Vocabulary, build_vocabulary, from_json
@@ -54,9 +54,9 @@ def test_t37_the_same_text_in_other_clothes_is_the_same_text(tmp_path, content):
 
 
 def test_t37_control_characters_are_told_of(tmp_path):
-    """They are taken out of the text, and counted in one notice."""
+    """They are removed from the text, and counted in one notice."""
     corpus = prepare_text(tmp_path, CLEAN.replace("cat", "c\x07at"))
-    assert "40 control characters were taken out of the text" in corpus.notices
+    assert "40 control characters were removed from the text" in corpus.notices
 
 
 @pytest.mark.parametrize("block", [7, 40, 333])
@@ -125,7 +125,7 @@ def test_a_text_with_a_validation_file_is_not_split(tmp_path):
 def test_a_tiny_text_has_no_validation_and_says_so(tmp_path):
     corpus = prepare_text(tmp_path, "The cat sat by the mill, and that was that. So.")
     assert corpus.valid is None
-    assert "14 tokens are too few to hold 10% of them out" in corpus.notices[0]
+    assert "14 tokens are too few to hold out 10% of them" in corpus.notices[0]
 
 
 def test_stories_are_opened_and_counted(tmp_path):
@@ -173,7 +173,7 @@ def test_a_vocabulary_file_is_taken_as_it_is(tmp_path):
     corpus = prepare_text(tmp_path, "the cat sat\n" * 20, vocabulary=str(tmp_path / "words.txt"))
     assert corpus.vocabulary.entries == (STORY, UNKNOWN, "sat", "the", "zebra", "\n")
     (tmp_path / "none.txt").write_text("\n")
-    with pytest.raises(DataError, match="lists no word"):
+    with pytest.raises(DataError, match="has no words"):
         prepare_text(tmp_path, CLEAN, vocabulary=str(tmp_path / "none.txt"))
 
 
@@ -195,7 +195,7 @@ def test_a_text_read_by_an_old_vocabulary_is_the_same_ids(tmp_path):
         ({"entries": ["<story>", "a", "a"], "counts": [1, 1, 1]}, "different, non-empty words"),
         ({"entries": ["a"], "counts": [1]}, "must begin with <story>"),
         ({"entries": ["<story>", "\x1b[2J"], "counts": [1, 1]}, "holds control characters"),
-        ({"entries": ["<story>"], "counts": [-1]}, "must count in whole numbers"),
+        ({"entries": ["<story>"], "counts": [-1]}, "must count in integers"),
     ],
 )
 def test_t18_a_vocabulary_from_a_stranger_is_checked(data, message):
@@ -218,7 +218,7 @@ def test_a_text_in_any_script_is_read_in_blocks(tmp_path, line):
     assert max(map(len, blocks)) < 4100
     whole, parts = Tokenizer("word"), Tokenizer("word")
     expected = whole.encode(line * 3000)
-    numbers = np.concatenate([parts.encode(normalise(block)) for block in blocks])
+    numbers = np.concatenate([parts.encode(normalize(block)) for block in blocks])
     forms, part_forms = whole.forms(), parts.forms()
     assert [part_forms[n] for n in numbers] == [forms[n] for n in expected]
 
@@ -235,9 +235,9 @@ def test_any_text_read_in_blocks_has_the_tokens_of_the_whole(folder, text, block
     numbers = [
         number
         for piece in read_blocks(path, block=block)
-        for number in parts.encode(normalise(piece, lowercase=lowercase))
+        for number in parts.encode(normalize(piece, lowercase=lowercase))
     ]
-    expected = whole.encode(normalise(text, lowercase=lowercase))
+    expected = whole.encode(normalize(text, lowercase=lowercase))
     forms, whole_forms = parts.forms(), whole.forms()
     assert [forms[n] for n in numbers] == [whole_forms[n] for n in expected]
 
@@ -322,7 +322,7 @@ def test_no_eight_words_in_a_row_stand_more_than_three_times():
 
 def test_the_stories_are_clean_prose():
     for name, text in stories().items():
-        assert normalise(text) == text and text.endswith(".\n") or text.endswith('."\n'), name
+        assert normalize(text) == text and text.endswith(".\n") or text.endswith('."\n'), name
         assert not re.search(r" [.,?!]|\. [a-z]|  |[^\S\n ]|\n\n\n", text), name
         assert all(line.count('"') % 2 == 0 for line in text.split("\n")), name
 

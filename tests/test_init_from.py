@@ -318,7 +318,7 @@ def test_only_keys_that_nobody_set_are_filled_in(tmp_path):
         (["train.init_from=nothing"], "train.init_from = nothing: no such run or step folder"),
         (["train.init_from=./nothing"], "no such run or step folder"),
         (["data.vocabulary_from=base"], "data.vocabulary_from = base: there is no base"),
-        (["train.init_from=.prepared"], "holds no checkpoint"),
+        (["train.init_from=.prepared"], "is not a checkpoint and holds none yet"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_started_from_is_one_message(trained_base, here, settings, words):
@@ -345,7 +345,7 @@ def test_a_damaged_base_is_refused_by_name(trained_base, here):
     shutil.copytree(best(trained_base), base)
     forge(base, checkpoint.ORIGIN, lambda origin: origin | {"init_from": 3})
     done = call_cli("train", "mine.yaml", f"train.init_from={base}", cwd=here)
-    assert done.exit_code == 2 and "origin.json is no record of a training" in done.stderr
+    assert done.exit_code == 2 and "origin.json is not a record of a training run" in done.stderr
     data = bytearray((base / checkpoint.MODEL).read_bytes())
     data[-1] ^= 1
     (base / checkpoint.MODEL).write_bytes(data)
@@ -538,7 +538,7 @@ def test_an_origin_of_another_kind_is_damage(trained_base, here, change):
     shutil.copytree(best(trained_base), base)
     forge(base, checkpoint.ORIGIN, lambda origin: origin | change)
     done = call_cli("train", "mine.yaml", f"train.init_from={base}", cwd=here)
-    assert done.exit_code == 2 and "origin.json is no record of a training" in done.stderr
+    assert done.exit_code == 2 and "origin.json is not a record of a training run" in done.stderr
 
 
 def test_an_origin_cannot_name_another_base(trained_base, here):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lstmgen.config.loader import Loaded
+from lstmgen.config.loader import LoadedConfig
 from lstmgen.config.schema import Config, value_of
 from lstmgen.training.recipes import FITTING, LEAST, LONG, fine_tuning, from_scratch
 from lstmgen.training.resolve import prepare_training
@@ -15,7 +15,7 @@ def prepared(folder, words=2000, **sections):
     (folder / "story.txt").write_text((WORDS * (words // 12 + 1)).strip() + "\n")
     data = {"train": str(folder / "story.txt"), **sections.pop("data", {})}
     config = Config.model_validate({"data": data, **sections})
-    return prepare_training(Loaded(config, "", None), folder / "runs")[0].config
+    return prepare_training(LoadedConfig(config, "", None), folder / "runs")[0].config
 
 
 def test_a_short_text_gets_small_batches_and_much_dropout(tmp_path):

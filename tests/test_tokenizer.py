@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lstmgen.text.reading import normalise
+from lstmgen.text.reading import normalize
 from lstmgen.text.spacing import detokenize
 from lstmgen.text.tokenizer import Tokenizer, tokenize
 from tests.helpers import SOAK
@@ -25,7 +25,7 @@ PROSE = st.text(
 @example("a\u0301\u0301'b 1.2.3.4")
 def test_t35_detokenize_gives_back_the_normalised_text(text):
     """Any text at all, thousands of them."""
-    text = normalise(text)
+    text = normalize(text)
     assert detokenize(tokenize(text)) == text
     for kind in ("word_v1", "character"):
         assert detokenize(tokenize(text, kind=kind), kind=kind) == text
@@ -34,7 +34,7 @@ def test_t35_detokenize_gives_back_the_normalised_text(text):
 @settings(max_examples=300, deadline=None)
 @given(st.text())
 def test_normalising_twice_changes_nothing(text):
-    assert normalise(normalise(text)) == normalise(text)
+    assert normalize(normalize(text)) == normalize(text)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_line_end_resets_the_quotes():
 @given(st.lists(st.sampled_from(['He said, "I', "'ll", "go.", '"', "a—b", "x\n", "'so'", "中文"])))
 def test_blocks_cut_at_spaces_number_the_same_tokens(words):
     """The memory of the rule is carried from block to block."""
-    text = normalise(" ".join(words)).strip()
+    text = normalize(" ".join(words)).strip()
     whole = Tokenizer("word")
     expected = [whole.forms()[n] for n in whole.encode(text)]
     parts = Tokenizer("word")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstmgen.windows.lanes import MOST, lane_count, lane_windows, zero_state_windows
+from lstmgen.windows.lanes import MAX_LANES, lane_count, lane_windows, zero_state_windows
 from lstmgen.windows.plans import RandomPlan, StreamPlan, fit_to_text, steps_until
 from lstmgen.windows.window import IGNORED
 
@@ -126,7 +126,7 @@ def test_lanes_score_every_word_but_the_first_once(length):
 
 def test_the_number_of_lanes_depends_on_the_length_alone():
     assert lane_count(2) == 1
-    assert lane_count(10**9) == MOST
+    assert lane_count(10**9) == MAX_LANES
 
 
 def test_zero_state_windows_score_every_word_but_the_first_once():

@@ -1,1 +1,1 @@
-"""Studies that were made once, each to answer a question of the documents."""
+"""Studies, each run once to answer a question of the docs."""

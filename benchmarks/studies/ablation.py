@@ -1,9 +1,9 @@
-"""What each piece of the Brown recipe is worth: one left out at a time.
+"""Ablation of the Brown recipe: one piece left out at a time.
 
     python -m benchmarks ablation --folder brown [--epochs 2] [--jobs 2]
 
-Two epochs of the recipe take some five minutes on two cores; every run is given as many.
-The three pieces with the largest effects, and the whole recipe, are trained from a second
+Two epochs of the recipe take some five minutes on two cores; every run has as many.
+The three pieces with the largest effects, and the complete recipe, are trained from a second
 seed. Perplexities are of the validation text, of each run's best checkpoint.
 """
 
@@ -44,10 +44,10 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
 
 
-def run(given: Namespace) -> list[Table]:
+def run(args: Namespace) -> list[Table]:
     """Train every one of them."""
-    fixed = (*texts_of(given.folder.resolve()), f"train.epochs={given.epochs}",
-             threads_of(given.jobs))  # fmt: skip
+    fixed = (*texts_of(args.folder.resolve()), f"train.epochs={args.epochs}",
+             threads_of(args.jobs))  # fmt: skip
 
     with tempfile.TemporaryDirectory() as runs:
 
@@ -58,11 +58,11 @@ def run(given: Namespace) -> list[Table]:
             return best
 
         names = list(PIECES)
-        found = side_by_side([partial(one, name, 0) for name in names], given.jobs)
+        found = side_by_side([partial(one, name, 0) for name in names], args.jobs)
         first = dict(zip(names, found, strict=True))
         rest = sorted(names, key=lambda name: -abs(first[name] - first[WHOLE]))
         again = [WHOLE, *rest[:TWICE]]
-        found = side_by_side([partial(one, name, 1) for name in again], given.jobs)
+        found = side_by_side([partial(one, name, 1) for name in again], args.jobs)
         second = dict(zip(again, found, strict=True))
     rows = []
     for name in names:

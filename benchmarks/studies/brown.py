@@ -3,9 +3,9 @@
     python -m benchmarks brown --folder brown --recipe brown [--order 5]
 
 The folder holds train.txt, valid.txt and test.txt, words divided by spaces, and
-vocabulary.txt. The recipe is trained on the first, steered by the second, tuned on it
-(``evaluate --tune``); then the third is read, once. --set gives further settings, for an
-ablation; with --valid-only the test text is not read at all.
+vocabulary.txt. The recipe is trained on the first, with early stopping and tuning
+(``evaluate --tune``) on the second; then the third is read, once. --set gives further settings,
+for an ablation; with --valid-only the test text is not read at all.
 """
 
 import json
@@ -31,7 +31,7 @@ def texts_of(folder: Path) -> list[str]:
 
 
 def evaluated(run: Path, runs: Path, *arguments: str) -> dict[str, Any]:
-    """What ``lstmgen evaluate`` says."""
+    """Output of ``lstmgen evaluate``."""
     command = [*LSTMGEN, "evaluate", str(run), "--json", "--runs-dir", str(runs), *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
@@ -68,18 +68,18 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--valid-only", action="store_true", help="leave the test text alone")
 
 
-def run(given: Namespace) -> list[Table]:
+def run(args: Namespace) -> list[Table]:
     """Train, tune, and read the test text."""
-    folder = given.folder.resolve()
+    folder = args.folder.resolve()
     with tempfile.TemporaryDirectory() as name:
         runs = Path(name)
-        trained = train(given.recipe, *texts_of(folder), *given.set, runs=runs)
+        trained = train(args.recipe, *texts_of(folder), *args.set, runs=runs)
         run, best, minutes = trained.run, trained.best, trained.minutes
         print(f"best validation perplexity {best:.1f}, {minutes:.1f} min", file=sys.stderr)
-        if given.valid_only:
-            print(json.dumps([given.recipe, *given.set, best, minutes]))
+        if args.valid_only:
+            print(json.dumps([args.recipe, *args.set, best, minutes]))
             return []
-        order = ("--order", str(given.order))
+        order = ("--order", str(args.order))
         parts = [("first 50,000 words of valid", evaluated(run, runs, "--tune", *order))]
         parts.append(("test", evaluated(run, runs, "--adapt", "--split", "test", *order)))
         counted = baselines(folder, runs)
@@ -92,6 +92,6 @@ def run(given: Namespace) -> list[Table]:
         lines = [f"{line['perplexity']:.1f}" for line in figures["adapted"]]
         table.append((part, counts, *lines))
     tuned = parts[0][1]["tuned"]
-    facts = f"{minutes:.1f} min of training; n-grams of order {given.order}; {json.dumps(tuned)}"
+    facts = f"{minutes:.1f} min of training; n-grams of order {args.order}; {json.dumps(tuned)}"
     print(facts)
-    return [Table(f"brown {given.recipe}", heads, table)]
+    return [Table(f"brown {args.recipe}", heads, table)]

@@ -1,4 +1,4 @@
-"""Perplexity and words per second of two ranks whose gradients travel compressed.
+"""Perplexity and words per second of two ranks with compressed gradients.
 
     python -m benchmarks compression --text input.txt [--recipe shakespeare]
 
@@ -34,8 +34,8 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--recipe", default="shakespeare", help="a preset or a config file")
 
 
-def run(given: Namespace) -> list[Table]:
+def run(args: Namespace) -> list[Table]:
     """Train with each compression."""
-    rows = [row(given.recipe, given.text.resolve(), each) for each in COMPRESSIONS]
+    rows = [row(args.recipe, args.text.resolve(), each) for each in COMPRESSIONS]
     heads = ("compression", "validation perplexity", "trained")
     return [Table("compression", heads, rows)]

@@ -1,12 +1,11 @@
-"""What the library's defaults are worth beside other settings, on texts of several lengths.
+"""The library's defaults compared with other settings, on texts of several lengths.
 
     python -m benchmarks defaults --text brown.txt --text novel.txt [--words 2000 20000]
         [--try NAME=key=value,key=value] [--seeds 2] [--jobs 2]
 
-The first words of each text, as many as --words says (white space divides them), are trained on
-by a config that names the text and nothing else, and by each --try; a tenth is held out. A figure
-is the validation perplexity of the best checkpoint; the Kneser-Ney 3-gram of the same words
-stands beside it.
+The first --words words of each text (separated by white space) are trained on with a config that
+names the text and nothing else, and with each --try; a tenth is held out. Figures are the
+validation perplexity of the best checkpoint, and of a Kneser-Ney 3-gram of the same words.
 """
 
 import json
@@ -25,7 +24,7 @@ WORDS = (2_000, 20_000, 200_000, 1_000_000)
 
 
 def first_words(text: str, words: int) -> str:
-    """A text up to a number of words; all of it where it has fewer."""
+    """The first words of a text."""
     ends = re.finditer(r"\S+", text)
     for number, word in enumerate(ends, start=1):
         if number == words:
@@ -33,7 +32,7 @@ def first_words(text: str, words: int) -> str:
     return text
 
 
-def learnt(text: Path, runs: Path, settings: list[str]) -> tuple[float, float, float]:
+def train_on(text: Path, runs: Path, settings: list[str]) -> tuple[float, float, float]:
     """Perplexity of the best checkpoint, of the 3-gram, and seconds of training."""
     trained = train(None, f"data.train={text}", *settings, runs=runs)
     return trained.best, float(trained.started["ngram"] or "nan"), trained.minutes * 60
@@ -50,25 +49,25 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
 
 
-def run(given: Namespace) -> list[Table]:
+def run(args: Namespace) -> list[Table]:
     """Train every combination."""
-    tries = [("defaults", []), *map(parse_try, given.tries)]
-    alone = threads_of(given.jobs)
+    tries = [("defaults", []), *map(parse_try, args.tries)]
+    alone = threads_of(args.jobs)
     rows = []
-    for path in given.text:
+    for path in args.text:
         whole = path.read_text(encoding="utf-8")
-        for words in given.words:
+        for words in args.words:
             with tempfile.TemporaryDirectory() as folder:
                 text = Path(folder) / "text.txt"
                 text.write_text(first_words(whole, words), encoding="utf-8")
                 tasks = [
-                    partial(learnt, text, Path(folder), [*settings, alone, f"train.seed={seed}"])
+                    partial(train_on, text, Path(folder), [*settings, alone, f"train.seed={seed}"])
                     for _, settings in tries
-                    for seed in range(given.seeds)
+                    for seed in range(args.seeds)
                 ]
-                done = iter(side_by_side(tasks, given.jobs))
+                done = iter(side_by_side(tasks, args.jobs))
                 for name, _ in tries:
-                    found = [next(done) for _ in range(given.seeds)]
+                    found = [next(done) for _ in range(args.seeds)]
                     values = [perplexity for perplexity, _, _ in found]
                     spread = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
                     seconds = statistics.mean(second for _, _, second in found)

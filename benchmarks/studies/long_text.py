@@ -2,8 +2,8 @@
 
     python -m benchmarks long_text --text train.txt [--megabytes 1 1000] [--ranks 2]
 
-The long text is made of the lines of a real one, repeated and shuffled. It is prepared and
-trained on for some steps; a watcher reads what the kernel says of each process.
+The long text consists of the lines of a real one, repeated and shuffled. It is prepared and
+trained on for some steps; a watcher reads each process's memory from the kernel.
 """
 
 import os
@@ -44,14 +44,14 @@ def lengthen(source: Path, megabytes: int, path: Path) -> None:
 
 
 class Watcher(threading.Thread):
-    """Keeps the peak memory of the ranks, while they prepare and in all."""
+    """Records the peak memory of the ranks: total, and without file-backed pages."""
 
     def __init__(self, agent: int) -> None:
         super().__init__(daemon=True)
         self.agent, self.peaks = agent, dict[str, dict[str, float]]()
 
     def run(self) -> None:
-        """Until the process that started the ranks has gone."""
+        """Watch until the parent process of the ranks ends."""
         while Path(f"/proc/{self.agent}/status").exists():
             for path in Path("/proc").glob("[0-9]*"):
                 self._look(path)
@@ -66,9 +66,9 @@ class Watcher(threading.Thread):
         rank = next((v[5:].decode() for v in environment if v.startswith(b"RANK=")), None)
         if rank is None or int(status["PPid"]) != self.agent or "VmHWM" not in status:
             return
-        kept = self.peaks.setdefault(rank, {"all": 0.0, "own": 0.0})
-        kept["all"] = max(kept["all"], int(status["VmHWM"].split()[0]) / 1024)
-        kept["own"] = max(kept["own"], int(status["RssAnon"].split()[0]) / 1024)
+        peaks = self.peaks.setdefault(rank, {"all": 0.0, "own": 0.0})
+        peaks["all"] = max(peaks["all"], int(status["VmHWM"].split()[0]) / 1024)
+        peaks["own"] = max(peaks["own"], int(status["RssAnon"].split()[0]) / 1024)
 
 
 def row(source: Path, megabytes: int, ranks: int) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ def row(source: Path, megabytes: int, ranks: int) -> tuple[str, ...]:
         lengthen(source, megabytes, text)
         config = Path(folder) / "long.yaml"
         config.write_text("")
-        begun = time.perf_counter()
+        start = time.perf_counter()
         process = subprocess.Popen(
             [*TORCHRUN, str(ranks), "-m", "lstmgen", "train", str(config), f"data.train={text}",
              *SETTINGS, "-q", "--runs-dir", str(Path(folder) / "runs")],
@@ -87,7 +87,7 @@ def row(source: Path, megabytes: int, ranks: int) -> tuple[str, ...]:
         watcher = Watcher(process.pid)
         watcher.start()
         run = Path((process.stdout or sys.stdin).readline().strip())
-        prepared = time.perf_counter() - begun
+        prepared = time.perf_counter() - start
         if process.wait():
             raise SystemExit("a rank has failed")
         watcher.join()
@@ -109,8 +109,8 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--ranks", type=int, default=2, help="processes")
 
 
-def run(given: Namespace) -> list[Table]:
+def run(args: Namespace) -> list[Table]:
     """Measure each length."""
-    rows = [row(given.text.resolve(), size, given.ranks) for size in given.megabytes]
+    rows = [row(args.text.resolve(), size, args.ranks) for size in args.megabytes]
     heads = ("text", "until the run begins", "steps", "peak of each rank", "of it, not of files")
     return [Table("long text", heads, rows)]

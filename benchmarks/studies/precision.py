@@ -1,9 +1,9 @@
-"""What products in bfloat16 do to perplexity: the bundled stories in both precisions.
+"""Effect of bfloat16 matmuls on perplexity: the bundled stories in both precisions.
 
     python -m benchmarks precision [--seeds 3]
 
 Each seed is trained twice by the story preset, for the same steps, and the best validation
-perplexity (in float32, as always) is quoted.
+perplexity (in float32, as always) is reported.
 """
 
 import tempfile
@@ -25,11 +25,11 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each")
 
 
-def run(given: Namespace) -> list[Table]:
+def run(args: Namespace) -> list[Table]:
     """Train both sides with each seed."""
     rows, ratios = [], []
     with tempfile.TemporaryDirectory() as folder:
-        for seed in range(given.seeds):
+        for seed in range(args.seeds):
             fp32, bf16 = (best(precision, seed, Path(folder)) for precision in ("fp32", "bf16"))
             ratios.append(bf16 / fp32)
             more = 100 * (ratios[-1] - 1)

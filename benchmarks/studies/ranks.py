@@ -2,8 +2,8 @@
 
     python -m benchmarks ranks --text train.txt [--recipe brown] [--ranks 1 2]
 
-Each trains the recipe for some steps in its own processes, by turns; torchrun starts those
-of more than one rank. The warm-up is left out.
+Each trains the recipe for some steps in separate processes, by turns; torchrun starts several
+ranks. The warm-up is excluded.
 """
 
 import tempfile
@@ -37,13 +37,13 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2], help="processes")
 
 
-def run(given: Namespace) -> list[Table]:
+def run(args: Namespace) -> list[Table]:
     """Measure all by turns."""
-    text = given.text.resolve()
-    sides = [lambda ranks=ranks: rate(ranks, given.recipe, text) for ranks in given.ranks]
+    text = args.text.resolve()
+    sides = [lambda ranks=ranks: rate(ranks, args.recipe, text) for ranks in args.ranks]
     found = by_turns(sides, turns=TURNS)
     rows = [
         (str(ranks), f"{spread(each, digits=0)} words/s", spread(ratios(each, found[0])))
-        for ranks, each in zip(given.ranks, found, strict=True)
+        for ranks, each in zip(args.ranks, found, strict=True)
     ]
     return [Table("ranks", ("ranks", "trained", "against one"), rows)]

@@ -1,4 +1,4 @@
-"""Words per second of 1 to 1,000 machines, on paper, from constants measured on this one.
+"""Predicted words per second of 1 to 1,000 machines, from constants measured on this one.
 
     python -m benchmarks scaling_model --text train.txt [--recipe brown]
 
@@ -6,13 +6,12 @@ A step of N machines that share R sequences takes
 
     fixed + each * ceil(R / N)  +  2 (N - 1) / N * bytes / link  +  2 (N - 1) * sums * delay
 
-The first two are a machine's own work: what a step costs whatever it reads (the optimiser) and
-what a sequence costs; both are measured, by steps of the recipe's batch and of half of it. The
-rest is the ring in which gradients are summed: each machine sends and gets nearly all bytes
-twice, in 2 (N - 1) rounds, and so for each of a step's sums (two buckets of gradients, nats and
-signals; three for a bucket by powersgd). Nothing is taken off for sending while the gradients of
-other layers are still being computed, since most bytes belong to the word vectors, which are
-finished last.
+The first two terms are a machine's own work: the constant cost of a step (the optimizer) and the
+cost per sequence; both are measured with steps of the recipe's batch and of half of it. The rest
+is ring all-reduce: each machine sends and receives nearly all bytes twice, in 2 (N - 1) rounds,
+for each reduction of a step (two gradient buckets, losses and signals; three per bucket with
+powersgd). Overlap of communication and backward pass is neglected, since most bytes belong to
+the word vectors, whose gradients are finished last.
 """
 
 import json
@@ -37,7 +36,7 @@ MBITS, DELAY = (100, 1_000, 10_000), 2e-4  # of links between machines; seconds 
 
 @dataclass(frozen=True)
 class Constants:
-    """What a step of a recipe costs on one machine.
+    """Cost of a step of a recipe on one machine.
 
     Attributes:
         fixed, each: seconds of a step, and of each of its sequences.
@@ -57,15 +56,15 @@ class Constants:
     ) -> float:  # fmt: skip
         """Of one step."""
         work = self.fixed + self.each * math.ceil(sequences / machines)
-        share = 2 * (machines - 1) / machines
-        link = share * self.sizes[compression] * 8 / (mbits * 1e6)
+        factor = 2 * (machines - 1) / machines
+        link = factor * self.sizes[compression] * 8 / (mbits * 1e6)
         return work + link + 2 * (machines - 1) * SUMS[compression] * delay
 
     def rate(self, machines: int, *, mbits: float, grown: bool, compression: str = "none") -> float:
-        """Words scored per second; NaN where there are more machines than sequences.
+        """Words scored per second; NaN if there are more machines than sequences.
 
         Args:
-            grown: whether a step has the recipe's sequences on each machine; else they share them.
+            grown: each machine has the recipe's batch; otherwise the batch is divided.
         """
         if not grown and machines > self.sequences:
             return math.nan
@@ -78,7 +77,7 @@ def measure(recipe: str, text: Path, *settings: str, jobs: int = 1) -> Constants
     """Time steps of a recipe's batch and of half of it.
 
     Args:
-        jobs: trainings that run at once, where machines are to be played by processes of this one.
+        jobs: parallel trainings, if processes of this machine simulate several machines.
     """
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder)
@@ -101,7 +100,7 @@ def measure(recipe: str, text: Path, *settings: str, jobs: int = 1) -> Constants
 
 
 def _seconds(trained: Trained) -> float:
-    """The median of a run's steps, its first ones left out."""
+    """The median step of a run, without the first ones."""
     rows = trained.rows[WARM_STEPS:]
     words = int(rows[-1]["words"]) - int(rows[-2]["words"])
     return statistics.median(words / float(row["words_per_second"]) for row in rows)
@@ -116,7 +115,7 @@ def _shapes(run: Path) -> list[list[int]]:
 
 
 def _sizes(shapes: Sequence[Sequence[int]]) -> dict[str, float]:
-    """Bytes of the gradients as each compression sends them."""
+    """Bytes of the gradients with each compression."""
     full = sum(math.prod(shape) for shape in shapes)
     low = 0
     for shape in shapes:
@@ -133,9 +132,9 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--recipe", default="brown", help="a preset or a config file")
 
 
-def run(given: Namespace) -> list[Table]:
-    """Measure the constants and say what follows from them."""
-    constants = measure(given.recipe, given.text.resolve())
+def run(args: Namespace) -> list[Table]:
+    """Measure the constants and predict rates."""
+    constants = measure(args.recipe, args.text.resolve())
     print(constants)
     rows = []
     for grown in (False, True):

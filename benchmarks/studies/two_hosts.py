@@ -1,9 +1,9 @@
-"""Training on two hosts, with a link as slow as you like, beside what the model on paper says.
+"""Training on two hosts with a slow link, compared with the scaling model.
 
     python -m benchmarks two_hosts --text train.txt [--recipe brown] [--mbits 100]
 
 The hosts are two network namespaces of this machine, a pair of virtual interfaces and the
-kernel's token buckets between them: it takes root, and Linux's ip and tc. Each has one process
+kernel's token buckets between them; this needs root, and Linux's ip and tc. Each has one process
 of one thread. Constants of the model (scaling_model.py) are measured in the same run, with
 two processes of one thread side by side.
 """
@@ -36,7 +36,7 @@ def ip(*arguments: str, check: bool = True) -> None:
 
 @contextmanager
 def two_hosts(mbits: int) -> Iterator[None]:
-    """Two namespaces with a link of ``mbits`` Mbit/s each way; 0 is as fast as it goes."""
+    """Two namespaces with a link of ``mbits`` Mbit/s each way; 0 for no limit."""
     try:
         for host in HOSTS:
             ip("netns", "add", host)
@@ -109,15 +109,15 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--compressions", nargs="+", default=COMPRESSIONS, choices=COMPRESSIONS)
 
 
-def run(given: Namespace) -> list[Table]:
+def run(args: Namespace) -> list[Table]:
     """Measure every link with every compression."""
-    text = given.text.resolve()
-    constants = measure(given.recipe, text, "train.threads=1", jobs=2)
+    text = args.text.resolve()
+    constants = measure(args.recipe, text, "train.threads=1", jobs=2)
     print(constants, file=sys.stderr)
     rows = [
-        row(given.recipe, text, constants, mbits, compression)
-        for mbits in given.mbits
-        for compression in given.compressions
+        row(args.recipe, text, constants, mbits, compression)
+        for mbits in args.mbits
+        for compression in args.compressions
     ]
     heads = ("link", "compression", "gradients", "measured", "on paper", "paper / measured")
     return [Table("two hosts", heads, rows)]

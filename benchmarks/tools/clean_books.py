@@ -1,9 +1,9 @@
-"""Project Gutenberg's books as texts to train a base on.
+"""Clean Project Gutenberg's books, to train a base on.
 
     python -m benchmarks clean_books SOURCE TARGET
 
-Each ``*.txt`` of SOURCE (UTF-8 or Latin-1) is written to TARGET with licence and transcriber's
-lines left out, hard-wrapped lines joined to paragraphs, typography in one spelling (straight
+Each ``*.txt`` of SOURCE (UTF-8 or Latin-1) is written to TARGET without license and transcriber's
+lines, hard-wrapped lines joined to paragraphs, typography in one spelling (straight
 quotes, em dashes, three full stops), single spaces, and an empty line between paragraphs.
 """
 
@@ -27,13 +27,13 @@ SPELLINGS = str.maketrans(
 
 
 def is_wrapped(text: str) -> bool:
-    """Whether nearly all lines are short: paragraphs are then divided by empty lines."""
+    """Whether nearly all lines are short: paragraphs are then separated by empty lines."""
     lines = [line for line in text.splitlines() if line]
     return sum(len(line) <= 80 for line in lines) > 0.95 * len(lines)
 
 
 def unwrap(text: str) -> str:
-    """A downloaded file's book, one paragraph a line."""
+    """A book with one paragraph per line."""
     text = re.sub(r"^.*?\*\*\* ?START OF[^\n]*\n", "", text, count=1, flags=re.S)
     text = re.split(r"\*\*\* ?END OF|End of (?:the )?Project Gutenberg", text)[0]
     text = text.replace("_", "")
@@ -41,7 +41,7 @@ def unwrap(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """A book's text without what is not the book, in one typography."""
+    """The text of a book alone, in normalized typography."""
     text = unwrap(text) if is_wrapped(text) else text
     ends = list(LICENCE_END.finditer(text))
     text = text[ends[-1].end() :] if ends else text
@@ -49,8 +49,8 @@ def clean(text: str) -> str:
     text = re.sub(r"\s*-{2,}\s*", "—", text.replace("_", ""))
     text = re.sub(r" ?— ?", "—", text)
     paragraphs = (" ".join(line.split()) for line in text.splitlines())
-    kept = [line for line in paragraphs if line and not NOT_THE_BOOK.match(line)]
-    return "\n\n".join(kept) + "\n"
+    lines = [line for line in paragraphs if line and not NOT_THE_BOOK.match(line)]
+    return "\n\n".join(lines) + "\n"
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -59,16 +59,16 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("target", type=Path, help="folder to write to")
 
 
-def run(given: Namespace) -> list[Table]:
+def run(args: Namespace) -> list[Table]:
     """Clean a folder of books and print a line for each; there is no table."""
-    given.target.mkdir(parents=True, exist_ok=True)
-    for path in sorted(given.source.glob("*.txt")):
+    args.target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(args.source.glob("*.txt")):
         data = path.read_bytes()
         try:
             text = clean(data.decode("utf-8-sig"))
         except UnicodeDecodeError:
             text = clean(data.decode("latin-1"))
-        (given.target / path.name).write_text(text, encoding="utf-8")
+        (args.target / path.name).write_text(text, encoding="utf-8")
         digest = hashlib.sha256(text.encode()).hexdigest()
         print(f"{digest[:16]}  {len(text.split()):>8,} words  {path.stem}")
     return []

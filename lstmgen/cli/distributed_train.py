@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from lstmgen.cli.watching import prepare_source, watch
-from lstmgen.config.loader import Loaded
+from lstmgen.config.loader import LoadedConfig
 from lstmgen.errors import LstmgenError
 from lstmgen.reporting.console import TrainingConsole
 from lstmgen.runs import folders
@@ -40,7 +40,7 @@ def train_distributed(
             return Path(given) if given else folders.newest_run(runs)
         return folders.run_of_job(runs, collective.job_name()) if collective.restarts() else None
 
-    def prepare() -> tuple[Loaded, Corpus]:
+    def prepare() -> tuple[LoadedConfig, Corpus]:
         return prepare_source(str(given), overrides, console, runs=runs, ranks=True)
 
     with listening() as requests, distributed.joined() as world, _reporting_once():

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from lstmgen.cli.outcome import drop_stdout
-from lstmgen.config.loader import Loaded, load, load_text
+from lstmgen.config.loader import LoadedConfig, load, load_text
 from lstmgen.errors import UsageError, printable
 from lstmgen.reporting.console import TrainingConsole
 from lstmgen.runs.folders import RESOLVED
@@ -26,7 +26,7 @@ def prepare_source(
     *,
     runs: Path,
     ranks: bool = False,
-) -> tuple[Loaded, Corpus]:
+) -> tuple[LoadedConfig, Corpus]:
     """A config, checked, and its text, prepared.
 
     Args:

@@ -1,8 +1,8 @@
 """From a YAML file and ``key=value`` overrides to a checked ``Config``.
 
 Precedence: default < file < environment (``LSTMGEN_DEVICE``) < command line.
-Relative paths in a file are relative to the file, those on the command line
-to the current directory. All problems are reported at once, each with its line.
+Relative paths in a file are relative to the file, those on the command line to the current
+directory. All problems are reported at once, each with its line.
 """
 
 import difflib
@@ -19,16 +19,16 @@ from pydantic import ValidationError
 
 from lstmgen.config import schema, yaml_lines
 from lstmgen.config.schema import Config, SampleConfig, Section, all_keys
-from lstmgen.config.yaml_lines import Tree
+from lstmgen.config.yaml_lines import Tree, error_at
 from lstmgen.errors import ConfigError, Problem
 
-LARGEST = 1_000_000  # bytes of a config file
+MAX_SIZE = 1_000_000  # bytes of a config file
 COMMAND_LINE = "command line"
 
-_KINDS = {
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
+Places = dict[tuple[str, ...], str]  # where each key was set, as file:line
+
+_EXPECTED = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
     "float_type": "a number",
     "bool_type": "true or false",
     "string_type": "a text",
@@ -38,12 +38,12 @@ _KINDS = {
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """A checked config and where it came from."""
+class LoadedConfig:
+    """A checked config and its file."""
 
     config: Config
-    path: Path | None  # the file; None for overrides alone
-    text: str  # the file as it stands
+    path: Path | None  # None for overrides alone
+    text: str  # contents of the file
 
 
 def load(
@@ -52,17 +52,17 @@ def load(
     *,
     environment: Mapping[str, str] | None = None,
     first: Mapping[str, Any] | None = None,
-) -> Loaded:
-    """Read a config file, apply the overrides, and check the whole.
+) -> LoadedConfig:
+    """Read a config file, apply the overrides, and check the result.
 
     Args:
         path: the YAML file, or None to start from the defaults.
         overrides: ``section.key=value``, the value written as YAML.
-        environment: where ``LSTMGEN_DEVICE`` is looked up (default: os.environ).
-        first: values by section, as a file without lines would give them.
+        environment: in which to look up ``LSTMGEN_DEVICE`` (default: os.environ).
+        first: sections that replace those of the file.
 
     Raises:
-        ConfigError: with every problem found.
+        ConfigError: lists all problems.
     """
     text = "" if path is None else _read(path)
     source = "" if path is None else path.name
@@ -78,11 +78,11 @@ def load(
     for override in overrides:
         _override(tree, places, override)
     config = _validate(tree, places)
-    return Loaded(config=config, path=path, text=text)
+    return LoadedConfig(config=config, path=path, text=text)
 
 
-def load_text(text: str, overrides: Sequence[str] = ()) -> Loaded:
-    """The defaults for a text that is given without a config, with the overrides.
+def load_text(text: str, overrides: Sequence[str] = ()) -> LoadedConfig:
+    """The defaults for a text without a config, with the overrides applied.
 
     Args:
         text: as in ``data.train``, relative to the current directory.
@@ -91,16 +91,17 @@ def load_text(text: str, overrides: Sequence[str] = ()) -> Loaded:
     loaded = load(None, overrides, first={"data": {"train": source}})
     stem = Path(text).stem or Path(source).name
     name = stem if text != "-" and not glob.has_magic(text) else "text"
-    return Loaded(loaded.config, Path(f"{name}.yaml"), yaml.safe_dump({"data": {"train": source}}))
+    return LoadedConfig(
+        loaded.config, Path(f"{name}.yaml"), yaml.safe_dump({"data": {"train": source}})
+    )
 
 
 def dump(config: Config, *, portable: bool = False) -> str:
     """Write a config as YAML that loads to the same config.
 
     Args:
-        config: what to write.
-        portable: leave out what belongs to one machine (paths and the device),
-            as checkpoints want it, and what it was started from.
+        portable: leave out what is specific to one machine (paths and the device) and the
+            model that training started from, as in checkpoints.
     """
     values = config.model_dump(mode="json")
     if portable:
@@ -112,74 +113,61 @@ def dump(config: Config, *, portable: bool = False) -> str:
 
 
 def from_portable(text: str, *, source: str) -> Config:
-    """Read back what ``dump`` wrote; the text is not trusted."""
+    """Read the output of ``dump``; the text is not trusted."""
     tree = yaml_lines.parse(text, source=source)
     return _validate(tree, {keys: f"{source}:{line}" for keys, line in tree.lines.items()})
 
 
 def override_sample(sample: SampleConfig, values: Mapping[str, object]) -> SampleConfig:
-    """The section ``sample`` with what a command line's options say.
+    """Apply command-line options to the section ``sample``.
 
     Raises:
-        ConfigError: naming the options, ``--top-k`` for ``top_k``.
+        ConfigError: names the options, ``--top-k`` for ``top_k``.
     """
+
+    def problem(key: str, value: str, message: str) -> Problem:
+        message = re.sub(r"sample\.(\w+)", lambda match: option_of(match[1]), message)
+        return Problem("", option_of(key.removeprefix("sample.")), value, message)
+
     try:
         changed = type(sample).model_validate(sample.model_dump() | dict(values))
     except ValidationError as error:
         raise ConfigError(
             [
-                Problem(
-                    "",
-                    option_of(str(e["loc"][0])),
-                    _shown(e["input"]),
-                    f"must be {_wrong_value(e)}",
-                )
+                problem(str(e["loc"][0]), _format_value(e["input"]), f"must be {_expected(e)}")
                 for e in error.errors()
             ]
         ) from None
     conflicts = schema.sample_conflicts(changed)
     if conflicts:
-        raise ConfigError(
-            [
-                Problem("", _with_options(c.keys[0]), str(c.value), _with_options(c.message))
-                for c in conflicts
-            ]
-        )
+        raise ConfigError([problem(c.keys[0], str(c.value), c.message) for c in conflicts])
     return changed
 
 
 def option_of(key: str) -> str:
-    """The command line's option for a key of the section ``sample``: ``--top-k`` for ``top_k``."""
+    """The command-line option for a key of the section ``sample``: ``--top-k`` for ``top_k``."""
     return "--" + key.replace("_", "-")
 
 
-def _with_options(text: str) -> str:
-    return re.sub(r"sample\.(\w+)", lambda found: option_of(found[1]), text)
-
-
 def _read(path: Path) -> str:
-    def refuse(message: str) -> ConfigError:
-        return ConfigError([Problem(str(path), "", "", message)])
-
-    if not os.path.exists(path):  # unlike Path.exists it takes a name of any length
-        raise refuse("no such config file")
+    if not os.path.exists(path):  # unlike Path.exists, accepts a name of any length
+        raise error_at(str(path), "no such config file")
     if path.is_dir():
-        raise refuse("is a folder. Name the YAML file in it")
+        raise error_at(str(path), "is a folder. Name the YAML file in it")
     try:
         with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
+            data = file.read(MAX_SIZE + 1)
     except OSError as error:
-        raise refuse(f"cannot be read ({error.strerror})") from None
-    if len(data) > LARGEST:
-        raise refuse(f"is larger than {LARGEST:,} bytes. A config is a page of YAML, not a text")
+        raise error_at(str(path), f"cannot be read ({error.strerror})") from None
+    if len(data) > MAX_SIZE:
+        message = f"is larger than {MAX_SIZE:,} bytes. A config is a page of YAML, not a text"
+        raise error_at(str(path), message)
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise ConfigError(
-            [Problem(f"{path.name}:{line}", "", "", "not UTF-8. Save the file as UTF-8")]
-        ) from None
+        raise error_at(f"{path.name}:{line}", "not UTF-8. Save the file as UTF-8") from None
 
 
 def _make_absolute(values: dict[str, Any], *, folder: Path) -> None:
@@ -192,8 +180,8 @@ def _make_absolute(values: dict[str, Any], *, folder: Path) -> None:
         if value == [None]:  # YAML reads a lone - as a list
             value = section[inner] = "-"
         if isinstance(value, str):
-            word = bool(key.names) and "/" not in value
-            if not (word and (value in key.names or not os.path.exists(folder / value))):
+            name_like = bool(key.names) and "/" not in value
+            if not (name_like and (value in key.names or not os.path.exists(folder / value))):
                 section[inner] = _absolute(value, folder)
         elif isinstance(value, list):
             section[inner] = [_absolute(v, folder) if isinstance(v, str) else v for v in value]
@@ -203,34 +191,31 @@ def _absolute(value: str, folder: Path) -> str:
     if value in ("", "-"):
         return value
     path = Path(value).expanduser() if value.startswith("~/") else Path(value)
-    # The folder's own name is no pattern, nor is a file that is there.
+    # Neither the folder's own name nor an existing file is a pattern.
     if glob.has_magic(value) and not os.path.exists(folder / path):
         return os.path.join(glob.escape(os.path.abspath(folder)), path)
     return os.path.abspath(folder / path)
 
 
-def _override(tree: Tree, places: dict[tuple[str, ...], str], override: str) -> None:
+def _override(tree: Tree, places: Places, override: str) -> None:
     name, equals, text = override.partition("=")
     keys = tuple(name.strip().split("."))
     if not equals or not all(keys):
-        raise ConfigError(
-            [Problem(COMMAND_LINE, "", "", f"{override!r}: write key=value, as in train.epochs=5")]
-        )
+        message = f"{override!r}: write key=value, as in train.epochs=5"
+        raise error_at(COMMAND_LINE, message)
     try:
         value: Any = yaml_lines.parse_value(text, source=COMMAND_LINE)
     except ConfigError:
-        value = text  # a shell's *.txt, or a word that the schema will not take
+        value = text  # such as *.txt, or a word that the schema will reject
     known = all_keys().get(".".join(keys))
     if known is not None and known.path:
-        holder: dict[str, Any] = {keys[0]: {keys[1]: value}}
-        _make_absolute(holder, folder=Path.cwd())
-        value = holder[keys[0]][keys[1]]
+        values: dict[str, Any] = {keys[0]: {keys[1]: value}}
+        _make_absolute(values, folder=Path.cwd())
+        value = values[keys[0]][keys[1]]
     _put(tree, places, keys, value, COMMAND_LINE)
 
 
-def _put(
-    tree: Tree, places: dict[tuple[str, ...], str], keys: tuple[str, ...], value: Any, place: str
-) -> None:
+def _put(tree: Tree, places: Places, keys: tuple[str, ...], value: Any, place: str) -> None:
     node: dict[str, Any] = tree.values
     for part in keys[:-1]:
         inner = node.get(part)
@@ -241,30 +226,30 @@ def _put(
     places[keys] = place
 
 
-def _validate(tree: Tree, places: dict[tuple[str, ...], str]) -> Config:
-    """Validate; strip what is wrong and look again, so that no problem hides another."""
+def _validate(tree: Tree, places: Places) -> Config:
+    """Validate; remove invalid values and repeat, so that no problem hides another."""
     values: dict[str, Any] = {name: ({} if v is None else v) for name, v in tree.values.items()}
     problems = list(tree.problems)
-    stripped: set[str] = set()
+    removed: set[str] = set()
     while True:
         try:
             config = Config.model_validate(values)
         except ValidationError as error:
-            found = error.errors()
-            for loc in sorted({_key_path(e["loc"]) for e in found}, key=len, reverse=True):
-                group = [e for e in found if _key_path(e["loc"]) == loc]
-                problems += _problems(loc, group, places, stripped)
-                stripped.add(".".join(loc))
-                _strip(values, loc)
-            if any(e["type"] == "value_error" for e in found):
-                raise ConfigError(_ordered(problems)) from None
+            errors = error.errors()
+            for keys in sorted({_key_path(e["loc"]) for e in errors}, key=len, reverse=True):
+                group = [e for e in errors if _key_path(e["loc"]) == keys]
+                problems += _problems(keys, group, places, removed)
+                removed.add(".".join(keys))
+                _remove(values, keys)
+            if any(e["type"] == "value_error" for e in errors):
+                raise ConfigError(_by_line(problems)) from None
             continue
         if problems:
-            raise ConfigError(_ordered(problems))
+            raise ConfigError(_by_line(problems))
         return config
 
 
-def _ordered(problems: list[Problem]) -> list[Problem]:
+def _by_line(problems: list[Problem]) -> list[Problem]:
     def line(problem: Problem) -> tuple[str, int]:
         source, _, number = problem.place.rpartition(":")
         return (source, int(number)) if number.isdigit() else (problem.place, 0)
@@ -273,7 +258,7 @@ def _ordered(problems: list[Problem]) -> list[Problem]:
 
 
 def _key_path(loc: tuple[int | str, ...]) -> tuple[str, ...]:
-    """The dotted key of an error, without list positions and names of types."""
+    """The key of an error, without list positions and type names."""
     keys: list[str] = []
     section: type[Section] | None = Config
     for part in loc:
@@ -285,7 +270,7 @@ def _key_path(loc: tuple[int | str, ...]) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def _strip(values: dict[str, Any], keys: tuple[str, ...]) -> None:
+def _remove(values: dict[str, Any], keys: tuple[str, ...]) -> None:
     node: Any = values
     for part in keys[:-1]:
         node = node.get(part) if isinstance(node, dict) else None
@@ -294,13 +279,10 @@ def _strip(values: dict[str, Any], keys: tuple[str, ...]) -> None:
 
 
 def _problems(
-    keys: tuple[str, ...],
-    errors: Sequence[Any],
-    places: Mapping[tuple[str, ...], str],
-    stripped: set[str],
+    keys: tuple[str, ...], errors: Sequence[Any], places: Places, removed: set[str]
 ) -> list[Problem]:
-    kinds = {error["type"] for error in errors}
-    if "value_error" in kinds:
+    types = {error["type"] for error in errors}
+    if "value_error" in types:
         conflicts = [
             conflict
             for error in errors
@@ -310,35 +292,32 @@ def _problems(
         return [
             Problem(_place(tuple(c.keys[0].split(".")), places), c.keys[0], str(c.value), c.message)
             for c in conflicts
-            if not stripped & set(c.keys)
+            if not removed & set(c.keys)
         ]
-    value = errors[0]["input"]
-    message = (
-        _unknown_key(keys)
-        if "extra_forbidden" in kinds
-        else " or ".join(dict.fromkeys(_wrong_value(e) for e in errors))
-    )
-    if not message.endswith(("?", ".")) and "extra_forbidden" not in kinds:
-        message = f"must be {message}"
-    return [Problem(_place(keys, places), ".".join(keys), _shown(value), message)]
+    if "extra_forbidden" in types:
+        message = _unknown_key(keys)
+    else:
+        message = " or ".join(dict.fromkeys(_expected(e) for e in errors))
+        if not message.endswith(("?", ".")):
+            message = f"must be {message}"
+    value = _format_value(errors[0]["input"])
+    return [Problem(_place(keys, places), ".".join(keys), value, message)]
 
 
-def _place(keys: tuple[str, ...], places: Mapping[tuple[str, ...], str]) -> str:
-    while keys:
-        if keys in places:
-            return places[keys]
-        keys = keys[:-1]
-    return ""
+def _place(keys: tuple[str, ...], places: Places) -> str:
+    parents = (keys[:size] for size in range(len(keys), 0, -1))
+    return next((places[parent] for parent in parents if parent in places), "")
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     text = repr(value) if isinstance(value, str) else str(value)
     if isinstance(value, bool) or value is None:
         text = {True: "true", False: "false", None: "null"}[value]
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _wrong_value(error: Any) -> str:
+def _expected(error: Any) -> str:
+    """What a value must be, from pydantic's error."""
     kind, context = error["type"], error.get("ctx", {})
     if kind == "literal_error":
         return str(context["expected"]).replace("'", "")
@@ -351,24 +330,23 @@ def _wrong_value(error: Any) -> str:
     if kind in limits:
         bound = context.get("ge", context.get("gt", context.get("le", context.get("lt"))))
         return f"{limits[kind]} {bound:,}" if type(bound) is int else f"{limits[kind]} {bound:g}"
-    return _KINDS.get(kind, str(error["msg"]))
+    return _EXPECTED.get(kind, str(error["msg"]))
 
 
 def _unknown_key(keys: tuple[str, ...]) -> str:
-    """Say what a key that does not exist was probably meant to be."""
-    everything = all_keys()
+    """Suggest the key that was probably meant."""
     name = keys[-1]
-    homes = [known for known in everything if known.rpartition(".")[2] == name]
-    if homes:
-        return f"no such key here. It belongs under {homes[0].rpartition('.')[0]}: ({homes[0]})"
+    matches = [known for known in all_keys() if known.rpartition(".")[2] == name]
+    if matches:
+        return f"no such key here. It belongs under {matches[0].rpartition('.')[0]}: ({matches[0]})"
     section: type[Section] = Config
     for part in keys[:-1]:
         section = schema.subsection(section.model_fields[part]) or section
     prefix = "".join(part + "." for part in keys[:-1])
     here = {known: prefix + known for known in section.model_fields}
-    anywhere = {known.rpartition(".")[2]: known for known in everything}
-    for known in (here, anywhere):
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    anywhere = {known.rpartition(".")[2]: known for known in all_keys()}
+    for candidates in (here, anywhere):
+        close = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)
         if close:
-            return f"no such key. Did you mean {known[close[0]]}?"
+            return f"no such key. Did you mean {candidates[close[0]]}?"
     return f"no such key. Known here: {', '.join(here)}"

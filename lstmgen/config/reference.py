@@ -1,4 +1,4 @@
-"""The schema as documentation: the table of docs/config.md, and a config with a comment a key."""
+"""The schema as documentation: the table of docs/config.md, and a commented config."""
 
 import textwrap
 from typing import Any, Literal, Union, get_args, get_origin
@@ -20,52 +20,43 @@ def key_table(schema: type[Config] = Config) -> str:
 
 
 def free_on_resume() -> str:
-    """The keys that a resumed run may change, as a list in Markdown."""
+    """The keys that a resumed run may change, as Markdown."""
     names = [f"`{key.name}`" for key in all_keys().values() if key.on_resume == "free"]
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def allowed_values(key: Key) -> str:
     """What a key can be set to, in words: ``1 to 100 words or null``."""
-    kind, optional, limits = key.field.annotation, False, list(key.field.metadata)
-    members: list[Any] = list(get_args(kind)) if _is_union(kind) else [kind]
-    if type(None) in members:
-        members.remove(type(None))
-        optional = True
-    texts = [_values(member, key, limits) for member in members]
+    kind = key.field.annotation
+    is_union = get_origin(kind) is Union or type(kind).__name__ == "UnionType"
+    members: list[Any] = list(get_args(kind)) if is_union else [kind]
+    optional = type(None) in members
+    texts = [_values(m, key, list(key.field.metadata)) for m in members if m is not type(None)]
     return " or ".join([*texts, "null"] if optional else texts)
 
 
 def commented_yaml(config: Config, *, head: str) -> str:
-    """A config as YAML, every key with its description and choices as a comment.
+    """A config as YAML, with the description and choices of every key as a comment.
 
     Args:
         head: the comment at the top.
     """
     lines = [f"# {line}" for line in head.splitlines()]
-    opened: tuple[str, ...] = ()
+    current: list[str] = []
     for key in all_keys(type(config)).values():
         *sections, name = key.name.split(".")
         for depth, section in enumerate(sections):
-            if opened[: depth + 1] != tuple(sections[: depth + 1]):
+            if current[: depth + 1] != sections[: depth + 1]:
                 lines += [""] * (depth == 0) + [f"{'  ' * depth}{section}:"]
-        opened = tuple(sections)
+        current = sections
         indent = "  " * len(sections)
         choices = allowed_values(key) if "`" in allowed_values(key) else ""
         comment = f"{key.description} {choices and f'Allowed: {choices}.'}".replace("`", "")
-        lines += textwrap.wrap(
-            comment,
-            WIDTH,
-            break_on_hyphens=False,
-            initial_indent=f"{indent}# ",
-            subsequent_indent=f"{indent}# ",
-        )
+        width = WIDTH - len(indent) - 2
+        wrapped = textwrap.wrap(comment, width, break_on_hyphens=False)
+        lines += [f"{indent}# {line}" for line in wrapped]
         lines.append(f"{indent}{name}: {_inline(value_of(config, key.name))}")
     return "\n".join(lines) + "\n"
-
-
-def _is_union(kind: Any) -> bool:
-    return get_origin(kind) is Union or type(kind).__name__ == "UnionType"
 
 
 def _values(kind: Any, key: Key, limits: list[Any]) -> str:
@@ -73,11 +64,9 @@ def _values(kind: Any, key: Key, limits: list[Any]) -> str:
     if get_origin(kind) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(kind))
     if get_origin(kind) is list:
-        inner = get_args(kind)[0]
-        of = _values(
-            getattr(inner, "__origin__", inner), key, list(getattr(inner, "__metadata__", ()))
-        )
-        return f"list of {of}"
+        item = get_args(kind)[0]
+        limits = list(getattr(item, "__metadata__", ()))
+        return f"list of {_values(getattr(item, '__origin__', item), key, limits)}"
     if kind is bool:
         return "`true`, `false`"
     if kind is str:
@@ -87,14 +76,14 @@ def _values(kind: Any, key: Key, limits: list[Any]) -> str:
 
 
 def _range(bounds: list[Any]) -> str:
-    found = {name: value for bound in bounds for name in ("ge", "gt", "le", "lt")
+    limits = {name: value for bound in bounds for name in ("ge", "gt", "le", "lt")
              if (value := getattr(bound, name, None)) is not None}  # fmt: skip
-    low = f"above {_number(found['gt'])}" if "gt" in found else _number(found["ge"])
-    if "le" in found:
-        return f"{low} to {_number(found['le'])}"
-    if "lt" in found:
-        return f"{low} to below {_number(found['lt'])}"
-    return low if "gt" in found else f"at least {low}"
+    low = f"above {_number(limits['gt'])}" if "gt" in limits else _number(limits["ge"])
+    if "le" in limits:
+        return f"{low} to {_number(limits['le'])}"
+    if "lt" in limits:
+        return f"{low} to below {_number(limits['lt'])}"
+    return low if "gt" in limits else f"at least {low}"
 
 
 def _number(value: Any) -> str:

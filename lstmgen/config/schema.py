@@ -1,11 +1,11 @@
 """Every key of a config, declared once.
 
-A declaration holds all that the program knows of a key: its type, range, unit, default and
-description, whether it names a file, whether it belongs to one machine, and what a resumed
-run may do with it. The options of ``lstmgen generate`` are derived from it (``cli.options``),
-docs/config.md and the comments of configs/story.yaml are generated (``config.reference``).
+A declaration has the type, range, unit, default and description of a key, whether it names a
+file, whether it is specific to one machine, and whether a resumed run may change it. The options
+of ``lstmgen generate`` are derived from it (``cli.options``), docs/config.md and the comments of
+configs/story.yaml are generated (``config.reference``).
 
-One frozen model per YAML section. Nothing here builds an object or imports torch.
+One frozen model per YAML section.
 """
 
 import functools
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
 Sources = str | list[str]
-BASES = ("english-fiction",)  # bundled, for train.init_from; the first one is the default
+BASES = ("english-fiction",)  # bundled models for train.init_from, the default first
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 OnResume = Literal["fixed", "free", "ignored"]
 
@@ -33,40 +33,39 @@ def key(
     on_resume: OnResume | None = None,
     **limits: Any,
 ) -> Any:
-    """One key of a section.
+    """Declare one key of a section.
 
     Args:
-        description: a complete phrase; it is the help text of the key's option too.
+        description: a complete phrase; also the help text of the key's option.
         path: the value names a file or folder, relative to the config file.
-        names: values of a path that are no path: a word without a slash is one of these, or
-            is none of them and no file either, and is left as it is.
-        portable: the value holds on any machine; others are left out of checkpoints, as
-            paths are.
-        on_resume: ``fixed``: a resumed run must have the same value. ``free``: it may have
-            another one. ``ignored``: it has no effect on a resumed run. Default: the section's.
-        limits: of the value, as pydantic's ``Field`` takes them.
+        names: values that are names rather than paths, even if a file has that name.
+        portable: the value holds on any machine; others, like paths, are left out of
+            checkpoints.
+        on_resume: whether a resumed run must have the same value (``fixed``) or may change it
+            (``free``), or it has no effect then (``ignored``). Default: the section's.
+        limits: of the value, as for pydantic's ``Field``.
     """
-    facts: dict[str, Any] = {
+    extra: dict[str, Any] = {
         "unit": unit,
         "path": path,
         "names": list(names),
         "portable": portable and not path,
         "on_resume": on_resume,
     }
-    return Field(default, description=description, json_schema_extra=facts, **limits)
+    return Field(default, description=description, json_schema_extra=extra, **limits)
 
 
 class Section(BaseModel):
-    """What all sections share: frozen, no unknown keys, no silent conversions."""
+    """Base of all sections: frozen, no unknown keys, no implicit conversions."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=()
     )
-    on_resume: ClassVar[OnResume] = "fixed"  # of keys that say nothing else
+    on_resume: ClassVar[OnResume] = "fixed"  # default of the section's keys
 
 
 class DataConfig(Section):
-    """The text, and how it is cut into words."""
+    """The text, and its tokenization."""
 
     train: Sources | None = key(
         None,
@@ -115,7 +114,7 @@ class DropoutConfig(Section):
     input: Fraction = key(0.2, "Dropout rate of the word vectors.")
     hidden: Fraction = key(0.2, "Dropout rate between two layers.")
     output: Fraction = key(0.3, "Dropout rate before the output layer.")
-    words: Fraction = key(0.0, "Word dropout: rate of whole words hidden from a sequence.")
+    words: Fraction = key(0.0, "Word dropout: rate at which words are dropped from a sequence.")
     recurrent: Fraction = key(0.0, "DropConnect: dropout rate of the recurrent weights, per step.")
 
 
@@ -243,7 +242,7 @@ class TrainConfig(Section):
         None, "CPU threads (null: one per core).", ge=1, le=1024, on_resume="free"
     )
     device: Literal["auto", "cpu", "cuda"] = key(
-        "auto", "Device to train on. auto: CUDA where there is a GPU.",
+        "auto", "Device to train on. auto: CUDA if there is a GPU.",
         portable=False, on_resume="free",
     )  # fmt: skip
     seed: int = key(
@@ -270,17 +269,17 @@ class TrainConfig(Section):
 
     @property
     def base(self) -> str | None:
-        """The model that training starts from; None from scratch."""
+        """The model that training starts from; None to start from scratch."""
         return None if self.init_from in (None, "", "none") else self.init_from
 
     @property
     def scored(self) -> int:
-        """Words that one window scores and moves on by: the stride, or the window."""
+        """Words scored per window, which is also the step to the next window."""
         return self.window if self.stride is None else self.stride
 
 
 class SampleConfig(Section):
-    """How `generate`, and the samples during training, choose words."""
+    """How words are sampled by `generate` and during training."""
 
     on_resume: ClassVar[OnResume] = "ignored"
 
@@ -330,7 +329,7 @@ class SampleConfig(Section):
 
 
 class Config(Section):
-    """A whole config file."""
+    """A config file."""
 
     data: DataConfig = key(DataConfig(), "The text.")
     model: ModelConfig = key(ModelConfig(), "The network.")
@@ -348,13 +347,13 @@ class Config(Section):
 class Conflict(NamedTuple):
     """Settings that are valid alone but contradict each other."""
 
-    keys: tuple[str, ...]  # the one to blame first
+    keys: tuple[str, ...]  # the one to report first
     value: object
     message: str
 
 
 class ConflictError(ValueError):
-    """Raised while validating; the loader turns it into problems with lines."""
+    """Raised in validation; the loader converts it to problems with line numbers."""
 
     def __init__(self, conflicts: list[Conflict]) -> None:
         self.conflicts = conflicts
@@ -362,39 +361,31 @@ class ConflictError(ValueError):
 
 
 def find_conflicts(config: "Config") -> list[Conflict]:
-    """Every pair of settings that contradict each other."""
-    conflicts = []
-    train, data = config.train, config.data
+    """All settings that contradict each other."""
+    train, data, conflicts = config.train, config.data, []
     if train.stride is not None and train.stride > train.window:
-        conflicts.append(
-            Conflict(
-                ("train.stride", "train.window"),
-                train.stride,
-                f"must lie in 1..train.window ({train.window}). "
-                "Lower train.stride or raise train.window",
-            )
+        message = (
+            f"must lie in 1..train.window ({train.window}). "
+            "Lower train.stride or raise train.window"
         )
-    for key, value, free in (
+        conflicts.append(Conflict(("train.stride", "train.window"), train.stride, message))
+    for key, value, default in (
         ("data.vocabulary_size", data.vocabulary_size, None),
         ("data.min_count", data.min_count, 1),
     ):
-        if data.vocabulary is not None and value != free:
+        if data.vocabulary is not None and value != default:
             message = "data.vocabulary lists the entries already. Remove one of the two"
             conflicts.append(Conflict((key, "data.vocabulary"), value, message))
     return [*conflicts, *_model_conflicts(config.model), *sample_conflicts(config.sample)]
 
 
 def sample_conflicts(sample: SampleConfig) -> list[Conflict]:
-    """Those of the section ``sample``, which options of a command can change alone."""
+    """Conflicts within the section ``sample``, which command-line options can change."""
     conflicts = []
     if sample.min_words > sample.words:
-        conflicts.append(
-            Conflict(
-                ("sample.min_words", "sample.words"),
-                sample.min_words,
-                f"must be at most sample.words ({sample.words}). Raise sample.words",
-            )
-        )
+        message = f"must be at most sample.words ({sample.words}). Raise sample.words"
+        keys = ("sample.min_words", "sample.words")
+        conflicts.append(Conflict(keys, sample.min_words, message))
     if sample.cache_weight and sample.beams is not None:
         message = (
             "a beam search reads no cache. Set sample.cache_weight to 0, or leave sample.beams out"
@@ -407,56 +398,41 @@ def sample_conflicts(sample: SampleConfig) -> list[Conflict]:
 def _model_conflicts(model: ModelConfig) -> list[Conflict]:
     conflicts = []
     if model.tie_weights and model.input == "one_hot":
-        conflicts.append(
-            Conflict(
-                ("model.input", "model.tie_weights"),
-                "one_hot",
-                "one-hot input has no word vectors that the output could share. "
-                "Set model.tie_weights: false",
-            )
+        message = (
+            "one-hot input has no word vectors that the output could share. "
+            "Set model.tie_weights: false"
         )
+        conflicts.append(Conflict(("model.input", "model.tie_weights"), "one_hot", message))
     if model.tie_weights and model.output == "adaptive":
-        conflicts.append(
-            Conflict(
-                ("model.output", "model.tie_weights"),
-                "adaptive",
-                "the adaptive softmax gives rare words narrower vectors than the input does, so "
-                "the two cannot be one. Set model.tie_weights: false",
-            )
+        message = (
+            "the adaptive softmax gives rare words narrower vectors than the input does, so "
+            "the two cannot be tied. Set model.tie_weights: false"
         )
+        conflicts.append(Conflict(("model.output", "model.tie_weights"), "adaptive", message))
     if model.peephole is not None and model.cell != "lstm_peephole":
-        conflicts.append(
-            Conflict(
-                ("model.peephole", "model.cell"),
-                model.peephole,
-                f"model.cell: {model.cell} has no peepholes. "
-                "Set model.cell: lstm_peephole, or leave model.peephole out",
-            )
+        message = (
+            f"model.cell: {model.cell} has no peepholes. "
+            "Set model.cell: lstm_peephole, or leave model.peephole out"
         )
+        conflicts.append(Conflict(("model.peephole", "model.cell"), model.peephole, message))
     if model.backend == "fused" and model.cell == "lstm_peephole":
-        conflicts.append(
-            Conflict(
-                ("model.backend", "model.cell"),
-                "fused",
-                "torch has no kernel for peepholes. Set model.backend: loop, or leave it out",
-            )
-        )
+        message = "torch has no kernel for peepholes. Set model.backend: loop, or leave it out"
+        conflicts.append(Conflict(("model.backend", "model.cell"), "fused", message))
     return conflicts
 
 
 def is_set(config: "Config", key: str) -> bool:
-    """Whether a dotted key was given a value, rather than its default."""
-    *sections, name = key.split(".")
-    section = functools.reduce(getattr, sections, config)
-    held = all(
-        part in functools.reduce(getattr, sections[:depth], config).model_fields_set
-        for depth, part in enumerate(sections)
-    )
-    return held and name in section.model_fields_set
+    """Whether a dotted key was set explicitly, rather than by its default."""
+    section: Any = config
+    for part in key.split("."):
+        if part not in section.model_fields_set:
+            return False
+        section = getattr(section, part)
+    return True
 
 
 def fill_in(config: "Config", values: Mapping[str, Any]) -> "Config":
-    """A config with values for those dotted keys that were not given one."""
+    """Set those dotted keys that were not set explicitly."""
     for key, value in values.items():
         if not is_set(config, key):
             config = _with_value(config, key.split("."), value)
@@ -470,13 +446,9 @@ def _with_value(section: Any, path: list[str], value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Key:
-    """A key that holds a value, with everything that its declaration says.
+    """A key that is not a section, with its declaration."""
 
-    Attributes:
-        name: dotted, as in ``train.window``.
-    """
-
-    name: str
+    name: str  # dotted, as in train.window
     field: FieldInfo
     default: Any
     description: str
@@ -488,32 +460,27 @@ class Key:
 
 
 def subsection(field: FieldInfo) -> type[Section] | None:
-    """The model of a key that is itself a section, else None."""
+    """The model of a key that is a section, else None."""
     kind = field.annotation
     return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
 @functools.cache
 def all_keys(section: type[Section] = Config, prefix: str = "") -> dict[str, Key]:
-    """Every key that holds a value, by its dotted name, in the order of the schema."""
+    """Every key that is not a section, by its dotted name, in the order of the schema."""
     keys: dict[str, Key] = {}
     for name, field in section.model_fields.items():
         inner = subsection(field)
         if inner is not None:
             keys |= all_keys(inner, f"{prefix}{name}.")
             continue
-        facts: Any = field.json_schema_extra
-        keys[prefix + name] = Key(
-            prefix + name,
-            field,
-            field.default,
-            field.description or "",
-            **facts
-            | {
-                "names": tuple(facts["names"]),
-                "on_resume": facts["on_resume"] or section.on_resume,
-            },
-        )
+        declared: Any = field.json_schema_extra
+        extra = declared | {
+            "names": tuple(declared["names"]),
+            "on_resume": declared["on_resume"] or section.on_resume,
+        }
+        full = prefix + name
+        keys[full] = Key(full, field, field.default, field.description or "", **extra)
     return keys
 
 

@@ -1,10 +1,9 @@
 """YAML as people mean it, with the line of every key.
 
-PyYAML's own loader reads ``1e-3`` as a string, ``no`` as a boolean, ``012`` as
-ten and ``1:30`` as ninety, and keeps the last of two equal keys in silence. So
-only its parser is used here: the tree of nodes is turned into values by the
-rules of YAML 1.2, and what a config has no use for (anchors, tags, a second
-document, deep nesting) is refused.
+PyYAML's own loader reads ``1e-3`` as a string, ``no`` as a boolean, ``012`` as ten and ``1:30``
+as ninety, and silently keeps the last of two equal keys. So only its parser is used here: nodes
+are converted by the rules of YAML 1.2, and anchors, tags, further documents and deep nesting,
+which no config needs, are errors.
 """
 
 import re
@@ -18,7 +17,7 @@ from lstmgen.errors import ConfigError, Problem
 Path = tuple[str, ...]
 Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
 
-DEEPEST = 20  # sections within sections; a config needs three
+MAX_DEPTH = 20  # of nested sections; a config needs three
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -29,9 +28,12 @@ _WORDS: dict[str, Value] = {
 }  # fmt: skip
 
 
+TOO_DEEP = "nested too deep for a config"
+
+
 @dataclass
 class Tree:
-    """A parsed document: its values, the line of every key, and what was wrong."""
+    """A parsed document: its values, the line of every key, and the problems found."""
 
     values: dict[str, Value] = field(default_factory=dict)
     lines: dict[Path, int] = field(default_factory=dict)
@@ -39,7 +41,7 @@ class Tree:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's parser, stopped before it follows an anchor or goes too deep."""
+    """PyYAML's parser, without anchors and deep nesting."""
 
     depth = 0
 
@@ -51,17 +53,20 @@ class _Loader(yaml.SafeLoader):
                 problem_mark=event.start_mark,
             )
         self.depth += 1
-        if self.depth > DEEPEST:
-            raise yaml.MarkedYAMLError(
-                problem="nested too deep for a config", problem_mark=event.start_mark
-            )
+        if self.depth > MAX_DEPTH:
+            raise yaml.MarkedYAMLError(problem=TOO_DEEP, problem_mark=event.start_mark)
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
         return node
 
 
+def error_at(place: str, message: str, *, key: str = "") -> ConfigError:
+    """A ConfigError with one problem."""
+    return ConfigError([Problem(place, key, "", message)])
+
+
 def parse_scalar(text: str) -> Value:
-    """What a plain (unquoted) scalar means: null, true, a number, or itself."""
+    """The value of a plain (unquoted) scalar: null, a boolean, a number, or the text itself."""
     if text in _WORDS:
         return _WORDS[text]
     if _INT.fullmatch(text):
@@ -74,32 +79,29 @@ def parse_scalar(text: str) -> Value:
 
 
 def parse(text: str, *, source: str) -> Tree:
-    """Read one YAML document whose top is a mapping.
+    """Parse a YAML document that is one mapping.
 
     Args:
-        text: the document.
-        source: what to call it in messages, as a file name.
+        source: name of the document in messages, such as a file name.
 
     Returns:
-        The tree; duplicate keys and odd keys are among its problems.
+        The tree; duplicate and invalid keys are among its problems.
 
     Raises:
-        ConfigError: where the text is no YAML, or not one mapping.
+        ConfigError: the text is not YAML, or not one mapping.
     """
     tree = Tree()
     root = _compose(text, source=source)
     if root is None:
         return tree
     if not isinstance(root, yaml.MappingNode):
-        raise ConfigError(
-            [Problem(source, "", "", "the file must hold sections such as data: and train:")]
-        )
+        raise error_at(source, "the file must hold sections such as data: and train:")
     tree.values = _mapping(root, (), tree=tree, source=source)
     return tree
 
 
 def parse_value(text: str, *, source: str) -> Value:
-    """Read one value as YAML would, for ``key=value`` on a command line."""
+    """Parse one YAML value, for ``key=value`` on a command line."""
     root = _compose(text, source=source)
     return None if root is None else _value(root, (), tree=Tree(), source=source)
 
@@ -115,23 +117,22 @@ def _compose(text: str, *, source: str) -> yaml.Node | None:
             problem = "a second document begins here (---). Keep one"
         if "\\t" in problem:
             problem = "a tab indents this line. YAML wants spaces"
-        raise ConfigError([Problem(place, "", "", problem)]) from None
+        raise error_at(place, problem) from None
     except ReaderError as error:
         line = text.count("\n", 0, int(error.position)) + 1
-        problem = f"holds a character (U+{int(error.character):04X}) that YAML does not take"
-        raise ConfigError([Problem(f"{source}:{line}", "", "", problem)]) from None
+        problem = f"holds a character (U+{int(error.character):04X}) that YAML does not allow"
+        raise error_at(f"{source}:{line}", problem) from None
     except yaml.YAMLError as error:
-        text = str(error).splitlines()[0]
-        raise ConfigError([Problem(source, "", "", f"not YAML: {text}")]) from None
+        raise error_at(source, f"not YAML: {str(error).splitlines()[0]}") from None
     except RecursionError:
-        raise ConfigError([Problem(source, "", "", "nested too deep for a config")]) from None
+        raise error_at(source, TOO_DEEP) from None
     return node
 
 
 def _value(node: yaml.Node, path: Path, *, tree: Tree, source: str) -> Value:
     if node.tag.startswith("!") or "python/" in node.tag:
         place = f"{source}:{node.start_mark.line + 1}"
-        raise ConfigError([Problem(place, ".".join(path), "", f"tags are not used: {node.tag}")])
+        raise error_at(place, f"tags are not used: {node.tag}", key=".".join(path))
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, tree=tree, source=source)
     if isinstance(node, yaml.SequenceNode):
@@ -145,21 +146,15 @@ def _mapping(node: yaml.MappingNode, path: Path, *, tree: Tree, source: str) -> 
     values: dict[str, Value] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
+        place = f"{source}:{line}"
         if not isinstance(key_node, yaml.ScalarNode):
-            tree.problems.append(
-                Problem(f"{source}:{line}", ".".join(path), "", "a key must be a plain word")
-            )
+            problem = Problem(place, ".".join(path), "", "a key must be a plain word")
+            tree.problems.append(problem)
             continue
         inner = (*path, str(key_node.value))
         if inner[-1] in values:
-            tree.problems.append(
-                Problem(
-                    f"{source}:{line}",
-                    ".".join(inner),
-                    "",
-                    f"stands twice (first in line {tree.lines[inner]}). Keep one",
-                )
-            )
+            message = f"duplicate key (first in line {tree.lines[inner]}). Keep one"
+            tree.problems.append(Problem(place, ".".join(inner), "", message))
             continue
         tree.lines[inner] = line
         values[inner[-1]] = _value(value_node, inner, tree=tree, source=source)

@@ -5,14 +5,14 @@ from pathlib import Path
 from lstmgen.errors import LstmgenError
 from lstmgen.evaluation.sources import find_part
 from lstmgen.generation.load import LoadedCheckpoint
-from lstmgen.ngrams.kneser_ney import MOST_WORDS, KneserNey, build_kneser_ney
+from lstmgen.ngrams.kneser_ney import MAX_WORDS, KneserNey, build_kneser_ney
 from lstmgen.text.corpus import Part
 from lstmgen.text.vocabulary import Vocabulary
 
 
 def count_ngrams(train: Part, vocabulary: Vocabulary, *, order: int) -> KneserNey | None:
     """The model of a training text; None where that is too long to count."""
-    if len(train.ids) > MOST_WORDS:
+    if len(train.ids) > MAX_WORDS:
         return None
     return build_kneser_ney(train.ids, order=order, vocab_size=len(vocabulary))
 

@@ -11,7 +11,7 @@ from lstmgen.generation.load import LoadedCheckpoint
 from lstmgen.runs import folders
 from lstmgen.text.corpus import Part
 from lstmgen.text.prepare import prepare_text
-from lstmgen.text.prepared import encode_files, keep_stdin
+from lstmgen.text.prepared import encode_files, save_stdin
 from lstmgen.text.vocabulary import Vocabulary
 
 Split = Literal["train", "valid", "test"]
@@ -59,7 +59,7 @@ def encode_text(text: str, config: Config, vocabulary: Vocabulary) -> tuple[Part
     if text != "-":
         return _encode(text, config, vocabulary, key="--text"), text
     with tempfile.TemporaryDirectory() as folder:
-        path = str(keep_stdin(Path(folder)))
+        path = str(save_stdin(Path(folder)))
         return _encode(path, config, vocabulary, key="--text"), "standard input"
 
 

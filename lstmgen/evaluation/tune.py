@@ -11,7 +11,7 @@ from lstmgen.evaluation.adapting import LINES, Adaptation, Line, StopDecision, a
 from lstmgen.evaluation.baseline import count_ngrams
 from lstmgen.evaluation.score import Scoring
 from lstmgen.evaluation.sources import find_part
-from lstmgen.ngrams.kneser_ney import LONGEST
+from lstmgen.ngrams.kneser_ney import MAX_ORDER
 from lstmgen.runs import folders
 from lstmgen.text.corpus import Part
 
@@ -113,7 +113,7 @@ def _read(path: Path, order: int) -> Tuned:
         with path.open("rb") as file:
             tuned = TypeAdapter(Tuned).validate_json(file.read(LARGEST))
         fits = {len(LINES), sum("ngram" not in parts for parts in LINES)}
-        if len(tuned.adaptation.weights) not in fits or not 1 <= tuned.order <= LONGEST:
+        if len(tuned.adaptation.weights) not in fits or not 1 <= tuned.order <= MAX_ORDER:
             raise ValueError
     except (OSError, ValidationError, ValueError, RecursionError):
         raise CheckpointError(

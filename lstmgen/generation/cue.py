@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Literal
 
 from lstmgen.errors import UsageError
-from lstmgen.text.reading import normalise
-from lstmgen.text.spacing import Detokenizer, Kind, in_one_spelling, surface_of
+from lstmgen.text.reading import normalize
+from lstmgen.text.spacing import Detokenizer, Kind, simplify_spelling, surface_of
 from lstmgen.text.tokenizer import Tokenizer
 from lstmgen.text.vocabulary import STORY, Vocabulary
 
@@ -48,7 +48,7 @@ class Cue:
 
     def ids_of(self, block: str) -> Iterator[int]:
         """The ids of the next part of the text, cut where no word is (``read_blocks``)."""
-        normal = self._held + normalise(block, lowercase=self.lowercase)
+        normal = self._held + normalize(block, lowercase=self.lowercase)
         kept = normal if self.kind == "character" else normal.rstrip(" \t")
         self._held = normal[len(kept) :]
         return self._read(kept)
@@ -108,7 +108,7 @@ def find_entry(token: str, surface: str, vocabulary: Vocabulary) -> int | None:
     known = vocabulary.ids.get(token, vocabulary.ids.get(surface))
     if known is None and not surface.isspace():
         spellings = vocabulary.spellings
-        known = spellings.get(in_one_spelling(token), spellings.get(in_one_spelling(surface)))
+        known = spellings.get(simplify_spelling(token), spellings.get(simplify_spelling(surface)))
     return known
 
 

@@ -19,7 +19,7 @@ from lstmgen.generation.engine import States
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.sampling import NONE_LEFT, Scores, draw, highest, probabilities, shape
 from lstmgen.generation.stepping import finite, next_scores
-from lstmgen.text.reading import normalise, remove_control
+from lstmgen.text.reading import normalize, remove_control
 from lstmgen.text.spacing import Detokenizer, classify, is_word, place_token, surface_of
 from lstmgen.text.tokenizer import tokenize
 from lstmgen.text.vocabulary import STORY
@@ -103,7 +103,7 @@ class Writer:
             The unknown ones.
         """
         spacing = self.now.detokenizer.spacing
-        text = normalise(text, lowercase=self.lowercase)
+        text = normalize(text, lowercase=self.lowercase)
         first = tokenize(text, kind=self.kind)[:1]
         if first and is_word(self.kind):
             role = classify(surface_of(first[0], self.kind), self.kind)

@@ -1,1 +1,1 @@
-"""Counting baselines: what a network must beat to earn its keep."""
+"""N-gram baselines, to compare a network with."""

@@ -1,1 +1,1 @@
-"""What lies on disk: run folders, checkpoints, records of a run, presets."""
+"""Run folders on disk, with their checkpoints and records, and the bundled presets."""

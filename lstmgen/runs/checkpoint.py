@@ -1,18 +1,17 @@
-"""One checkpoint is one folder, written whole or not at all, read with suspicion.
+"""Checkpoints: one folder each, written atomically, and validated when read.
 
-    checkpoints/index.json            which step is best, which is last
+    checkpoints/index.json            the best and the last step
     checkpoints/step-N/manifest.json  format, size and SHA-256 of every file below, own digest
                        model.safetensors state.safetensors state.json
                        config.yaml vocabulary.json tokenizer.json
-                       origin.json: names of the texts, and the model that it started from
-                       copy_index.safetensors: where there is one, a hard link to the run's
+                       origin.json: names of the texts, and the model training started from
+                       copy_index.safetensors (optional): a hard link to the run's
 
-A folder is made as ``.step-N.tmp``, every file and the folder itself flushed to
-the disk, and renamed; then the index is replaced in the same way; only then are
-old folders deleted. So at any instant the index names complete checkpoints.
-Nothing in them is a pickle, a path, a time or a host name: equal runs make equal
-bytes, and a checkpoint from a stranger can at worst be refused. Reading for
-generation needs no torch.
+A folder is written as ``.step-N.tmp``, its files and itself are fsynced, and it is renamed; then
+the index is replaced in the same way; only then are old folders deleted. So at any time the index
+refers to complete checkpoints. They contain no pickle, path, time or host name: equal runs write
+equal bytes, and an untrusted checkpoint can at worst be rejected. Reading for generation needs no
+torch.
 """
 
 import errno
@@ -22,7 +21,8 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,13 +41,13 @@ CONFIG, VOCABULARY, TOKENIZER = "config.yaml", "vocabulary.json", "tokenizer.jso
 COPY_INDEX = "copy_index.safetensors"
 ORIGIN = "origin.json"
 FILES = (MODEL, STATE, PROGRESS, CONFIG, VOCABULARY, TOKENIZER, ORIGIN)
-LARGEST_JSON = 512 << 20  # bytes
-LARGEST_INDEX = 1 << 16  # bytes
+MAX_JSON = 512 << 20  # bytes
+MAX_INDEX = 1 << 16  # bytes
 
 
 @dataclass(frozen=True)
 class Index:
-    """Which steps of a run to look at."""
+    """The best and the last step of a run."""
 
     best: int
     last: int
@@ -55,7 +55,7 @@ class Index:
 
 @dataclass(frozen=True)
 class SharedFile:
-    """A file of the run that every checkpoint holds too, by a hard link."""
+    """A file of the run that all checkpoints share by hard links."""
 
     path: Path
     size: int
@@ -63,28 +63,23 @@ class SharedFile:
 
 
 def write_shared(path: Path, arrays: "Arrays") -> SharedFile:
-    """Write a file for all checkpoints of a run, unless it is there already.
+    """Write a file for all checkpoints of a run, unless it exists already.
 
     Raises:
-        StorageError: where the disk does not take it.
+        StorageError: the file cannot be written.
     """
     from safetensors.numpy import save
 
     data = save(dict(arrays))
     digest = hashlib.sha256(data).hexdigest()
-    try:
+    with _storage_errors(path, len(data)):
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            temporary = path.with_name(f".{path.name}.tmp")
-            _write_durably(temporary, data)
-            temporary.replace(path)
-            _flush_folder(path.parent)
-    except OSError as error:
-        raise _storage_error(path, len(data), error) from error
+            _replace_durably(path, data)
     return SharedFile(path, len(data), digest)
 
 
 def step_folder(checkpoints: Path, step: int) -> Path:
-    """Where a step's checkpoint is."""
+    """The folder of a step's checkpoint."""
     return checkpoints / f"step-{step}"
 
 
@@ -105,13 +100,13 @@ def write_checkpoint(
 
     Args:
         checkpoints: the run's folder of checkpoints.
-        model: what generation needs. state: what a resumption needs beside it.
+        model: tensors needed for generation.
+        state: further tensors needed to resume training.
         progress: counters and positions, as JSON.
-        origin: what it was trained on, and from which model on.
-        copy_index: the training words, where they are kept.
+        origin: the training texts, and the model training started from.
 
     Raises:
-        StorageError: where the disk does not take it; older checkpoints are untouched.
+        StorageError: the disk cannot hold it; older checkpoints are untouched.
     """
     from safetensors.numpy import save
 
@@ -125,78 +120,72 @@ def write_checkpoint(
         ORIGIN: _json(origin),
     }
     final, temporary = step_folder(checkpoints, step), checkpoints / f".step-{step}.tmp"
-    manifest = _manifest(step, contents, copy_index)
-    try:
-        checkpoints.mkdir(exist_ok=True)  # not its parents: a run that was removed stays so
+    size = sum(map(len, contents.values()))
+    contents["manifest.json"] = _manifest(step, contents, copy_index)
+    with _storage_errors(final, size, temporary=temporary):
+        checkpoints.mkdir(exist_ok=True)  # not its parents: a deleted run is not recreated
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
-        for name, data in {**contents, "manifest.json": manifest}.items():
+        for name, data in contents.items():
             _write_durably(temporary / name, data)
         if copy_index is not None:
             _link(copy_index.path, temporary / COPY_INDEX)
-        _flush_folder(temporary)
-        if final.exists():  # a run that went back to an older step writes it anew
+        _fsync_folder(temporary)
+        if final.exists():  # a run that resumed from an older step rewrites it
             shutil.rmtree(final)
         temporary.rename(final)
-        _flush_folder(checkpoints)
-    except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        size = sum(map(len, contents.values()))
-        raise _storage_error(final, size, error) from error
+        _fsync_folder(checkpoints)
     return final
 
 
-def export_checkpoint(found: "Checkpoint", target: Path, *, half: bool) -> int:
-    """Copy what generation and another training need of a checkpoint to a folder of its own.
+def export_checkpoint(source: "Checkpoint", target: Path, *, half: bool) -> int:
+    """Copy the files needed for generation and fine-tuning to a new folder.
 
     Args:
-        target: must not be there yet.
-        half: keep the weights in float16, half the size.
+        target: must not exist yet.
+        half: convert the weights to float16.
 
     Returns:
-        Bytes that were written.
+        The number of bytes written.
 
     Raises:
-        StorageError: where it cannot be written. CheckpointError: where a weight is too large
-            for float16.
+        StorageError: the folder cannot be written.
+        CheckpointError: a weight is too large for float16.
     """
     from safetensors.numpy import save
 
     names = (MODEL, CONFIG, VOCABULARY, TOKENIZER, ORIGIN, COPY_INDEX)
-    contents = {name: found.read(name) for name in names if name in found.files}
+    contents = {name: source.read(name) for name in names if name in source.files}
     if half:
-        halves = {name: _halved(w, found, name) for name, w in found.read_tensors(MODEL).items()}
-        contents[MODEL] = save(halves)
-    contents["manifest.json"] = _manifest(found.step, contents, None)
+        weights = source.read_tensors(MODEL)
+        contents[MODEL] = save({name: _to_half(w, source, name) for name, w in weights.items()})
+    contents["manifest.json"] = _manifest(source.step, contents, None)
+    size = sum(map(len, contents.values()))
     temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
-    try:
+    with _storage_errors(target, size, temporary=temporary):
         temporary.mkdir(parents=True)
         for name, data in contents.items():
             _write_durably(temporary / name, data)
-        _flush_folder(temporary)
+        _fsync_folder(temporary)
         temporary.rename(target)
-        _flush_folder(target.parent)
-    except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise _storage_error(target, sum(map(len, contents.values())), error) from error
-    return sum(map(len, contents.values()))
+        _fsync_folder(target.parent)
+    return size
 
 
-def _halved(weight: "NDArray[np.generic]", found: "Checkpoint", name: str) -> "NDArray[np.float16]":
+def _to_half(weight: "NDArray[np.generic]", source: "Checkpoint", name: str) -> "NDArray[Any]":
     import numpy as np
 
     with np.errstate(over="ignore"):
         half = np.asarray(weight, np.float16)
     if not np.isfinite(half).all():
         raise CheckpointError(
-            f"{printable(found.path)}: {name} has values above 65,504, which float16 cannot hold. "
-            "Export it with --full"
+            f"{printable(source.path)}: {name} has values above 65,504, which float16 cannot "
+            "represent. Export it with --full"
         )
     return half
 
 
 def _manifest(step: int, contents: Mapping[str, bytes], copy_index: SharedFile | None) -> bytes:
-    """What a manifest says of a checkpoint's files."""
     files = {
         name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for name, data in contents.items()
@@ -208,113 +197,99 @@ def _manifest(step: int, contents: Mapping[str, bytes], copy_index: SharedFile |
 
 
 def write_index(checkpoints: Path, index: Index) -> None:
-    """Replace the index in one step."""
-    temporary = checkpoints / ".index.json.tmp"
-    try:
-        _write_durably(temporary, _json({"best": index.best, "last": index.last}))
-        temporary.replace(checkpoints / "index.json")
-        _flush_folder(checkpoints)
-    except OSError as error:
-        raise _storage_error(checkpoints / "index.json", 64, error) from error
+    """Replace the index atomically."""
+    path = checkpoints / "index.json"
+    with _storage_errors(path, 64):
+        _replace_durably(path, _json({"best": index.best, "last": index.last}))
 
 
 def delete_old(checkpoints: Path, *, index: Index, keep: int) -> list[str]:
     """Delete all but the best and the newest ``keep`` checkpoints.
 
     Returns:
-        What could not be deleted, as sentences.
+        A message for each one that could not be deleted.
     """
     steps = sorted(saved_steps(checkpoints))
-    spared = {index.best, index.last, *steps[-keep:]}
-    failed = []
-    for step in steps:
-        if step not in spared:
-            doomed = checkpoints / f".step-{step}.old"
-            try:  # renamed first: a reader finds a folder whole or not at all
-                step_folder(checkpoints, step).rename(doomed)
-                shutil.rmtree(doomed)
-            except OSError as error:
-                failed.append(f"step-{step} could not be deleted ({error.strerror})")
-    return failed
+    failures = []
+    for step in sorted(set(steps) - {index.best, index.last, *steps[-keep:]}):
+        old = checkpoints / f".step-{step}.old"
+        try:  # renamed first, so that readers never see an incomplete folder
+            step_folder(checkpoints, step).rename(old)
+            shutil.rmtree(old)
+        except OSError as error:
+            failures.append(f"step-{step} could not be deleted ({error.strerror})")
+    return failures
 
 
 def clean_up(checkpoints: Path) -> None:
-    """Remove what a killed process left half written."""
+    """Remove incomplete folders of a killed process."""
     for path in (*checkpoints.glob(".step-*.tmp"), *checkpoints.glob(".step-*.old")):
         shutil.rmtree(path, ignore_errors=True)
 
 
 def saved_steps(checkpoints: Path) -> list[int]:
-    """The steps that have a folder; other names are not ours."""
-    found = [path for path in checkpoints.glob("step-*") if path.is_dir()]
-    names = [re.fullmatch(r"step-(0|[1-9][0-9]{0,17})", path.name) for path in found]
-    return [int(name[1]) for name in names if name]
+    """The steps that have a folder."""
+    folders = [path for path in checkpoints.glob("step-*") if path.is_dir()]
+    matches = [re.fullmatch(r"step-(0|[1-9][0-9]{0,17})", path.name) for path in folders]
+    return [int(match[1]) for match in matches if match]
 
 
 def read_index(checkpoints: Path) -> Index | None:
-    """The run's index, None where no checkpoint is complete yet.
+    """The run's index; None if there is no complete checkpoint yet.
 
     Raises:
-        DamagedError: where it is not an index.
+        DamagedError: the file is not a valid index.
     """
     path = checkpoints / "index.json"
     try:
-        data = json.loads(_read_limited(checkpoints, path.name, limit=LARGEST_INDEX))
+        data = json.loads(_read_limited(checkpoints, path.name, limit=MAX_INDEX))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged_index(path, str(error)) from None
-    if not isinstance(data, dict) or not all(_is_step(data.get(k)) for k in ("best", "last")):
+    if not isinstance(data, dict) or not all(_is_count(data.get(k)) for k in ("best", "last")):
         raise _damaged_index(path, "it must hold best and last")
     return Index(best=data["best"], last=data["last"])
 
 
 def _damaged_index(path: Path, reason: str) -> DamagedError:
     return DamagedError(
-        f"{printable(path)} is damaged ({printable(reason)}). The checkpoints beside it may be "
-        "whole: name one of their folders, or let `lstmgen train --resume` find the newest"
+        f"{printable(path)} is damaged ({printable(reason)}). The checkpoints next to it may be "
+        "intact: name one of their folders, or let `lstmgen train --resume` find the newest"
     )
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint folder whose manifest has been read; files are verified as they are read.
-
-    Attributes:
-        files: size and SHA-256 by name.
-        digest: SHA-256 of the manifest, so of everything.
-    """
+    """A checkpoint folder with its manifest; files are verified as they are read."""
 
     path: Path
     step: int
-    files: dict[str, tuple[int, str]]
-    digest: str
+    files: dict[str, tuple[int, str]]  # size and SHA-256 by name
+    digest: str  # SHA-256 of the manifest, and so of all files
 
     def read(self, name: str) -> bytes:
-        """A file's bytes, as they were written.
+        """A file's verified bytes.
 
         Raises:
-            CheckpointError: where the file is missing or is not what was written.
+            CheckpointError: the file is missing or has been changed.
         """
         if name not in self.files:
             raise damaged(self.path, f"{name} is not in its manifest")
         size, digest = self.files[name]
-        data = self._bytes(name, limit=size)
+        try:
+            data = _read_limited(self.path, name, limit=size)
+        except OSError as error:
+            raise damaged(self.path, f"{name}: {error.strerror}") from None
         if len(data) != size:
             raise damaged(self.path, f"{name} has {len(data):,} bytes of {size:,}")
         if hashlib.sha256(data).hexdigest() != digest:
             raise damaged(self.path, f"{name} has been changed")
         return data
 
-    def _bytes(self, name: str, *, limit: int) -> bytes:
-        try:
-            return _read_limited(self.path, name, limit=limit)
-        except OSError as error:
-            raise damaged(self.path, f"{name}: {error.strerror}") from None
-
     def read_json(self, name: str) -> Any:
         """A JSON file's value."""
-        if self.files.get(name, (0, ""))[0] > LARGEST_JSON:
+        if self.files.get(name, (0, ""))[0] > MAX_JSON:
             raise damaged(self.path, f"{name} is larger than any that lstmgen writes")
         try:
             return json.loads(self.read(name))
@@ -322,16 +297,16 @@ class Checkpoint:
             raise damaged(self.path, f"{name} is not JSON ({error})") from None
 
     def read_origin(self) -> dict[str, Any]:
-        """What it says of its training text and of the model that it started from.
+        """The training text and the model that training started from.
 
         Returns:
-            ``texts``, ``tokens`` and ``init_from``; nothing where an older lstmgen wrote it.
+            ``texts``, ``tokens`` and ``init_from``; empty if written by an older lstmgen.
         """
         if ORIGIN not in self.files:
             return {}
         origin: dict[str, Any] = self.read_json(ORIGIN)
         if not _is_origin(origin):
-            raise damaged(self.path, f"{ORIGIN} is no record of a training")
+            raise damaged(self.path, f"{ORIGIN} is not a record of a training run")
         return origin
 
     def read_tensors(self, name: str) -> "dict[str, NDArray[np.generic]]":
@@ -349,7 +324,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint's manifest.
 
     Raises:
-        CheckpointError: where there is none, or it was made by a newer lstmgen.
+        CheckpointError: it is missing or damaged, or was written by a newer lstmgen.
     """
     if not path.is_dir():
         raise CheckpointError(f"{printable(path)}: no such checkpoint folder")
@@ -359,73 +334,77 @@ def open_checkpoint(path: Path) -> Checkpoint:
         raise damaged(path, f"manifest.json: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise damaged(path, f"manifest.json is not JSON ({error})") from None
-    made: Any = manifest.get("format") if isinstance(manifest, dict) else None
-    if not _is_step(made):
+    version: Any = manifest.get("format") if isinstance(manifest, dict) else None
+    if not _is_count(version):
         raise damaged(path, "manifest.json has no format")
-    if made > FORMAT:
+    if version > FORMAT:
         raise CheckpointError(
-            f"{printable(path)} was made by a newer lstmgen (format {made}, this one reads "
+            f"{printable(path)} was made by a newer lstmgen (format {version}, this one reads "
             f"{FORMAT}). Install a newer lstmgen"
         )
     digest = manifest.pop("digest", None)
     if digest != _digest(manifest):
         raise damaged(path, "manifest.json has been changed")
     step, files = manifest.get("step"), manifest.get("files")
-    if not _is_step(step) or not isinstance(files, dict):
+    if not _is_count(step) or not isinstance(files, dict):
         raise damaged(path, "manifest.json lacks the step or the files")
-    known = {}
+    entries = {}
     for name, entry in files.items():
-        fits = isinstance(entry, dict) and _is_step(entry.get("size"))
-        if name not in (*FILES, COPY_INDEX) or not fits or not isinstance(entry.get("sha256"), str):
-            raise damaged(path, f"manifest.json has an odd entry {name!r}")
-        known[name] = (entry["size"], entry["sha256"])
-    return Checkpoint(path, step, known, str(digest))
+        valid = isinstance(entry, dict) and _is_count(entry.get("size"))
+        if name not in (*FILES, COPY_INDEX) or not valid or type(entry.get("sha256")) is not str:
+            raise damaged(path, f"manifest.json has an invalid entry {name!r}")
+        entries[name] = (entry["size"], entry["sha256"])
+    return Checkpoint(path, step, entries, str(digest))
 
 
 def damaged(path: Path, reason: str) -> DamagedError:
-    """The error of a checkpoint that cannot be used."""
+    """The error for a checkpoint that cannot be used."""
     return DamagedError(f"checkpoint {printable(path)} is damaged ({printable(reason)})")
 
 
 def _digest(facts: Mapping[str, Any]) -> str:
-    """The manifest's own checksum, over canonical bytes."""
+    """The manifest's own checksum, over a canonical encoding."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _is_origin(value: Any) -> bool:
-    """Whether a JSON value is what ``origin.json`` holds: strings that are Unicode, counts."""
     if not isinstance(value, dict) or not isinstance(value.get("texts"), list | None):
         return False
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except (UnicodeEncodeError, RecursionError):
         return False
-    strings = all(isinstance(name, str) for name in value.get("texts") or ())
-    counts = value.get("tokens") is None or _is_step(value["tokens"])
     base = value.get("init_from")
-    named = base is None or (
-        isinstance(base, dict)
-        and isinstance(base.get("name"), str)
-        and isinstance(base.get("digest"), str)
-        and _is_origin(base)
+    return (
+        all(isinstance(name, str) for name in value.get("texts") or ())
+        and (value.get("tokens") is None or _is_count(value["tokens"]))
+        and (base is None or _is_base(base))
     )
-    return strings and counts and named
 
 
-def _is_step(value: object) -> bool:
+def _is_base(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("name"), str)
+        and isinstance(value.get("digest"), str)
+        and _is_origin(value)
+    )
+
+
+def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _read_limited(path: Path, name: str, *, limit: int) -> bytes:
-    """Read a file, and one byte more than it may have at the most."""
-    # A stranger's pipe or device must not make anybody wait.
+    """Read at most ``limit + 1`` bytes, which shows that a file is too long."""
+    # An untrusted pipe or device must not block.
     handle = os.open(path / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
-        facts = os.fstat(handle)
-        if not stat.S_ISREG(facts.st_mode):
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a plain file")
-        # By what the file has: a manifest's claim must not allocate memory.
-        return file.read(min(limit, facts.st_size) + 1)
+        # Bounded by the actual size: a manifest's claim must not allocate memory.
+        return file.read(min(limit, status.st_size) + 1)
 
 
 def _json(value: Mapping[str, Any]) -> bytes:
@@ -439,15 +418,22 @@ def _write_durably(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def _replace_durably(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    _write_durably(temporary, data)
+    temporary.replace(path)
+    _fsync_folder(path.parent)
+
+
 def _link(source: Path, target: Path) -> None:
-    """A hard link, or a copy where the file system has none."""
+    """Make a hard link, or a copy on a file system without hard links."""
     try:
         target.hardlink_to(source)
     except OSError:
         _write_durably(target, source.read_bytes())
 
 
-def _flush_folder(path: Path) -> None:
+def _fsync_folder(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -455,12 +441,25 @@ def _flush_folder(path: Path) -> None:
         os.close(handle)
 
 
-def _storage_error(path: Path, size: int, error: OSError) -> StorageError:
-    told = f"{printable(path)} cannot be written ({error.strerror})"
+@contextmanager
+def _storage_errors(path: Path, size: int, *, temporary: Path | None = None) -> Iterator[None]:
+    """Convert an OSError to a StorageError that compares the size with the free space.
+
+    Args:
+        temporary: an incomplete folder to remove first.
+    """
     try:
-        free = shutil.disk_usage(path.parent).free
-    except OSError:
-        return StorageError(f"{told}: {printable(path.parent)} is not there any more")
-    return StorageError(
-        f"{told}: needs {size:,} bytes, {free:,} are free. Checkpoints saved before are intact"
-    )
+        yield
+    except OSError as error:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        problem = f"{printable(path)} cannot be written ({error.strerror})"
+        try:
+            free = shutil.disk_usage(path.parent).free
+        except OSError:
+            gone = f"{problem}: {printable(path.parent)} no longer exists"
+            raise StorageError(gone) from error
+        raise StorageError(
+            f"{problem}: needs {size:,} bytes, {free:,} are free. "
+            "Checkpoints saved before are intact"
+        ) from error

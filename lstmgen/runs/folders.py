@@ -1,4 +1,4 @@
-"""Run folders: making, locking and finding them, without numpy or torch."""
+"""Run folders: create, lock and find them, without numpy or torch."""
 
 import fcntl
 import json
@@ -20,16 +20,17 @@ ENVIRONMENT = "environment.json"
 RESOLVED = "resolved.yaml"
 
 
-def runs_folder(given: Path | None) -> Path:
-    """Where runs are: as given, else ``LSTMGEN_RUNS_DIR``, else ``runs`` here."""
-    return given or Path(os.environ.get("LSTMGEN_RUNS_DIR") or "runs")
+def runs_folder(path: Path | None) -> Path:
+    """The folder of all runs: ``path``, else ``LSTMGEN_RUNS_DIR``, else ``runs``."""
+    return path or Path(os.environ.get("LSTMGEN_RUNS_DIR") or "runs")
 
 
 def create_run(runs: Path, name: str) -> Path:
-    """Make a run folder of its own, named by the config and the time.
+    """Create a new run folder, named ``name`` and the time.
 
     Raises:
-        UsageError: for a name that is no folder name. StorageError: where it cannot be made.
+        UsageError: the name is not a folder name.
+        StorageError: the folder cannot be created.
     """
     if not re.fullmatch(r"[^/\0]{1,100}", name) or name.startswith("."):
         raise UsageError(f"--name {printable(name)!r}: must be a plain folder name")
@@ -46,7 +47,7 @@ def create_run(runs: Path, name: str) -> Path:
             return run
     except OSError as error:
         raise StorageError(
-            f"{printable(runs)}: no run folder can be made there ({error.strerror}). "
+            f"{printable(runs)}: no run folder can be created there ({error.strerror}). "
             "Choose another place with --runs-dir"
         ) from error
     raise StorageError(f"{printable(runs)}: a thousand runs of one second")
@@ -54,20 +55,20 @@ def create_run(runs: Path, name: str) -> Path:
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Hold a run folder for one training process; the kernel frees it with the process.
+    """Lock a run folder for one training process; the kernel unlocks it when the process ends.
 
     Raises:
-        UsageError: where another process trains there.
+        UsageError: another process trains there.
     """
     with (run / ".lock").open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            holder = printable(file.read(200)).strip() or "another process"
-            raise UsageError(f"{printable(run)} is being trained by {holder}") from None
+            owner = printable(file.read(200)).strip() or "another process"
+            raise UsageError(f"{printable(run)} is being trained by {owner}") from None
         except OSError:
-            pass  # a file system without locks: train all the same
+            pass  # a file system without locks: train without one
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         file.flush()
@@ -75,33 +76,30 @@ def locked(run: Path) -> Iterator[None]:
 
 
 def write_environment(run: Path, facts: dict[str, Any]) -> None:
-    """Note when and on what a run was started."""
+    """Record when and in what environment a run was started."""
     started = datetime.now(UTC).isoformat(timespec="microseconds")
     text = json.dumps({"started": started, **facts}, indent=1) + "\n"
     (run / ENVIRONMENT).write_text(text, encoding="utf-8")
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Put a new text in the place of a file in one step."""
+    """Replace the contents of a file atomically."""
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 
 def newest_run(runs: Path) -> Path:
-    """The run with the latest start among those with a complete checkpoint.
+    """The run that was started last, of those with a complete checkpoint.
 
     Raises:
-        CheckpointError: where there is none.
+        CheckpointError: there is none.
     """
-    started: list[tuple[str, Path]] = []
-    for path in runs.glob(f"*/{ENVIRONMENT}"):
-        checkpoints = path.parent / CHECKPOINTS
+    started = []
+    for run, environment in _environments(runs):
+        checkpoints = run / CHECKPOINTS
         if (checkpoints / "index.json").is_file() or checkpoint.saved_steps(checkpoints):
-            try:
-                started.append((str(json.loads(path.read_bytes())["started"]), path.parent))
-            except (OSError, ValueError, KeyError, TypeError):
-                continue  # another tool's file, or one being written
+            started.append((str(environment["started"]), run))
     if not started:
         raise CheckpointError(
             f"{printable(runs)}: no run with a checkpoint here. Train one: lstmgen train CONFIG"
@@ -110,33 +108,41 @@ def newest_run(runs: Path) -> Path:
 
 
 def run_of_job(runs: Path, job: str) -> Path | None:
-    """The newest run that torchrun's processes had begun before they were started anew.
+    """The newest run of a torchrun job whose processes were restarted.
 
     Returns:
-        None where it had not come to its first checkpoint.
+        None if the run has no checkpoint yet.
     """
-    found = []
+    started = [
+        (str(environment["started"]), run)
+        for run, environment in _environments(runs)
+        if environment.get("job") == job and checkpoint.saved_steps(run / CHECKPOINTS)
+    ]
+    return max(started)[1] if started else None
+
+
+def _environments(runs: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Every run folder with the environment in which it was started."""
     for path in runs.glob(f"*/{ENVIRONMENT}"):
         try:
-            facts = json.loads(path.read_bytes())
-            if facts["job"] == job and checkpoint.saved_steps(path.parent / CHECKPOINTS):
-                found.append((str(facts["started"]), path.parent))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return max(found)[1] if found else None
+            environment = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            continue  # a file that is being written
+        if isinstance(environment, dict) and "started" in environment:
+            yield path.parent, environment
 
 
-def find_step(given: Path | None, runs: Path) -> Path:
-    """The checkpoint folder that a command line means.
+def find_step(path: Path | None, runs: Path) -> Path:
+    """The checkpoint folder for a command-line argument.
 
     Args:
-        given: a run folder (its best step), a step folder, the name of a base that comes
-            along, or None (the newest run's best).
+        path: a run folder (its best step), a step folder, the name of a bundled base, or None
+            (the newest run's best step).
 
     Raises:
-        CheckpointError: where it is neither.
+        CheckpointError: there is no such checkpoint.
     """
-    run = newest_run(runs) if given is None else given
+    run = newest_run(runs) if path is None else path
     if not run.exists() and (bases_folder() / run.name).is_dir() and run.name == str(run):
         run = bases_folder() / run.name
     if run.is_file():
@@ -150,7 +156,7 @@ def find_step(given: Path | None, runs: Path) -> Path:
         if checkpoint.saved_steps(run / CHECKPOINTS):
             raise CheckpointError(
                 f"{printable(run)}: index.json is missing. Name one of the step folders in "
-                f"{CHECKPOINTS}, or let `lstmgen train --resume {printable(run)}` make it anew"
+                f"{CHECKPOINTS}, or let `lstmgen train --resume {printable(run)}` rebuild it"
             )
-        raise CheckpointError(f"{printable(run)}: holds no checkpoint yet, and is none itself")
+        raise CheckpointError(f"{printable(run)}: is not a checkpoint and holds none yet")
     return checkpoint.step_folder(run / CHECKPOINTS, index.best)

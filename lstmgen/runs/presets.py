@@ -1,4 +1,4 @@
-"""The configs that come with lstmgen."""
+"""The configs and models that are bundled with lstmgen."""
 
 import glob
 import os
@@ -10,45 +10,43 @@ _PACKAGE = Path(__file__).parent.parent
 
 
 def presets_folder() -> Path:
-    """Where the presets are: in the wheel, else in the repository of an editable install."""
+    """The folder of the presets: in the wheel, or in the repository (editable install)."""
     bundled = _PACKAGE / "bundled" / "configs"
     return bundled if bundled.is_dir() else _PACKAGE.parent / "configs"
 
 
-TEXT_ENDINGS = (".txt", ".text", ".md")
+TEXT_SUFFIXES = (".txt", ".text", ".md")
 
 
-def is_text(given: str) -> bool:
-    """Whether what is to be trained is a text, not a config: a folder, a glob, - or a text file."""
-    if (presets_folder() / f"{given}.yaml").is_file() and "/" not in given:
-        return False  # a folder of a preset's name is written with a slash
-    if given == "-" or os.path.isdir(given):
+def is_text(argument: str) -> bool:
+    """Whether an argument is a text (a folder, a glob, - or a text file) rather than a config."""
+    if (presets_folder() / f"{argument}.yaml").is_file() and "/" not in argument:
+        return False  # for a folder with a preset's name, add a slash
+    if argument == "-" or os.path.isdir(argument) or argument.lower().endswith(TEXT_SUFFIXES):
         return True
-    if given.lower().endswith(TEXT_ENDINGS):
-        return True
-    return glob.has_magic(given) and not os.path.isfile(given)
+    return glob.has_magic(argument) and not os.path.isfile(argument)
 
 
 def bases_folder() -> Path:
-    """Where the models to start from are that come along."""
+    """The folder of the bundled models to start from."""
     return presets_folder().parent / "data" / "bases"
 
 
-def find_config(given: str) -> Path:
-    """A config by path, or by the name of a preset where no such file exists.
+def find_config(argument: str) -> Path:
+    """A config by path, or by the name of a preset if there is no such file.
 
     Raises:
-        ConfigError: listing the presets.
+        ConfigError: there is no such config; lists the presets.
     """
-    path = Path(given)
-    if os.path.isfile(path):  # unlike Path.is_file it takes a name of any length
+    path = Path(argument)
+    if os.path.isfile(path):  # unlike Path.is_file, accepts a name of any length
         return path
     presets = sorted(presets_folder().glob("*.yaml"), key=lambda preset: preset.stem)
     for preset in presets:
-        if given in (preset.stem, preset.name):
+        if argument in (preset.stem, preset.name):
             return preset
     if os.path.exists(path):
         return path
     names = ", ".join(preset.stem for preset in presets)
-    problem = f"no such config file. Name a file, or one of those that come with lstmgen: {names}"
-    raise ConfigError([Problem(given, "", "", problem)])
+    message = f"no such config file. Name a file, or one of those that come with lstmgen: {names}"
+    raise ConfigError([Problem(argument, "", "", message)])

@@ -23,15 +23,15 @@ COLUMNS = (
     "words_per_second",
     "seconds",
 )
-WHOLE = frozenset({"step", "words"})  # columns of whole numbers
+INTEGER_COLUMNS = frozenset({"step", "words"})
 Row = dict[str, float | None]
 
 
 class Records:
-    """Appends to the records of one run; each line is flushed as it is written.
+    """Appends to the records of one run; each line is flushed immediately.
 
     Args:
-        writes: whether this process is the one that does; the others keep quiet.
+        writes: False on ranks other than 0, which write nothing.
     """
 
     def __init__(self, run: Path, *, writes: bool = True) -> None:
@@ -43,20 +43,21 @@ class Records:
             self.metrics.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
 
     def add_row(self, row: Mapping[str, float | int | None]) -> None:
-        """Append one row of metrics; what it lacks stays empty."""
+        """Append one row of metrics; missing columns stay empty."""
         if not self.writes:
             return
         with self.metrics.open("a", encoding="utf-8") as file:
             file.write(_line(row) + "\n")
 
     def add_event(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
-        """Append one event."""
+        """Append one event; NaN and infinity become null."""
         if not self.writes:
             return
-        finite = {key: _finite(value) for key, value in values.items()}
+        event = {"event": kind, "step": step}
+        for key, value in values.items():
+            event[key] = None if isinstance(value, float) and not math.isfinite(value) else value
         with self.events.open("a", encoding="utf-8") as file:
-            line = json.dumps({"event": kind, "step": step, **finite}, ensure_ascii=False)
-            file.write(line + "\n")
+            file.write(json.dumps(event, ensure_ascii=False) + "\n")
 
     def add_samples(self, step: int, texts: Sequence[str]) -> None:
         """Append the samples of a step."""
@@ -66,28 +67,30 @@ class Records:
                 file.write("".join(f"> {line}\n" for line in text.split("\n")) + "\n")
 
     def rows(self) -> list[Row]:
-        """All rows of metrics; a line that a crash tore is left out."""
+        """All rows of metrics, without lines that a crash truncated."""
         rows = []
         with self.metrics.open(encoding="utf-8", errors="replace", newline="") as file:
             for row in csv.DictReader(file, fieldnames=COLUMNS):
                 with suppress(ValueError, TypeError, AttributeError):
-                    rows.append({key: _number(row[key]) for key in COLUMNS})
+                    rows.append(
+                        {key: float(row[key]) if row[key].strip() else None for key in COLUMNS}
+                    )
         return rows
 
     def drop_after(self, step: int) -> None:
-        """Forget what came after a step, from which training goes on, and what was torn."""
+        """Remove records after the step from which training resumes, and truncated lines."""
         if not self.writes:
             return
         rows = [row for row in self.rows() if row["step"] is not None and row["step"] <= step]
         lines = [",".join(COLUMNS), *(_line(row) for row in rows)]
         replace_text(self.metrics, "".join(line + "\n" for line in lines))
         if self.events.exists():
-            kept = []
+            events = []
             for line in self.events.read_text(encoding="utf-8", errors="replace").splitlines():
                 with suppress(ValueError, KeyError, TypeError):
                     if json.loads(line)["step"] <= step:
-                        kept.append(line + "\n")
-            replace_text(self.events, "".join(kept))
+                        events.append(line + "\n")
+            replace_text(self.events, "".join(events))
         if self.samples.exists():
             text = self.samples.read_text(encoding="utf-8", errors="replace")
             parts = re.split(r"(?m)^(?=## Step \d+$)", text)
@@ -95,25 +98,16 @@ class Records:
 
 
 def _line(row: Mapping[str, float | int | None]) -> str:
-    """A row of metrics as it stands in the file."""
-    return ",".join(_cell(row.get(column), whole=column in WHOLE) for column in COLUMNS)
+    return ",".join(_cell(column, row.get(column)) for column in COLUMNS)
 
 
-def _cell(value: float | int | None, *, whole: bool) -> str:
+def _cell(column: str, value: float | int | None) -> str:
     if value is None:
         return ""
-    return str(int(value)) if whole else f"{value:.6g}"
-
-
-def _number(text: str) -> float | None:
-    return float(text) if text.strip() else None
+    return str(int(value)) if column in INTEGER_COLUMNS else f"{value:.6g}"
 
 
 def _step_of(part: str) -> float:
-    """The step of one part of samples.md; what has none goes."""
-    found = re.match(r"## Step (\d+)\n", part)
-    return int(found[1]) if found else math.inf
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    """The step of one part of samples.md; infinity if it has none."""
+    match = re.match(r"## Step (\d+)\n", part)
+    return int(match[1]) if match else math.inf

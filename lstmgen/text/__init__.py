@@ -1,1 +1,1 @@
-"""From files to ids: reading, tokenising, the vocabulary, prepared ids on disk."""
+"""From files to token ids: reading, tokenization, the vocabulary, prepared ids on disk."""

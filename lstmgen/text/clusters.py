@@ -1,24 +1,24 @@
-"""A vocabulary cut by frequency, for the adaptive softmax."""
+"""Frequency clusters of a vocabulary, for the adaptive softmax."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-SHARES = (0.8, 0.95)  # of the running text that the words up to each cut make up
+COVERAGE = (0.8, 0.95)  # fraction of the running text covered by the words up to each cutoff
 
 
 def frequency_clusters(counts: Sequence[int]) -> list[NDArray[np.int64]]:
-    """The ids of a vocabulary in clusters, the commonest words first.
+    """Split a vocabulary's ids by frequency, most frequent first.
 
-    The words that make up 80 % of the training text, those that bring it to 95 %,
-    and the rest; fewer clusters where the vocabulary is too small to fill them.
+    The clusters hold the words that cover 80 % of the training text, those that bring the
+    coverage to 95 %, and the rest; a small vocabulary may fill fewer clusters.
 
     Args:
-        counts: how often training has each word.
+        counts: training count of each word.
     """
     numbers = np.asarray(counts, dtype=np.int64)
     order = np.argsort(-numbers, kind="stable")
-    reached = np.cumsum(numbers[order]) / max(1, int(numbers.sum()))
-    cuts = np.unique([int(np.searchsorted(reached, share)) + 1 for share in SHARES])
-    return np.split(order, cuts[cuts < len(order)])
+    cumulative = np.cumsum(numbers[order]) / max(1, int(numbers.sum()))
+    cutoffs = np.unique([int(np.searchsorted(cumulative, part)) + 1 for part in COVERAGE])
+    return np.split(order, cutoffs[cutoffs < len(order)])

@@ -1,30 +1,30 @@
-"""Words with apostrophes: what is one token, and what stands beside what.
+"""Words with apostrophes: what counts as one token, and what may follow what.
 
-A contraction is one word: don't, I'll, o'clock, aujourd'hui. Two things are tokens of their own,
-since they go with very many words: the possessive 's, which closes on the word before it, and
-the elided word of French, Italian and Catalan (l', d', qu'), which opens before a vowel.
-So nothing malformed can be cut from a text; ``generation.constraints`` keeps it from being drawn.
+A contraction is one token: don't, I'll, o'clock, aujourd'hui. Two things are separate tokens,
+because they combine with very many words: the possessive 's, attached to the word before it,
+and the elided words of French, Italian and Catalan (l', d', qu'), attached to a vowel after
+them. ``generation.constraints`` keeps malformed combinations from being sampled.
 """
 
 import re
 
 APOSTROPHES = "'’"
 
-# What is elided, before a vowel or an h only.
+# Elided words; they occur only before a vowel or an h.
 _ELIDED = (
     "l|d|j|m|t|s|n|c|qu|jusqu|lorsqu|puisqu|quoiqu|presqu|quelqu|entr|v|un|all|dall|dell|nell|"
     "sull|coll|gl|quest|quell|bell|sant|dov|com|cos"
 )
 _VOWELS = "aeiouyhàâäáèêëéìîïíòôöóùûüúœæ"
-# What English cuts at its beginning.
-_CUT_SHORT = "em|tisn['’]t|tis|twas|twere|twill|twould|cause|bout|til|n"
+# English words whose beginning is dropped.
+_CLIPPED = "em|tisn['’]t|tis|twas|twere|twill|twould|cause|bout|til|n"
 
 
 def contraction_patterns(word: str) -> tuple[str, ...]:
-    """Regular expressions of the tokens of words, to be tried in this order.
+    """Regular expressions of word tokens, to try in this order.
 
     Args:
-        word: the expression of a run of letters and digits.
+        word: regular expression of a run of letters and digits.
     """
     apostrophe, end = f"[{APOSTROPHES}]", r"(?![^\W_])"
     possessive = rf"{apostrophe}[sS]{end}"
@@ -33,7 +33,7 @@ def contraction_patterns(word: str) -> tuple[str, ...]:
         rf"(?i:(?:{_ELIDED}){apostrophe}(?=[{_VOWELS}]))",
         rf"{word}(?:{inside}{word}){{0,4}}",
         rf"(?<=[^\W_]){possessive}",
-        rf"(?<![^\W_]){apostrophe}(?i:{_CUT_SHORT}){end}",
+        rf"(?<![^\W_]){apostrophe}(?i:{_CLIPPED}){end}",
     )
 
 
@@ -51,5 +51,5 @@ _AFTER_ELIDED = re.compile(f"[{_VOWELS}]", re.IGNORECASE)
 
 
 def follows_elided(surface: str) -> bool:
-    """Whether a word may stand right behind an elided one."""
+    """Whether a word may directly follow an elided one."""
     return _AFTER_ELIDED.match(surface) is not None

@@ -14,38 +14,24 @@ Progress = Callable[[int, int], None]  # bytes done, total bytes
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the text: its ids, ``<story>`` first, and its size.
+    """One part of the text, for training, validation or testing."""
 
-    Attributes:
-        ids: memory-mapped, 1-D.
-        tokens: all tokens, ``<story>`` not counted.
-        unknown: tokens without an entry of their own.
-        characters: of the text, all tokens.
-        unknown_characters: of the tokens that are unknown.
-    """
-
-    ids: Ids
-    tokens: int
-    unknown: int
-    characters: int
-    unknown_characters: int
+    ids: Ids  # 1-D, memory-mapped, <story> first
+    tokens: int  # without <story>
+    unknown: int  # out-of-vocabulary tokens
+    characters: int  # of all tokens
+    unknown_characters: int  # of the out-of-vocabulary tokens
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A prepared text.
-
-    Attributes:
-        line_ends: of the training part: the place behind each line end in ``train.ids``,
-            memory-mapped, 1-D.
-        file_starts: where each file of the training part begins in ``train.ids``.
-    """
+    """A prepared text."""
 
     train: Part
     valid: Part | None
     vocabulary: Vocabulary
-    line_ends: NDArray[np.int64]
-    file_starts: tuple[int, ...]
+    line_ends: NDArray[np.int64]  # 1-D, memory-mapped: offset in train.ids after each line end
+    file_starts: tuple[int, ...]  # offsets in train.ids
     fingerprint: str
     files: int
     notices: tuple[str, ...] = field(default=())

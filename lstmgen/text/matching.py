@@ -1,4 +1,4 @@
-"""Words of one vocabulary found in another, for a model that starts from another's weights."""
+"""Match one vocabulary against another, to start a model from another model's weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,67 +6,52 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmgen.text.spacing import Kind, in_one_spelling, is_word, split_form
+from lstmgen.text.spacing import Kind, is_word, simplify_spelling, split_form
 from lstmgen.text.vocabulary import STORY, UNKNOWN, Vocabulary
 
-NONE = -1  # an entry that the other vocabulary has in no form
+MISSING = -1  # an entry that the other vocabulary has in no form
 
 
 @dataclass(frozen=True)
 class Match:
-    """Where the entries of a vocabulary stand in another one.
+    """The entries of a vocabulary, found in another one."""
 
-    Attributes:
-        sources: (entries,) ids in the other vocabulary, ``NONE`` where it has no such word.
-        exact: how many entries were found as they are.
-        found: how many were found in any form.
-        covered: share of the words of the training text, unknown ones among them, whose entries
-            were found.
-    """
-
-    sources: NDArray[np.int64]
-    exact: int
-    found: int
-    covered: float
+    sources: NDArray[np.int64]  # (entries,) ids in the other vocabulary, or MISSING
+    exact: int  # number of entries found unchanged
+    found: int  # number of entries found in any form
+    covered: float  # fraction of the training text's words whose entries were found
 
 
 def match_vocabularies(new: Vocabulary, old: Vocabulary, *, kind: Kind) -> Match:
-    """Find each entry: as it is, else by another typography, case or spacing.
+    """Find each entry: unchanged, else in another typography, case or spacing.
 
-    Of several candidates the one that the old text has most often is taken. ``<story>`` and
-    ``<unk>`` are themselves only.
+    Of several candidates the most frequent one in the old text wins. ``<story>`` and ``<unk>``
+    match only themselves.
     """
-    looser: list[Callable[[str], str]] = [lambda form: form]
+    keys: list[Callable[[str], str]] = [lambda form: form]  # from strict to loose
+    if kind != "character":
+        keys += [simplify_spelling, lambda form: simplify_spelling(form).casefold()]
     if is_word(kind):
-        looser += [
-            in_one_spelling,
-            lambda form: in_one_spelling(form).casefold(),
-            lambda form: _surface(in_one_spelling(form)),
-            lambda form: _surface(in_one_spelling(form)).casefold(),
+        keys += [
+            lambda form: split_form(simplify_spelling(form))[0],
+            lambda form: split_form(simplify_spelling(form))[0].casefold(),
         ]
-    elif kind == "whitespace":
-        looser += [in_one_spelling, lambda form: in_one_spelling(form).casefold()]
-    sources = np.full(len(new), NONE, dtype=np.int64)
+    sources = np.full(len(new), MISSING, dtype=np.int64)
     exact = 0
     by_count = np.argsort(-np.asarray(old.counts), kind="stable").tolist()
-    for level, key in enumerate(looser):
-        known: dict[str, int] = {}
+    for level, key in enumerate(keys):
+        old_ids: dict[str, int] = {}
         for i in by_count:
             if old.entries[i] not in (STORY, UNKNOWN):
-                known.setdefault(key(old.entries[i]), i)
-        for i in np.flatnonzero(sources == NONE).tolist():
+                old_ids.setdefault(key(old.entries[i]), i)
+        for i in np.flatnonzero(sources == MISSING).tolist():
             if new.entries[i] in (STORY, UNKNOWN):
-                sources[i] = old.ids.get(new.entries[i], NONE)
+                sources[i] = old.ids.get(new.entries[i], MISSING)
             else:
-                sources[i] = known.get(key(new.entries[i]), NONE)
+                sources[i] = old_ids.get(key(new.entries[i]), MISSING)
         if level == 0:
-            exact = int((sources != NONE).sum())
-    found = sources != NONE
+            exact = int((sources != MISSING).sum())
+    mask = sources != MISSING
     counts, words = np.asarray(new.counts), np.arange(len(new)) >= len(new.specials)
-    all_words = counts.sum() - counts[0]
-    covered = float(counts[found & words].sum() / max(1, all_words))
-    return Match(sources, exact, int(found.sum()), covered)
-
-
-def _surface(form: str) -> str:
-    return split_form(form)[0]
+    covered = float(counts[mask & words].sum() / max(1, counts.sum() - counts[0]))
+    return Match(sources, exact, int(mask.sum()), covered)

@@ -1,7 +1,7 @@
 """From text files to provisional numbers, and from those to ids, one block at a time.
 
-The tokenizer numbers forms as they come. Once the whole text has been read and its training
-part counted, there is a vocabulary, and numbers become ids.
+The tokenizer numbers forms in order of appearance. The vocabulary exists only once the
+text has been read and its training part counted; then numbers become ids.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,26 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmgen.text.corpus import Ids, Progress
-from lstmgen.text.reading import count_control, normalise, read_blocks
+from lstmgen.text.reading import count_control, normalize, read_blocks
 from lstmgen.text.tokenizer import Tokenizer
 from lstmgen.text.vocabulary import Vocabulary
 
 MARK = np.iinfo(np.uint32).max  # <story> among provisional numbers
 
 
-class Places(NamedTuple):
-    """Files that get places among the numbers, int64."""
+class BoundaryFiles(NamedTuple):
+    """Files that receive positions among the numbers, int64."""
 
-    splits: IO[bytes]  # after each line end, and of each MARK
+    splits: IO[bytes]  # after each line end, and at each MARK
     lines: IO[bytes]  # after each line end
 
 
-class Written(NamedTuple):
-    """What ``write_numbers`` wrote."""
+class NumberCounts(NamedTuple):
+    """Summary of what ``write_numbers`` wrote."""
 
     total: int  # numbers
-    removed: int  # control characters that were left out
-    starts: list[int]  # where each file begins among the numbers
+    removed: int  # control characters that were removed
+    starts: list[int]  # start of each file among the numbers
 
 
 class ByteCounter:
@@ -41,7 +41,7 @@ class ByteCounter:
         self.progress, self.total, self.done = progress, total, 0
 
     def add(self, size: int) -> None:
-        """Count some more bytes, and report them."""
+        """Add to the count and report it."""
         self.done += size
         if self.progress is not None:
             self.progress(min(self.done, self.total), self.total)
@@ -54,53 +54,46 @@ def write_numbers(
     *,
     lowercase: bool,
     counter: ByteCounter,
-    places: Places | None = None,
-) -> Written:
-    """Tokenize files to provisional numbers, ``MARK`` before each file.
+    boundaries: BoundaryFiles | None = None,
+) -> NumberCounts:
+    """Tokenize files to provisional numbers, uint32, with ``MARK`` before each file.
 
     Args:
-        file: gets the numbers, uint32.
+        file: receives the numbers.
         counter: counts the bytes read.
-        places: get the places where the text can be split.
+        boundaries: receive the positions at which the text can be split.
     """
     total, removed = 0, 0
     starts: list[int] = []
     for path in paths:
         np.array([MARK], dtype=np.uint32).tofile(file)
-        if places is not None:
-            np.array([total], dtype=np.int64).tofile(places.splits)
+        if boundaries is not None:
+            np.array([total], dtype=np.int64).tofile(boundaries.splits)
         starts.append(total)
         total += 1
         tokenizer.restart()
         for block in read_blocks(path):
             removed += count_control(block)
-            text = normalise(block, lowercase=lowercase)
-            numbers, line_ends = _encode_lines(tokenizer, text)
+            text = normalize(block, lowercase=lowercase)
+            numbers = tokenizer.encode(text)
             numbers.astype(np.uint32).tofile(file)
-            for target in places or ():
-                (line_ends + total).astype(np.int64).tofile(target)
+            if boundaries is not None:
+                line_ends = (_line_ends(tokenizer, text, numbers) + total).astype(np.int64)
+                for target in boundaries:
+                    line_ends.tofile(target)
             total += len(numbers)
             counter.add(len(block.encode()))
-    return Written(total, removed, starts)
+    return NumberCounts(total, removed, starts)
 
 
-def _encode_lines(tokenizer: Tokenizer, text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """A block's numbers, and the places after each of its line ends."""
+def _line_ends(tokenizer: Tokenizer, text: str, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
     if tokenizer.kind != "whitespace":
-        numbers = tokenizer.encode(text)
-        return numbers, tokenizer.line_ends(numbers)
-    lines = text.split("\n")
-    lengths = np.cumsum([len(line.split()) for line in lines])
-    return tokenizer.encode(text), lengths[:-1]
+        return tokenizer.line_ends(numbers)
+    return np.cumsum([len(line.split()) for line in text.split("\n")])[:-1]
 
 
 class IdTable:
-    """Turns provisional numbers into ids, and counts them.
-
-    Attributes:
-        sizes: ``tokens``, ``unknown``, ``characters`` and ``unknown_characters`` of the
-            pieces turned since ``restart``.
-    """
+    """Maps provisional numbers to ids; ``sizes`` are those of the last part, as in ``Part``."""
 
     def __init__(self, tokenizer: Tokenizer, vocabulary: Vocabulary) -> None:
         forms = tokenizer.forms()
@@ -108,19 +101,17 @@ class IdTable:
         self.lengths, self.unknown_id = tokenizer.lengths(), vocabulary.unknown_id
         self.sizes: dict[str, int] = {}
 
-    def turn(self, pieces: Iterable[NDArray[np.uint32]]) -> Iterator[Ids]:
+    def convert(self, chunks: Iterable[NDArray[np.uint32]]) -> Iterator[Ids]:
         """The ids of one part of the text, ``<story>`` first."""
         self.sizes = dict.fromkeys(("tokens", "unknown", "characters", "unknown_characters"), 0)
-        first = True
-        for piece in pieces:
-            if first and (not len(piece) or piece[0] != MARK):
+        for place, chunk in enumerate(chunks):
+            if place == 0 and (not len(chunk) or chunk[0] != MARK):
                 yield np.zeros(1, dtype=np.uint32)  # a part that begins inside a file
-            first = False
-            is_story = piece == MARK
-            numbers = np.where(is_story, 0, piece)
+            is_story = chunk == MARK
+            numbers = np.where(is_story, 0, chunk)
             ids = np.where(is_story, 0, self.table[numbers])
             unknown = ~is_story & (ids == self.unknown_id)
-            self.sizes["tokens"] += int(len(piece) - is_story.sum())
+            self.sizes["tokens"] += int(len(chunk) - is_story.sum())
             self.sizes["unknown"] += int(unknown.sum())
             self.sizes["characters"] += int(self.lengths[numbers[~is_story]].sum())
             self.sizes["unknown_characters"] += int(self.lengths[numbers[unknown]].sum())

@@ -3,26 +3,26 @@
 from dataclasses import replace
 from pathlib import Path
 
-from lstmgen.config.loader import Loaded
+from lstmgen.config.loader import LoadedConfig
 from lstmgen.config.schema import DataConfig
 from lstmgen.errors import ConfigError, Problem
-from lstmgen.text.copy_index import MOST_TOKENS, CopyIndex, build_copy_index
+from lstmgen.text.copy_index import MAX_TOKENS, CopyIndex, build_copy_index
 from lstmgen.text.corpus import Corpus, Progress
-from lstmgen.text.prepared import keep_stdin, prepare
+from lstmgen.text.prepared import prepare, save_stdin
 from lstmgen.text.reading import find_files, short_names
 
 PREPARED = ".prepared"
 
 
-def resolve_stdin(loaded: Loaded, runs: Path) -> Loaded:
-    """Put a copy of standard input in the place of ``data.train: -``.
+def resolve_stdin(loaded: LoadedConfig, runs: Path) -> LoadedConfig:
+    """Replace ``data.train: -`` by a copy of standard input.
 
-    The copy stays under the runs folder, so that the run can be resumed and scored.
+    The copy is kept in the runs folder, so that the run can be resumed and evaluated.
     """
     data = loaded.config.data
     if data.train != "-":
         return loaded
-    path = keep_stdin(runs / PREPARED)
+    path = save_stdin(runs / PREPARED)
     data = data.model_copy(update={"train": str(path.absolute())})
     return replace(loaded, config=loaded.config.model_copy(update={"data": data}))
 
@@ -34,13 +34,13 @@ def prepare_text(
     progress: Progress | None = None,
     entries: tuple[str, ...] | None = None,
 ) -> Corpus:
-    """The ids of a config's text, kept under the runs folder.
+    """The ids of a config's text, cached in the runs folder.
 
     Args:
-        entries: of the vocabulary, where it is not the text's own.
+        entries: a vocabulary to use instead of the text's own.
 
     Raises:
-        ConfigError: where no text is named. DataError: where it cannot be used.
+        ConfigError: no text is named. DataError: a text cannot be used.
     """
     if data.train is None:
         raise ConfigError(
@@ -52,15 +52,15 @@ def prepare_text(
 
 
 def index_copies(data: DataConfig, corpus: Corpus) -> tuple[CopyIndex | None, str]:
-    """The index of a training text, and why there is none."""
+    """The index of a training text, or None and the reason."""
     if not data.copy_index:
         return None, ""
     if data.tokenizer == "character":
         return None, "no copy index is kept of a text read by characters"
-    if len(corpus.train.ids) > MOST_TOKENS:
+    if len(corpus.train.ids) > MAX_TOKENS:
         return None, (
-            f"the training text has more than {MOST_TOKENS:,} tokens: no copy index is kept, so "
-            "copied words cannot be told"
+            f"the training text has more than {MAX_TOKENS:,} tokens: no copy index is kept, so "
+            "copied passages cannot be detected"
         )
     index = build_copy_index(
         corpus.train.ids,

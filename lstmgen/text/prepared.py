@@ -1,11 +1,9 @@
-"""A text as ids on disk, made once and found again by its content.
+"""A text as ids on disk, prepared once and looked up by its content.
 
-One pass cuts the text into provisional numbers, which go to a temporary file
-as they come; then the split is chosen, the training part counted, and the
-numbers become ids. So memory holds one block and an entry per different
-word, however long the text is. The folder's name is a hash of the files'
-bytes and of every setting that shapes the ids, never of a path or a time, and the
-format of the folder.
+One pass writes provisional token numbers to a temporary file; then the split is chosen, the
+training part counted, and the numbers become ids. So memory holds one block and one entry per
+distinct word, whatever the length of the text. The folder's name is a hash of the files' bytes
+and of every setting that affects the ids, never of a path or a time, and the folder's format.
 """
 
 import hashlib
@@ -25,8 +23,8 @@ from numpy.typing import NDArray
 from lstmgen.config.schema import DataConfig
 from lstmgen.errors import CheckpointError, DataError, StorageError, printable
 from lstmgen.text.corpus import Corpus, Part, Progress
-from lstmgen.text.numbering import MARK, ByteCounter, IdTable, Places, write_numbers
-from lstmgen.text.reading import find_files, normalise
+from lstmgen.text.numbering import MARK, BoundaryFiles, ByteCounter, IdTable, write_numbers
+from lstmgen.text.reading import find_files, normalize
 from lstmgen.text.spacing import Kind
 from lstmgen.text.tokenizer import VERSION, Tokenizer
 from lstmgen.text.vocabulary import (
@@ -41,9 +39,9 @@ from lstmgen.text.vocabulary import (
 )
 
 FORMAT = 5  # of the folder; part of its name
-SHAPING = ("valid_fraction", "tokenizer", "lowercase", "vocabulary_size", "min_count")
-SMALLEST_VALIDATION = 20  # tokens; a shorter held-out part says nothing
-PIECE = 1 << 20  # ids turned at a time
+SETTINGS = ("valid_fraction", "tokenizer", "lowercase", "vocabulary_size", "min_count")
+MIN_VALIDATION = 20  # tokens; a shorter held-out part is not informative
+CHUNK = 1 << 20  # numbers converted at a time
 LINES = "train.lines"
 
 
@@ -54,45 +52,44 @@ def prepare(
     entries: tuple[str, ...] | None = None,
     progress: Progress | None = None,
 ) -> Corpus:
-    """The ids of a text, made now or found under ``folder``.
+    """The ids of a text, prepared now or cached under ``folder``.
 
     Args:
-        entries: of the vocabulary, instead of the text's own words or a file's.
-        folder: where prepared texts are kept (``<runs-dir>/.prepared``).
-        progress: called now and then with bytes done and bytes in all.
+        folder: cache of prepared texts (``<runs-dir>/.prepared``).
+        entries: a vocabulary to use instead of the text's own words or a file's.
 
     Raises:
-        DataError: where a text cannot be read, is too short or changes meanwhile.
-        StorageError: where the ids cannot be written.
+        DataError: a text cannot be read, is too short, or changes during reading.
+        StorageError: the ids cannot be written.
     """
     train = find_files(data.train or "", key="data.train")
     valid = [] if data.valid is None else find_files(data.valid, key="data.valid")
     listed = None if data.vocabulary is None else read_list(Path(data.vocabulary))
     listed = listed if entries is None else list(entries)
-    source = _Source(data, train, valid, listed, given_entries=entries is not None)
+    source = _Source(data, train, valid, listed, from_model=entries is not None)
     fingerprint = source.fingerprint()
     home = folder / f"{fingerprint[:32]}-{FORMAT}"
     try:
         return _load(home, fingerprint=fingerprint, files=len(train))
     except (OSError, ValueError, KeyError, TypeError, CheckpointError):
-        pass  # not made yet, or damaged: make it
+        pass  # not prepared yet, or damaged
     try:
         shutil.rmtree(home, ignore_errors=True)
-        _make(source, home=home, progress=progress)
+        _write_folder(source, home=home, progress=progress)
     except OSError as error:
         raise StorageError(
             f"{printable(folder)}: the prepared text cannot be written ({error.strerror})"
         ) from error
     if source.fingerprint() != fingerprint:
         shutil.rmtree(home, ignore_errors=True)
-        raise DataError("the text was changed while it was read. Try again when it is whole")
+        raise DataError("the text was changed while it was read. Try again when it is complete")
     return _load(home, fingerprint=fingerprint, files=len(train))
 
 
 def encode_files(
     sources: str | list[str], vocabulary: Vocabulary, *, kind: Kind, lowercase: bool, key: str
 ) -> Part:
-    """A text by a vocabulary that exists already, in memory (for ``evaluate --text``)."""
+    """Encode a text in memory with an existing vocabulary (for ``evaluate --text``)."""
     paths = find_files(sources, key=key)
     tokenizer, counter = Tokenizer(kind), ByteCounter(None, 0)
     with tempfile.TemporaryFile() as file:
@@ -102,11 +99,11 @@ def encode_files(
         file.seek(0)
         numbers = np.frombuffer(file.read(), dtype=np.uint32)
     table = IdTable(tokenizer, vocabulary)
-    ids = np.concatenate(list(table.turn([numbers])))
+    ids = np.concatenate(list(table.convert([numbers])))
     return Part(ids=ids, **table.sizes)
 
 
-def keep_stdin(folder: Path) -> Path:
+def save_stdin(folder: Path) -> Path:
     """Copy standard input to a file named by its content, so that it can be read again."""
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".making-", dir=folder)
@@ -119,30 +116,25 @@ def keep_stdin(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class _Source:
-    """A text and all that shapes its ids.
-
-    Attributes:
-        listed: entries of the vocabulary, where it is not the text's own.
-        given_entries: whether they come from another model, not from a file.
-    """
+    """A text and everything that affects its ids."""
 
     data: DataConfig
     train: list[Path]
     valid: list[Path]
-    listed: list[str] | None
-    given_entries: bool
+    listed: list[str] | None  # vocabulary entries, unless they are the text's own words
+    from_model: bool  # whether they come from another model rather than a file
 
     def fingerprint(self) -> str:
-        """SHA-256 of the files' bytes and of the settings; no path or time is part of it."""
+        """SHA-256 of the files' bytes and of the settings, independent of paths and times."""
         listed = self.listed
-        if self.given_entries and listed is not None:  # the text decides whether <unk> is one
+        if self.from_model and listed is not None:  # whether <unk> is an entry depends on the text
             listed = [entry for entry in listed if entry not in (STORY, UNKNOWN)]
-        settings = {key: getattr(self.data, key) for key in SHAPING}
+        settings = {key: getattr(self.data, key) for key in SETTINGS}
         paths = {"train": None, "valid": None}
-        shaping = paths | settings | {"vocabulary": listed, "entries": self.given_entries}
+        hashed = paths | settings | {"vocabulary": listed, "entries": self.from_model}
         if self.data.tokenizer == "word":
-            shaping["version"] = VERSION
-        digest = hashlib.sha256(json.dumps(shaping).encode())
+            hashed["version"] = VERSION
+        digest = hashlib.sha256(json.dumps(hashed).encode())
         for files in (self.train, self.valid):
             digest.update(b"part")
             for path in files:
@@ -151,8 +143,8 @@ class _Source:
         return digest.hexdigest()
 
 
-def _make(source: _Source, *, home: Path, progress: Progress | None) -> None:
-    """Write the folder under another name, then rename it in one step."""
+def _write_folder(source: _Source, *, home: Path, progress: Progress | None) -> None:
+    """Write the folder under a temporary name, then rename it atomically."""
     home.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=home.parent))
     try:
@@ -164,7 +156,7 @@ def _make(source: _Source, *, home: Path, progress: Progress | None) -> None:
         try:
             temporary.rename(home)
         except OSError:
-            if not (home / "meta.json").is_file():  # else another process was first: the same ids
+            if not (home / "meta.json").is_file():  # else another process wrote the same ids
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -179,23 +171,26 @@ def _write_parts(source: _Source, *, folder: Path, progress: Progress | None) ->
     with numbers.open("wb") as file, ends.open("wb") as splits, lines.open("wb") as newlines:
         train = write_numbers(
             source.train, tokenizer, file, lowercase=lowercase, counter=counter,
-            places=Places(splits, newlines),
+            boundaries=BoundaryFiles(splits, newlines),
         )  # fmt: skip
         valid = write_numbers(source.valid, tokenizer, file, lowercase=lowercase, counter=counter)
-    if train.total - files < 2:
-        raise DataError(_too_short(data, train.total - files))
+    tokens = train.total - files
+    if tokens < 2:
+        raise DataError(_too_short(data, tokens))
     if source.valid and valid.total == len(source.valid):
         raise DataError("data.valid: the text is empty. Leave the key out to hold out words")
     split = train.total
     if not source.valid:
         split = _choose_split(train.total, ends, data.valid_fraction)
-    _cut_lines(lines, split)
-    vocabulary = _vocabulary(data, tokenizer, _pieces(numbers, 0, split), source.listed)
+    if lines.stat().st_size:  # keep the line ends of the training part
+        positions = np.memmap(lines, dtype=np.int64, mode="r")
+        os.truncate(lines, 8 * int(np.searchsorted(positions, split, side="right")))
+    vocabulary = _vocabulary(data, tokenizer, _chunks(numbers, 0, split), source.listed)
     table, parts, lengths = IdTable(tokenizer, vocabulary), {}, {}
     for name, start, stop in (("train", 0, split), ("valid", split, train.total + valid.total)):
         if start < stop:
             with (folder / f"{name}.ids").open("wb") as file:
-                for ids in table.turn(_pieces(numbers, start, stop)):
+                for ids in table.convert(_chunks(numbers, start, stop)):
                     file.write(ids.tobytes())
                 lengths[name] = file.tell() // 4
             parts[name] = table.sizes
@@ -204,13 +199,13 @@ def _write_parts(source: _Source, *, folder: Path, progress: Progress | None) ->
     if data.tokenizer == "word":
         vocabulary = with_stems(vocabulary, np.memmap(folder / "train.ids", np.uint32, "c"))
     removed = train.removed + valid.removed
-    notices = [f"{removed:,} control characters were taken out of the text"] if removed else []
+    notices = [f"{removed:,} control characters were removed from the text"] if removed else []
     unknown = "valid" in parts and parts["valid"]["unknown"] == parts["valid"]["tokens"]
     if unknown and not vocabulary.models_unknown:
         del parts["valid"]
         notices.append("no word of the validation text is known: the last checkpoint is the best")
     elif "valid" not in parts:
-        notices.append(_no_validation(data, train.total - files))
+        notices.append(_no_validation(data, tokens))
     return {
         "parts": parts,
         "lengths": lengths,
@@ -221,49 +216,42 @@ def _write_parts(source: _Source, *, folder: Path, progress: Progress | None) ->
 
 
 def _choose_split(total: int, ends: Path, fraction: float) -> int:
-    """Where validation begins: the last ``fraction``, moved back to a line end.
+    """Start of the validation part: the last ``fraction``, moved back to a line end.
 
-    A line so long that this would more than double the held-out part is cut
-    at the token instead.
+    If a very long line would more than double the held-out part, the split falls inside the
+    line instead.
     """
-    wanted = round(total * fraction)
-    if wanted < SMALLEST_VALIDATION:
+    target = round(total * fraction)
+    if target < MIN_VALIDATION:
         return total
-    exact = total - wanted
-    places = np.memmap(ends, dtype=np.int64, mode="r")  # in order; a search touches few pages
-    before = int(np.searchsorted(places, exact, side="right"))
-    start = int(places[before - 1]) if before else exact
-    return start if total - start <= 2 * wanted and start > 2 else exact
-
-
-def _cut_lines(lines: Path, split: int) -> None:
-    """Keep the line ends of the training part."""
-    if lines.stat().st_size:
-        places = np.memmap(lines, dtype=np.int64, mode="r")
-        os.truncate(lines, 8 * int(np.searchsorted(places, split, side="right")))
+    exact = total - target
+    positions = np.memmap(ends, dtype=np.int64, mode="r")  # sorted; a search touches few pages
+    before = int(np.searchsorted(positions, exact, side="right"))
+    start = int(positions[before - 1]) if before else exact
+    return start if total - start <= 2 * target and start > 2 else exact
 
 
 def _vocabulary(
     data: DataConfig,
     tokenizer: Tokenizer,
-    pieces: Iterable[NDArray[np.uint32]],
+    chunks: Iterable[NDArray[np.uint32]],
     listed: list[str] | None,
 ) -> Vocabulary:
-    """Count the training part, and it alone."""
+    """Build the vocabulary from the counts of the training part alone."""
     forms = tokenizer.forms()
     sums = np.zeros(len(forms), dtype=np.int64)
     stories = 0
-    for piece in pieces:
-        known = piece[piece != MARK]
-        stories += len(piece) - len(known)
-        sums += np.bincount(known, minlength=len(forms))
+    for chunk in chunks:
+        numbers = chunk[chunk != MARK]
+        stories += len(chunk) - len(numbers)
+        sums += np.bincount(numbers, minlength=len(forms))
     counts: Counter[str] = Counter()
     for number in np.flatnonzero(sums):
         counts[forms[number]] += int(sums[number])
     counts[STORY] += stories
     if listed is not None:
-        known = [normalise(form, lowercase=data.lowercase) for form in listed]
-        vocabulary = listed_vocabulary([form for form in known if form], counts)
+        normalized = [normalize(form, lowercase=data.lowercase) for form in listed]
+        vocabulary = listed_vocabulary([form for form in normalized if form], counts)
     else:
         vocabulary = build_vocabulary(
             counts, min_count=data.min_count, vocabulary_size=data.vocabulary_size
@@ -276,10 +264,9 @@ def _vocabulary(
     return vocabulary
 
 
-def _pieces(path: Path, start: int, stop: int) -> Iterator[NDArray[np.uint32]]:
-    """The numbers of a file from ``start`` to ``stop``, read piece by piece."""
-    for place in range(start, stop, PIECE):
-        yield np.fromfile(path, dtype=np.uint32, count=min(PIECE, stop - place), offset=4 * place)
+def _chunks(path: Path, start: int, stop: int) -> Iterator[NDArray[np.uint32]]:
+    for place in range(start, stop, CHUNK):
+        yield np.fromfile(path, dtype=np.uint32, count=min(CHUNK, stop - place), offset=4 * place)
 
 
 def _load(home: Path, *, fingerprint: str, files: int) -> Corpus:
@@ -288,7 +275,7 @@ def _load(home: Path, *, fingerprint: str, files: int) -> Corpus:
     for name, sizes in meta["parts"].items():
         ids = np.memmap(home / f"{name}.ids", dtype=np.uint32, mode="c")
         if len(ids) != meta["lengths"][name]:
-            raise ValueError(f"{name}.ids was cut")
+            raise ValueError(f"{name}.ids has another length")
         parts[name] = Part(ids=ids, **sizes)
     lines = home / LINES
     line_ends: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
@@ -296,10 +283,10 @@ def _load(home: Path, *, fingerprint: str, files: int) -> Corpus:
         line_ends = np.memmap(lines, dtype=np.int64, mode="c")
     return Corpus(
         train=parts["train"],
-        line_ends=line_ends,
-        file_starts=tuple(map(int, meta["file_starts"])),
         valid=parts.get("valid"),
         vocabulary=from_json(meta["vocabulary"], source=str(home)),
+        line_ends=line_ends,
+        file_starts=tuple(map(int, meta["file_starts"])),
         fingerprint=fingerprint,
         files=files,
         notices=tuple(meta["notices"]),
@@ -308,9 +295,9 @@ def _load(home: Path, *, fingerprint: str, files: int) -> Corpus:
 
 def _too_short(data: DataConfig, tokens: int) -> str:
     source = data.train if isinstance(data.train, str) else ", ".join(data.train or ())
-    found = "is empty" if tokens == 0 else "holds one token only"
+    problem = "is empty" if tokens == 0 else "holds one token only"
     return (
-        f"data.train = {printable(source)}: the text {found}. "
+        f"data.train = {printable(source)}: the text {problem}. "
         "Training needs at least 2 tokens, one to read and one to predict"
     )
 
@@ -319,6 +306,6 @@ def _no_validation(data: DataConfig, tokens: int) -> str:
     if data.valid_fraction == 0:
         return "no words are held out (data.valid_fraction: 0): the last checkpoint is the best"
     return (
-        f"{tokens:,} tokens are too few to hold {data.valid_fraction:.0%} of them out: "
+        f"{tokens:,} tokens are too few to hold out {data.valid_fraction:.0%} of them: "
         "no validation, the last checkpoint is the best"
     )

@@ -1,9 +1,8 @@
 """Finding text files and reading them strictly, in blocks of bounded size.
 
-A text is UTF-8 (or UTF-16 with a byte order mark) or it is refused: a guess at
-another encoding would put wrong words into the model without a word. What is
-read is normalised: line ends become ``\\n``, control characters other than
-newline and tab go, and the rest is NFC.
+Texts must be UTF-8 (or UTF-16 with a byte order mark): guessing another encoding would silently
+put wrong words into the model. Text is normalized: line ends become ``\\n``, control characters
+other than newline and tab are removed, and the rest is NFC.
 """
 
 import glob
@@ -19,9 +18,9 @@ from lstmgen.errors import DataError, printable
 BLOCK = 1 << 20  # characters read at a time
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-# Places where neither a token nor a composed character can straddle the cut, the best first:
-# after a line end, before a single space, between two characters written without spaces.
-# (Nothing composes with a line end, a space or an ideograph before it.)
+# Cuts that split neither a token nor a composed character, best first: after a line end, before
+# a single space, between two characters of a script without spaces. (Nothing composes with a
+# line end, a space or an ideograph before it.)
 _SOLID = r"[^\s\x00-\x1f\x7f-\x9f]"
 _CUTS = (
     re.compile(rf"\n(?={_SOLID})"),
@@ -30,8 +29,8 @@ _CUTS = (
 )
 
 
-def normalise(text: str, *, lowercase: bool = False) -> str:
-    """Bring a text to the form in which it is tokenised (see the module)."""
+def normalize(text: str, *, lowercase: bool = False) -> str:
+    """Convert a text to the form in which it is tokenized (see the module)."""
     text = remove_control(text)
     if text.isascii():
         return text.lower() if lowercase else text
@@ -41,17 +40,17 @@ def normalise(text: str, *, lowercase: bool = False) -> str:
 
 
 def encodable(text: str) -> bool:
-    """Whether a text is Unicode throughout: no byte that was none on a command line."""
+    """Whether a text has no lone surrogates, as from invalid bytes on a command line."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def remove_control(text: str) -> str:
-    """Make line ends ``\\n`` and take the other control characters out, tabs apart."""
+    """Convert line ends to ``\\n`` and remove other control characters except tabs."""
     return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def count_control(text: str) -> int:
-    """How many control characters ``normalise`` takes out of a text."""
+    """Number of control characters that ``normalize`` removes."""
     return len(_CONTROL.findall(text.replace("\r", "")))
 
 
@@ -59,11 +58,11 @@ def find_files(sources: str | Sequence[str], *, key: str) -> list[Path]:
     """The files that a source names: a file, a folder, a glob, or a list of these.
 
     Args:
-        sources: as in ``data.train``; the order is kept, a folder's files go by name.
+        sources: as in ``data.train``; the order is kept, a folder's files are sorted by name.
         key: the config key, for messages.
 
     Raises:
-        DataError: where nothing is found, or something is not a readable file.
+        DataError: nothing is found, or something is not a readable file.
     """
     listed = [sources] if isinstance(sources, str) else list(sources)
     if not listed or not all(listed):
@@ -72,40 +71,37 @@ def find_files(sources: str | Sequence[str], *, key: str) -> list[Path]:
     for source in listed:
         path = Path(source)
         if os.path.isdir(path):  # unlike Path.is_dir it takes a name of any length
-            found = sorted(p for p in path.glob("*.txt") if p.is_file())
-            if not found:
+            matches = sorted(p for p in path.glob("*.txt") if p.is_file())
+            if not matches:
                 raise DataError(f"{key} = {printable(source)}: the folder holds no *.txt file")
         elif os.path.exists(path) or not glob.has_magic(source):
-            found = [path]
+            matches = [path]
         else:
-            found = sorted(Path(p) for p in glob.glob(source, recursive=True) if os.path.isfile(p))
-            if not found:
+            matches = sorted(
+                Path(p) for p in glob.glob(source, recursive=True) if os.path.isfile(p)
+            )
+            if not matches:
                 raise DataError(f"{key} = {printable(source)}: no file matches the pattern")
-        files += found
+        files += matches
     for path in files:
         check_readable(path, key=key)
     return files
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:
-    """Names without folders, or with the last one where two files have one name."""
+    """File names, with their folder's name only if several files have the same name."""
     names = [path.name for path in paths]
-    twice = {name for name in names if names.count(name) > 1}
-    return [f"{p.parent.name}/{p.name}" if p.name in twice else p.name for p in paths]
+    return [f"{p.parent.name}/{p.name}" if names.count(p.name) > 1 else p.name for p in paths]
 
 
 def check_readable(path: Path, *, key: str) -> None:
-    """Make sure that a file can be read, without waiting for what is none.
-
-    Raises:
-        DataError: naming the key and the file.
-    """
+    """Raise a DataError that names the key and the file, unless the file can be read."""
     name = f"{key} = {printable(path)}"
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe is to wait for its writer
-            way_out = {"data.train": ". For a pipe write data.train=-", "--text": ". For a pipe "
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its writer
+            hint = {"data.train": ". For a pipe write data.train=-", "--text": ". For a pipe "
                        "write --text -"}.get(key, "")  # fmt: skip
-            raise DataError(f"{name}: is not a plain file{way_out}")
+            raise DataError(f"{name}: is not a plain file{hint}")
         with path.open("rb"):
             pass
     except FileNotFoundError:
@@ -116,43 +112,45 @@ def check_readable(path: Path, *, key: str) -> None:
 
 
 def read_blocks(path: Path, *, block: int = BLOCK, name: str = "") -> Iterator[str]:
-    """Read a file in raw blocks that end where no token and no character is cut.
+    """Read a file in blocks that split no token and no character.
 
-    The pieces joined are the file's text, with line ends already ``\\n``; each
-    may be normalised and tokenised by itself.
+    The blocks joined are the file's text, with line ends already ``\\n``; each can be
+    normalized and tokenized by itself.
 
     Args:
         block: characters read at a time.
-        name: what messages call the file; default: its path.
+        name: what to call the file in messages (default: its path).
 
     Raises:
-        DataError: naming the file, line and byte that is not UTF-8.
+        DataError: names the file, line and byte that is not UTF-8.
     """
-    encoding, name = _encoding(path), name or printable(path)
-    held = ""
+    with path.open("rb") as raw:
+        utf16 = raw.read(2) in (b"\xff\xfe", b"\xfe\xff")
+    encoding, name = "utf-16" if utf16 else "utf-8-sig", name or printable(path)
+    pending = ""
     try:
         with path.open(encoding=encoding, errors="strict", newline=None) as file:
             while True:
                 read = file.read(block)
                 if "\0" in read:
                     raise DataError(f"{name}: holds NUL bytes, so it is not a text")
-                held += read
+                pending += read
                 if not read:
                     break
-                cut = _last_cut(held)
+                cut = _last_cut(pending)
                 if cut:
-                    yield held[:cut]
-                    held = held[cut:]
-    except UnicodeDecodeError:
-        raise DataError(f"{name}: {_describe_undecodable(path, encoding)}") from None
-    except UnicodeError:
-        raise DataError(f"{name}: is not whole UTF-16 text") from None
-    if held:
-        yield held
+                    yield pending[:cut]
+                    pending = pending[cut:]
+    except UnicodeError as error:
+        bad_byte = isinstance(error, UnicodeDecodeError) and not utf16
+        why = _describe_undecodable(path) if bad_byte else "is not complete UTF-16 text"
+        raise DataError(f"{name}: {why}") from None
+    if pending:
+        yield pending
 
 
 def _last_cut(text: str) -> int:
-    """The last place to cut a text safely, 0 where there is none."""
+    """The last place to cut a text safely, else 0."""
     for pattern in _CUTS:
         window = 4096
         while True:
@@ -166,16 +164,8 @@ def _last_cut(text: str) -> int:
     return 0
 
 
-def _encoding(path: Path) -> str:
-    with path.open("rb") as file:
-        start = file.read(2)
-    return "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-
-
-def _describe_undecodable(path: Path, encoding: str) -> str:
-    """Find the first bad byte again, now with its line (errors are rare)."""
-    if encoding == "utf-16":
-        return "is not whole UTF-16 text"
+def _describe_undecodable(path: Path) -> str:
+    """Find the first bad byte again, now with its line number."""
     offset = 0
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):

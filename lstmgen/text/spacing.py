@@ -1,17 +1,17 @@
-"""Where a space stands before a token: the rule of the word tokenizer, and joining by it.
+"""The spacing rule of the word tokenizer, and detokenization by it.
 
-No space stands
+There is no space
 - before white space, closing marks (. , ; : ! ? ) ...), a possessive 's, joining marks
   (- / and dashes) and characters of scripts that are written without spaces;
 - after white space, opening marks, elided words (l', d'), joining marks, such
   characters, and at the start;
-- after a quotation mark that opens, and before one that closes.
-Everywhere else one space stands. A token whose form ends in ``¬`` departs from the rule.
+- after an opening quotation mark, and before a closing one.
+Everywhere else there is one space. A token whose form ends in ``¬`` is an exception to the rule.
 
-Quotation marks. One that has a partner of its own is told by its character: “ opens,
-” closes (and “ closes what „ opened, as « closes what » opened). Straight marks open
-and close by turns within a line. A mark that departs from the rule has the other role, so
-a quote left open, an apostrophe, or ”so” marks mislead nothing that follows them.
+Quotation marks. Paired ones are recognized by their character: “ opens, ” closes (and “ closes
+after „, as « closes after »). Straight ones open and close alternately within a line. A mark that
+is an exception has the opposite role, so an unclosed quote, an apostrophe, or ”so” marks do not
+mislead the marks that follow.
 """
 
 import re
@@ -23,11 +23,10 @@ Kind = Literal["word", "word_v1", "whitespace", "character"]
 
 FLIPPED = "¬"
 
-# Classes of tokens, for the rule.
+# Token classes of the rule.
 PLAIN, SPACE, CLOSE, OPEN, JOIN, START = range(6)
-# Quotation marks, whose role is found in their place: straight ones; those that open; „, which
-# always does; those that close; and », which does so too, but opens in »German« texts. Those of
-# double marks are even numbers.
+# Quotation marks, whose role depends on context: straight; opening; „, which always opens;
+# closing; and », which closes too, but opens in »German« texts. Double marks are even numbers.
 DOUBLE, SINGLE = 6, 7
 DOUBLE_OPEN, SINGLE_OPEN = 8, 9
 DOUBLE_LOW, SINGLE_LOW = 10, 11
@@ -56,7 +55,7 @@ _QUOTES_V1 = {
     **dict.fromkeys("’›", CLOSE),
 }
 
-# Han, kana, bopomofo, Thai, Lao, Myanmar, Khmer: written without spaces, cut by character.
+# Han, kana, bopomofo, Thai, Lao, Myanmar, Khmer: written without spaces, so a character a token.
 UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u19e0-\u19ff\u3005-\u3007\u3041-\u3096"
     "\u309d-\u30ff\u3105-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9fe"
@@ -64,62 +63,57 @@ UNSPACED = re.compile(
 )
 
 
-# Characters that are written in several ways, as one.
+# Typographic variants of a character, mapped to the simplest one.
 _SPELLINGS = str.maketrans(
     {**dict.fromkeys("’‘‚‹›`´", "'"), **dict.fromkeys("“”„«»", '"'), **dict.fromkeys("–―", "—")}
 )
 
 
 class Spacing(NamedTuple):
-    """What the rule must remember of the text so far.
+    """State of the rule after some text."""
 
-    Attributes:
-        previous: class of the token before; quotation marks count as opening or closing.
-        double, single: how the last double and single quotation mark of this line opened:
-            0 where it closed, ``BY_ITS_OWN`` or ``BY_OTHER``.
-    """
-
-    previous: int = START
+    previous: int = START  # class of the previous token; OPEN or CLOSE for quotation marks
+    # How the line's last double and single mark opened: BY_USUAL or BY_OTHER; 0 if it closed.
     double: int = 0
     single: int = 0
 
 
-BY_ITS_OWN, BY_OTHER = 1, 2  # by the mark that always opens, or a straight one; by „ or »
+BY_USUAL, BY_OTHER = 1, 2  # by an opening or straight mark; by „ or »
 
 
-class Placed(NamedTuple):
-    """A token in its place: whether a space stands before it, and whether that is the rule."""
+class Placement(NamedTuple):
+    """A token in its context."""
 
-    space: bool
-    flipped: bool
+    space: bool  # before it
+    flipped: bool  # an exception to the rule
     after: Spacing
 
 
 def is_word(kind: Kind) -> bool:
-    """Whether tokens are cut and joined by the rules of words, of today or of before."""
+    """Whether tokens follow the word rules, current or old."""
     return kind in ("word", "word_v1")
 
 
 def split_form(form: str) -> tuple[str, bool]:
-    """A word token's surface, and whether it departs from the spacing rule."""
+    """A word token's surface, and whether it is an exception to the spacing rule."""
     if len(form) > 1 and form.endswith(FLIPPED):
         return form[:-1], True
     return form, False
 
 
-def in_one_spelling(form: str) -> str:
-    """A form with its quotation marks, dashes and ellipses as they are written most simply."""
+def simplify_spelling(form: str) -> str:
+    """A form with the simplest quotation marks, dashes and ellipses."""
     surface, flipped = split_form(form)
     surface = surface.translate(_SPELLINGS).replace("…", "...")
     if surface in ("--", "---"):
         surface = "—"
     if surface[:1] == "\n":
-        surface = "\n"  # between paragraphs, with an empty line or without
+        surface = "\n"  # a paragraph break, with or without an empty line
     return surface + FLIPPED * flipped
 
 
 def surface_of(form: str, kind: Kind) -> str:
-    """A token as it is written."""
+    """A token as it is written in a text."""
     return split_form(form)[0] if is_word(kind) else form
 
 
@@ -152,14 +146,14 @@ def place_token(
     space: bool = False,
     newline: bool = False,
     kind: Kind = "word",
-) -> Placed:
-    """Put a token behind others.
+) -> Placement:
+    """Append a token to a text.
 
     Args:
-        role: its class.
-        spacing: the memory of the text before.
-        flipped: whether it departs from the rule; None where ``space`` says what stands there.
-        space: whether a space stands before it.
+        role: class of the token.
+        spacing: state after the text.
+        flipped: whether the token is an exception to the rule; None to derive it from ``space``.
+        space: whether there is a space before it.
         newline: whether it ends a line.
         kind: ``word`` or ``word_v1``.
     """
@@ -169,69 +163,61 @@ def place_token(
         expected = after_text and role in (PLAIN, OPEN)
         if newline:
             double = single = 0
-        return _placed(expected, flipped, space, Spacing(role, double, single))
+        return _placement(expected, flipped, space, Spacing(role, double, single))
     quote, opened = role, single if role % 2 else double
     role = _likely_role(quote, previous, opened)
     expected = after_text and role == OPEN
-    found = _placed(expected, flipped, space, spacing)
+    placement = _placement(expected, flipped, space, spacing)
     if after_text and kind == "word":
-        role = OPEN if found.space else CLOSE
-    by = BY_OTHER if quote in (DOUBLE_LOW, SINGLE_LOW, DOUBLE_ANGLE, SINGLE_ANGLE) else BY_ITS_OWN
+        role = OPEN if placement.space else CLOSE
+    by = BY_OTHER if quote in (DOUBLE_LOW, SINGLE_LOW, DOUBLE_ANGLE, SINGLE_ANGLE) else BY_USUAL
     opened = 0 if role == CLOSE else by
     after = Spacing(role, double, opened) if quote % 2 else Spacing(role, opened, single)
-    return found._replace(after=after)
+    return placement._replace(after=after)
 
 
-def _placed(expected: bool, flipped: bool | None, space: bool, after: Spacing) -> Placed:
+def _placement(expected: bool, flipped: bool | None, space: bool, after: Spacing) -> Placement:
     if flipped is None:
-        return Placed(space, space != expected, after)
-    return Placed(expected != flipped, flipped, after)
+        return Placement(space, space != expected, after)
+    return Placement(expected != flipped, flipped, after)
 
 
 def _likely_role(quote: int, previous: int, opened: int) -> int:
-    """Whether a quotation mark opens or closes by the rule.
-
-    Args:
-        quote: its class. previous: the class of the token before.
-        opened: how the last mark like it opened, 0 where it closed.
-    """
+    """Whether a quotation mark opens or closes by the rule, from its class and ``Spacing``."""
     if quote in (DOUBLE, SINGLE):
         return CLOSE if opened else OPEN
     if quote in (DOUBLE_LOW, SINGLE_LOW):
         return OPEN
     if quote in (DOUBLE_OPEN, SINGLE_OPEN):
         return CLOSE if opened == BY_OTHER else OPEN
-    # », behind white space: French may have a no-break space before a closing one.
-    return OPEN if previous in (SPACE, START) and opened != BY_ITS_OWN else CLOSE
+    # » after white space: French may have a no-break space before a closing one.
+    return OPEN if previous in (SPACE, START) and opened != BY_USUAL else CLOSE
 
 
 class Detokenizer:
-    """Turns tokens into text one at a time, as they are generated.
+    """Converts tokens to text one at a time, as they are generated.
 
-    It remembers the tokens before, so a cue is added first and its text dropped.
+    It depends on the tokens before, so add the tokens of a cue first and discard their text.
     """
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.spacing = Spacing()
-        self.begun = False
+        self.empty = True
 
     def add(self, token: str) -> str:
-        """The text that this token adds, with the space that stands before it."""
+        """The text that this token adds, with the space before it."""
         if is_word(self.kind):
             surface, flipped = split_form(token)
-            placed = place_token(
-                classify(surface, self.kind),
-                self.spacing,
-                flipped=flipped,
-                newline=surface[0] == "\n",
-                kind=self.kind,
+            role, newline = classify(surface, self.kind), surface[0] == "\n"
+            placement = place_token(
+                role, self.spacing, flipped=flipped, newline=newline, kind=self.kind
             )
-            self.spacing = placed.after
-            return (" " if placed.space else "") + surface
-        space = self.kind == "whitespace" and self.begun
-        self.begun = True
-        return (" " if space else "") + token
+            self.spacing = placement.after
+            return " " * placement.space + surface
+        space = self.kind == "whitespace" and not self.empty
+        self.empty = False
+        return " " * space + token
 
 
 def detokenize(tokens: list[str], *, kind: Kind = "word") -> str:

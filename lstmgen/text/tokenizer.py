@@ -1,17 +1,17 @@
-"""Text to tokens and back, without loss.
+"""Lossless tokenization.
 
 ``word``: a token is a word, a number, a punctuation mark or white space. A contraction is one
-word (don't, I'll, o'clock), but a possessive 's is a token of its own, and so is the elided word
-of French, Italian and Catalan (l', d', qu'), each on the side where it belongs. Whether one
-space stands before a token follows from its neighbours by a fixed rule (``text.spacing``), so
-the space needs no token. Where a text departs from the rule, the token takes another form: its
-surface followed by ``¬`` ("not as the rule says"). So ``detokenize(tokenize(text)) ==
-normalise(text)`` for any text, and on English prose about one entry in a hundred is such a form.
+word (don't, I'll, o'clock), but a possessive 's and the elided words of French, Italian and
+Catalan (l', d', qu') are separate tokens. Whether a token is preceded by a space follows from its
+neighbors by a fixed rule (``text.spacing``), so spaces need no tokens. Where a text breaks the
+rule, the token takes another form: its surface followed by ``¬`` ("not"). So
+``detokenize(tokenize(text)) == normalize(text)`` for any text, and on English prose about one
+vocabulary entry in a hundred is such a form.
 
-``word_v1``: as lstmgen 0.1 cut words, for its checkpoints: contractions before the apostrophe,
-all double quotes open and close by turns.
+``word_v1``: the rules of lstmgen 0.1, for its checkpoints: contractions are split before the
+apostrophe, all double quotes open and close alternately.
 
-``whitespace``: tokens are what white space divides; joined with single spaces.
+``whitespace``: tokens are separated by white space, and joined with single spaces.
 ``character``: every character is a token.
 """
 
@@ -40,7 +40,7 @@ from lstmgen.text.spacing import (
 
 VERSION = 2  # of the rules of ``word``; version 1 is ``word_v1``
 
-# Zero-width joiners and skin tones: not marks to Unicode, yet part of what they follow.
+# Zero-width joiners and skin tones: not marks in Unicode, but part of the preceding character.
 _JOINERS = frozenset("\u200c\u200d\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
 
 
@@ -50,7 +50,7 @@ def tokenize(
     kind: Kind = "word",
     spacing: Spacing = Spacing(),  # noqa: B008 (a tuple)
 ) -> list[str]:
-    """The tokens of a normalised text, behind another one where ``spacing`` says so."""
+    """The tokens of a normalized text, after another text if ``spacing`` is given."""
     tokenizer = Tokenizer(kind)
     tokenizer.restart(spacing)
     numbers = tokenizer.encode(text)
@@ -59,85 +59,78 @@ def tokenize(
 
 
 class Tokenizer:
-    """Cuts a long text block by block and numbers the tokens as it meets them.
+    """Splits a long text block by block and numbers the tokens in order of appearance.
 
-    The numbers are provisional: the vocabulary is made from their counts and
-    gives each its id. Work per token is one look-up of the piece of text that
-    it is (its space included); the rule runs over whole blocks in numpy. Number
-    ``2 * piece + flipped`` stands for that piece, by the rule or against it.
+    The numbers are provisional: the vocabulary is built from their counts and assigns ids. A
+    piece is a token with the space before it; its number is ``2 * piece + flipped``. Each token
+    costs one dictionary lookup; the spacing rule runs on a block at a time in numpy.
     """
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self._pieces: dict[str, int] = {}
-        self._classes = array("b")  # one description a piece
-        self._newlines = array("b")  # line ends in a piece, two in an empty line
+        self._classes = array("b")  # of each piece: class, plus 16 for a space, 32 for a line end
+        self._newlines = array("b")  # line ends in each piece, two in an empty line
         self._spacing = Spacing()
 
     def restart(self, spacing: Spacing = Spacing()) -> None:  # noqa: B008 (a tuple)
-        """Forget the text before: a new file begins, or goes on where another one stood."""
+        """Start a new file, or resume after a text with the given state."""
         self._spacing = spacing
 
     def encode(self, text: str) -> NDArray[np.int64]:
-        """The provisional numbers of a normalised block's tokens."""
-        cut = self._cut(text)
+        """The provisional numbers of a normalized block's tokens."""
+        pieces = self._split(text)
         known = self._pieces
-        for piece in cut:
+        for piece in pieces:
             if piece not in known:
                 known[piece] = len(known)
-                self._classes.append(self._describe(piece))
+                self._classes.append(self._classify(piece))
                 self._newlines.append(piece.count("\n"))
         numbers: NDArray[np.int64]
-        numbers = np.fromiter(map(known.__getitem__, cut), dtype=np.int64, count=len(cut))
-        if not is_word(self.kind) or not cut:
+        numbers = np.fromiter(map(known.__getitem__, pieces), dtype=np.int64, count=len(pieces))
+        if not is_word(self.kind) or not pieces:
             return numbers * 2
-        described = np.frombuffer(self._classes, dtype=np.int8)[numbers]
-        spaced = described & 16 != 0
-        newline = described & 32 != 0
-        return 2 * numbers + self._flipped(described & 15, spaced, newline)
+        classes = np.frombuffer(self._classes, dtype=np.int8)[numbers]
+        return 2 * numbers + self._flipped(classes & 15, classes & 16 != 0, classes & 32 != 0)
 
     def line_ends(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The place after each line end among these numbers, twice after an empty line."""
+        """The position after each line end among these numbers, twice after an empty line."""
         if not len(numbers):
             return numbers
         counts = np.frombuffer(self._newlines, dtype=np.int8)[numbers // 2]
         return np.repeat(np.arange(1, len(numbers) + 1), counts)
 
     def forms(self) -> list[str]:
-        """The form of every provisional number; two may share one."""
-        listed = []
+        """The form of every provisional number; not necessarily distinct."""
+        forms = []
         for piece, described in zip(self._pieces, self._classes, strict=True):
             surface = piece[1:] if described & 16 else piece
-            listed += [surface, surface + FLIPPED]
-        return listed
+            forms += [surface, surface + FLIPPED]
+        return forms
 
     def lengths(self) -> NDArray[np.int64]:
-        """Characters of text that stand for every provisional number."""
+        """Characters of text per provisional number."""
         extra = 1 if self.kind == "whitespace" else 0
         return np.repeat([len(piece) + extra for piece in self._pieces], 2)
 
-    def _cut(self, text: str) -> list[str]:
+    def _split(self, text: str) -> list[str]:
         if self.kind == "whitespace":
             return text.split()
         if self.kind == "character":
             return list(text)
         return _pattern_for(text, self.kind).findall(text)
 
-    def _describe(self, piece: str) -> int:
-        """The class of a piece, plus 16 where a space leads, 32 for a line end."""
+    def _classify(self, piece: str) -> int:
+        newline = piece[0] == "\n"
         if not is_word(self.kind):
-            return 32 * (piece == "\n")
+            return 32 * newline
         spaced = len(piece) > 1 and piece[0] == " " and not piece[1].isspace()
-        return (
-            classify(piece[1:] if spaced else piece, self.kind)
-            + 16 * spaced
-            + 32 * (piece[0] == "\n")
-        )
+        return classify(piece[spaced:], self.kind) + 16 * spaced + 32 * newline
 
     def _flipped(
         self, classes: NDArray[np.int8], spaced: NDArray[np.bool_], newline: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
-        """``place_token`` for a whole block, going on from the block before."""
+        """Which tokens of a block are exceptions to the rule: a vectorized ``place_token``."""
         roles = classes.astype(np.int8)
         quotes = np.flatnonzero(roles >= DOUBLE)
         lines = np.cumsum(newline)
@@ -151,22 +144,23 @@ class Tokenizer:
             if at != line:
                 spacing, line = Spacing(), at
             spacing = spacing._replace(previous=previous)
-            placed = place_token(quote, spacing, space=space, kind=self.kind)
-            spacing = placed.after
+            placement = place_token(quote, spacing, space=space, kind=self.kind)
+            spacing = placement.after
             roles[place] = spacing.previous
-            flips.append(placed.flipped)
+            flips.append(placement.flipped)
         before = np.concatenate(([self._spacing.previous], roles[:-1]))
         after_text = (before == PLAIN) | (before == CLOSE)
         flipped: NDArray[np.bool_]
         flipped = spaced != (after_text & ((roles == PLAIN) | (roles == OPEN)))
         flipped[quotes] = flips
-        carried = spacing if lines[-1] == line else Spacing()
-        self._spacing = carried._replace(previous=int(roles[-1]))
+        if lines[-1] != line:
+            spacing = Spacing()
+        self._spacing = spacing._replace(previous=int(roles[-1]))
         return flipped
 
 
 def _pattern_for(text: str, kind: Kind) -> re.Pattern[str]:
-    """The pattern of word pieces, no more general than this text needs."""
+    """The pattern of word pieces, as simple as this text allows."""
     old = kind == "word_v1"
     if text.isascii():
         return _pattern("", unspaced=False, old=old)
@@ -177,7 +171,7 @@ def _pattern_for(text: str, kind: Kind) -> re.Pattern[str]:
 
 @lru_cache(maxsize=64)
 def _pattern(marks: str, *, unspaced: bool, old: bool) -> re.Pattern[str]:
-    # Marks and joiners belong to the character before them; ``\w`` knows none of them.
+    # Marks and joiners belong to the character before them; ``\w`` matches none of them.
     mark = f"[{re.escape(marks)}]{{0,16}}" if marks else ""
     letter = r"[^\W_]" if not unspaced else rf"(?!{UNSPACED.pattern})[^\W_]"
     word = f"(?:{letter}{mark}){{1,200}}" if mark or unspaced else r"[^\W_]{1,200}"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lstmgen.config.loader import Loaded
+from lstmgen.config.loader import LoadedConfig
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import LstmgenError
 from lstmgen.generation.constraints import History
@@ -80,7 +80,9 @@ class BenchmarkResult:
         return self.floor / self.drawing
 
 
-def bench(loaded: Loaded, *, seconds: float, progress: Progress | None = None) -> BenchmarkResult:
+def bench(
+    loaded: LoadedConfig, *, seconds: float, progress: Progress | None = None
+) -> BenchmarkResult:
     """Train a config for some seconds in a folder that is thrown away, and let it generate.
 
     Args:

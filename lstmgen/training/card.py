@@ -6,7 +6,7 @@ from pathlib import Path
 from lstmgen.cells.registry import CELLS
 from lstmgen.evaluation.baseline import count_ngrams
 from lstmgen.evaluation.perplexity import evaluate
-from lstmgen.ngrams.kneser_ney import USUAL, build_unigram
+from lstmgen.ngrams.kneser_ney import DEFAULT_ORDER, build_unigram
 from lstmgen.training.build import TrainingSetup
 from lstmgen.training.distributed import World
 from lstmgen.training.events import Started
@@ -19,7 +19,7 @@ def start_card(run: Path, setup: TrainingSetup, world: World, *, resumed_at: int
     unigram = ngram = math.nan
     if valid is not None:
         unigram = build_unigram(vocabulary.counts).perplexity(valid.ids)
-        counted = count_ngrams(corpus.train, vocabulary, order=USUAL)
+        counted = count_ngrams(corpus.train, vocabulary, order=DEFAULT_ORDER)
         ngram = math.nan if counted is None else counted.perplexity(valid.ids)
     taken, before = setup.taken, math.nan
     if taken is not None and valid is not None:
@@ -48,7 +48,7 @@ def start_card(run: Path, setup: TrainingSetup, world: World, *, resumed_at: int
         uniform=float(len(vocabulary)),
         unigram=unigram,
         ngram=ngram,
-        ngram_order=USUAL,
+        ngram_order=DEFAULT_ORDER,
         base="" if taken is None else taken.name,
         base_found=0 if taken is None else taken.match.found,
         base_covered=0.0 if taken is None else taken.match.covered,

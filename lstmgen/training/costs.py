@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 
 from lstmgen.model.language_model import LanguageModel
-from lstmgen.text.clusters import SHARES
+from lstmgen.text.clusters import COVERAGE
 
 REPEATS = 5
 
@@ -54,7 +54,7 @@ def step_products(
     if model.adaptive is not None:
         heads, *tails = model.adaptive.matrices()
         found += _three(scored, top, len(heads), bf16)
-        rare = (SHARES[1] - SHARES[0], 1 - SHARES[1])
+        rare = (COVERAGE[1] - COVERAGE[0], 1 - COVERAGE[1])
         for share, tail in zip(rare, tails, strict=False):
             rows = max(1, round(share * scored))
             found += _three(rows, top, tail.shape[1], False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgen.config.loader import Loaded
+from lstmgen.config.loader import LoadedConfig
 from lstmgen.config.schema import Config, fill_in, find_conflicts, is_set, value_of
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
 from lstmgen.generation.load import LoadedCheckpoint, load_checkpoint
@@ -128,7 +128,7 @@ def describe_origin(config: Config, corpus: Corpus, base: Base | None) -> dict[s
     }
 
 
-def inherit(loaded: Loaded, base: Base) -> Loaded:
+def inherit(loaded: LoadedConfig, base: Base) -> LoadedConfig:
     """A config with what its base decides.
 
     Raises:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lstmgen.config.loader import Loaded
+from lstmgen.config.loader import LoadedConfig
 from lstmgen.config.schema import BASES, fill_in, is_set
 from lstmgen.errors import ConfigError, Problem
 from lstmgen.runs.presets import bases_folder
@@ -26,8 +26,8 @@ ENOUGH = 0.8  # share of a text's tokens from which on it is started from unaske
 
 
 def prepare_training(
-    loaded: Loaded, runs: Path, *, progress: Progress | None = None, choose_base: bool = False
-) -> tuple[Loaded, Corpus]:
+    loaded: LoadedConfig, runs: Path, *, progress: Progress | None = None, choose_base: bool = False
+) -> tuple[LoadedConfig, Corpus]:
     """A config with all that its base and its text decide, and the text's ids.
 
     Args:
@@ -73,7 +73,7 @@ def prepare_training(
     return _with_recipe(loaded, recipe), with_base_stems(corpus, base, match)
 
 
-def _with_recipe(loaded: Loaded, values: dict[str, Any]) -> Loaded:
+def _with_recipe(loaded: LoadedConfig, values: dict[str, Any]) -> LoadedConfig:
     """A config with the library's own choices for the keys that it leaves open.
 
     Dropout and noise go together: where a config sets one of them, the others keep their
@@ -92,8 +92,8 @@ def _with_recipe(loaded: Loaded, values: dict[str, Any]) -> Loaded:
 
 
 def _choose_base(
-    loaded: Loaded, runs: Path, progress: Progress | None
-) -> tuple[Loaded, Base | None, tuple[str, ...]]:
+    loaded: LoadedConfig, runs: Path, progress: Progress | None
+) -> tuple[LoadedConfig, Base | None, tuple[str, ...]]:
     """A config that starts from the bundled base, if that knows the text's words.
 
     Returns:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmgen.config.loader import Loaded
+from lstmgen.config.loader import LoadedConfig
 from lstmgen.errors import UsageError
 from lstmgen.runs import checkpoint, folders
 from lstmgen.runs.checkpoint import Checkpoint
@@ -41,7 +41,7 @@ class ResumeCheck:
 
 
 def check_resume(
-    loaded: Loaded, *, steps: int, tell: Callable[[str], None], progress: Progress
+    loaded: LoadedConfig, *, steps: int, tell: Callable[[str], None], progress: Progress
 ) -> ResumeCheck:
     """Train straight, and in two halves, in a folder that is deleted; compare all that is saved.
 
@@ -77,13 +77,13 @@ def check_resume(
         return _compare(_open_last(straight), _open_last(halves), stopped_at=half)
 
 
-def _changed(loaded: Loaded, **changes: Any) -> Loaded:
+def _changed(loaded: LoadedConfig, **changes: Any) -> LoadedConfig:
     config = loaded.config
     settings = config.train.model_copy(update=changes)
     return replace(loaded, config=config.model_copy(update={"train": settings}))
 
 
-def _train(loaded: Loaded, corpus: Corpus, runs: Path, *, stop_at: int | None = None) -> Path:
+def _train(loaded: LoadedConfig, corpus: Corpus, runs: Path, *, stop_at: int | None = None) -> Path:
     """Train; at the checkpoint of one step the training is told to stop."""
     requests = StopRequests()
     finished = None

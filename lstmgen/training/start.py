@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from lstmgen import __version__
-from lstmgen.config.loader import Loaded, dump, load
+from lstmgen.config.loader import LoadedConfig, dump, load
 from lstmgen.config.schema import Config, all_keys
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
 from lstmgen.generation.load import load_step
@@ -30,7 +30,7 @@ from lstmgen.training.trainer import Trainer, most_checkpoints
 
 
 def train(
-    loaded: Loaded, corpus: Corpus, *, name: str | None, runs: Path, requests: StopRequests,
+    loaded: LoadedConfig, corpus: Corpus, *, name: str | None, runs: Path, requests: StopRequests,
     world: World = ALONE,
 ) -> Iterator[Event]:  # fmt: skip
     """Train a config from its first step to its last.

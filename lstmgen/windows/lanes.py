@@ -1,8 +1,8 @@
-"""Windows for evaluation: the whole text once, in parallel lanes.
+"""Windows for evaluation: one pass over the text in parallel lanes.
 
-The text is cut into lanes by its length alone, so a perplexity never depends
-on a batch size. Each lane reads ``WARM_UP`` words before its first target, to
-have a state like that of one long pass; one lane is the one long pass.
+The number of lanes depends on the text's length alone, so perplexity never depends on a batch
+size. Each lane reads ``WARM_UP`` words before its first target, so that its state approximates
+that of a single sequential pass.
 """
 
 from collections.abc import Iterator
@@ -12,20 +12,20 @@ import numpy as np
 from lstmgen.windows.window import IGNORED, Ids, Window, cut_windows
 
 WARM_UP = 128  # words read before a lane's first target
-SHORTEST = 512  # targets in a lane, at least
-MOST = 64  # lanes
-CHUNK = 64  # words read in one go
+MIN_TARGETS = 512  # per lane
+MAX_LANES = 64
+CHUNK = 64  # words per window
 
 
 def lane_count(length: int) -> int:
-    """How many lanes a text of so many ids is read in."""
-    return int(np.clip((length - 1) // SHORTEST, 1, MOST))
+    """The number of lanes for a text of ``length`` ids."""
+    return int(np.clip((length - 1) // MIN_TARGETS, 1, MAX_LANES))
 
 
 def lane_windows(ids: Ids, *, lanes: int, chunk: int = CHUNK) -> Iterator[Window]:
-    """Windows whose state is carried over all of them, from zero at the first.
+    """Windows with the state carried from each to the next, starting from zero.
 
-    Every word but the first is a target once.
+    Every word but the first is a target exactly once.
     """
     length = len(ids)
     bounds = 1 + np.arange(lanes + 1) * (length - 1) // lanes
@@ -48,18 +48,11 @@ def lane_windows(ids: Ids, *, lanes: int, chunk: int = CHUNK) -> Iterator[Window
 
 
 def zero_state_windows(ids: Ids, *, window: int, batch_size: int = 256) -> Iterator[Window]:
-    """Windows that score one word each, read from a zero state.
+    """Windows that score one word each, from a zero state.
 
-    Every word but the first is a target once; the first ones have shorter windows.
+    Every word but the first is a target exactly once; the first windows are shorter.
     """
-    length = len(ids)
-    for start in range(1, length, batch_size):
-        targets = np.arange(start, min(start + batch_size, length))
-        yield cut_windows(
-            ids,
-            targets,
-            ends=targets + 1,
-            window=window,
-            stride=1,
-            rows=np.arange(len(targets)),
-        )
+    for start in range(1, len(ids), batch_size):
+        targets = np.arange(start, min(start + batch_size, len(ids)))
+        rows = np.arange(len(targets))
+        yield cut_windows(ids, targets, ends=targets + 1, window=window, stride=1, rows=rows)

@@ -1,7 +1,7 @@
-"""Which windows a training step takes: contiguous streams, or random starts.
+"""The windows of each training step: contiguous streams, or random starts.
 
-Both plans answer the same questions from (epoch, step) alone, so a position in
-training is two integers and nothing has to be replayed.
+Both plans depend on (epoch, step) alone, so a position in training is two integers, and resuming
+replays nothing.
 """
 
 from dataclasses import dataclass
@@ -15,54 +15,44 @@ from lstmgen.windows.window import Ids, Window, cut_windows
 
 @dataclass(frozen=True)
 class Fit:
-    """Sizes that a text can fill, and what had to give way."""
+    """Sizes that a text can fill, and a notice of what was changed (or ``""``)."""
 
     window: int
     stride: int
     batch_size: int
     accumulate: int
-    notice: str  # empty where nothing changed
+    notice: str
 
 
 def fit_to_text(length: int, *, window: int, stride: int, batch_size: int, accumulate: int) -> Fit:
-    """Shrink window and batch to a text, so that a story of 12 words trains.
+    """Shrink window and batch to a text, so that even a story of 12 words can be trained on.
 
-    A window holds at most the whole text; every stream holds a window of targets.
+    A window is at most as long as the text; every stream has at least a window of targets.
 
     Args:
         length: of the text in ids, ``<story>`` included; at least 2.
     """
     targets = length - 1
-    small_window = min(window, targets)
-    small_stride = min(stride, small_window)
-    streams = max(1, min(batch_size * accumulate, targets // small_window))
+    new_window = min(window, targets)
+    streams = max(1, min(batch_size * accumulate, targets // new_window))
     parts = min(accumulate, streams)
-    batch = min(batch_size, streams // parts)
+    old = (window, stride, batch_size, accumulate)
+    new = (new_window, min(stride, new_window), min(batch_size, streams // parts), parts)
+    names = ("window", "stride", "batch_size", "accumulate")
     changes = [
-        f"{name} {old} -> {new}"
-        for name, old, new in (
-            ("train.window", window, small_window),
-            ("train.stride", stride, small_stride),
-            ("train.batch_size", batch_size, batch),
-            ("train.accumulate", accumulate, parts),
-        )
-        if old != new
+        f"train.{name} {a} -> {b}" for name, a, b in zip(names, old, new, strict=True) if a != b
     ]
     notice = f"the text has {targets:,} words to predict, so {', '.join(changes)}"
-    return Fit(small_window, small_stride, batch, parts, notice if changes else "")
+    return Fit(*new, notice if changes else "")
 
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """The text as parallel contiguous streams, read from end to end.
+    """The text as ``batch_size * accumulate`` contiguous streams, read in parallel.
 
-    Every word but the first is a target once per epoch. Streams differ by at
-    most one word; what a shorter one lacks in its last window is not scored.
-
-    Attributes:
-        length: of the text in ids.
-        batch_size, accumulate: their product is the number of streams; a
-            micro-batch is a group of ``batch_size`` streams.
+    Every word but the first is a target once per epoch. Stream lengths differ by at most one
+    word; the gap in a shorter stream's last window is not scored. A micro-batch is a group of
+    ``batch_size`` streams.
     """
 
     length: int
@@ -74,39 +64,36 @@ class StreamPlan:
 
     @property
     def streams(self) -> int:
-        """How many streams are read side by side."""
+        """The number of streams."""
         return self.batch_size * self.accumulate
 
     def steps_in(self, epoch: int) -> int:
-        """Steps in an epoch; here the same in all."""
+        """Steps in an epoch; the same in all epochs."""
         longest = -(-(self.length - 1) // self.streams)
         return -(-longest // self.stride)
 
     def micro_batches(self, ids: Ids, *, epoch: int, step: int) -> list[Window]:
-        """The windows of one step, one for each micro-batch."""
+        """The windows of one step, one batch per micro-batch."""
         bounds = 1 + np.arange(self.streams + 1) * (self.length - 1) // self.streams
-        windows = []
-        for part in range(self.accumulate):
-            rows = np.arange(part * self.batch_size, (part + 1) * self.batch_size)
-            windows.append(
-                cut_windows(
-                    ids,
-                    bounds[rows] + step * self.stride,
-                    ends=bounds[rows + 1],
-                    window=self.window,
-                    stride=self.stride,
-                    rows=rows,
-                )
+        return [
+            cut_windows(
+                ids,
+                bounds[rows] + step * self.stride,
+                ends=bounds[rows + 1],
+                window=self.window,
+                stride=self.stride,
+                rows=rows,
             )
-        return windows
+            for rows in np.arange(self.streams).reshape(self.accumulate, self.batch_size)
+        ]
 
 
 @dataclass(frozen=True)
 class RandomPlan:
-    """Windows at random starts, each read from a zero state.
+    """Windows at random starts, each from a zero state.
 
-    With n words in a window, valid starts are 0..length-n-1, the last one
-    included. An epoch takes those of one random phase modulo ``stride``, shuffled.
+    Valid starts are 0..length-window-1, inclusive. An epoch visits those of one random phase
+    modulo ``stride``, shuffled.
     """
 
     length: int
@@ -118,59 +105,56 @@ class RandomPlan:
     carries = False
 
     def starts(self, epoch: int) -> NDArray[np.int64]:
-        """The starts of an epoch's windows in the order in which they are taken."""
+        """The starts of an epoch's windows, in the order of the steps."""
         return _shuffled_starts(self.length - self.window, self.stride, self.seed, epoch)
 
     def steps_in(self, epoch: int) -> int:
-        """Steps in an epoch; one more or less as its phase falls."""
+        """Steps in an epoch; may differ by one between epochs, depending on the phase."""
         windows = _count_starts(self.length - self.window, self.stride, self.seed, epoch)
         return -(-windows // (self.batch_size * self.accumulate))
 
     def micro_batches(self, ids: Ids, *, epoch: int, step: int) -> list[Window]:
         """The windows of one step; the last step of an epoch may have fewer."""
-        together = self.batch_size * self.accumulate
-        taken = self.starts(epoch)[step * together : (step + 1) * together]
-        rows = np.arange(len(taken))
+        size = self.batch_size * self.accumulate
+        starts = self.starts(epoch)[step * size : (step + 1) * size]
+        rows = np.arange(len(starts))
         return [
             cut_windows(
                 ids,
-                taken[part] + self.window - self.stride + 1,
+                starts[part] + self.window - self.stride + 1,
                 ends=np.full(len(part), self.length),
                 window=self.window,
                 stride=self.stride,
                 rows=part,
             )
-            for part in np.split(rows, range(self.batch_size, len(taken), self.batch_size))
+            for part in np.split(rows, range(self.batch_size, len(starts), self.batch_size))
         ]
 
 
 Plan = StreamPlan | RandomPlan
 
 
-def _generator(seed: int, epoch: int) -> np.random.Generator:
-    return np.random.default_rng([seed, 0x57A7, epoch])
-
-
-def _phase(generator: np.random.Generator, valid: int, stride: int) -> int:
-    return int(generator.integers(min(stride, valid)))
+def _draw_phase(valid: int, stride: int, seed: int, epoch: int) -> tuple[int, np.random.Generator]:
+    generator = np.random.default_rng([seed, 0x57A7, epoch])
+    return int(generator.integers(min(stride, valid))), generator
 
 
 @lru_cache(maxsize=4096)
 def _count_starts(valid: int, stride: int, seed: int, epoch: int) -> int:
-    phase = _phase(_generator(seed, epoch), valid, stride)
+    phase, _ = _draw_phase(valid, stride, seed, epoch)
     return -(-(valid - phase) // stride)
 
 
-@lru_cache(maxsize=1)  # every step of an epoch asks for the same ones
+@lru_cache(maxsize=1)  # shared by all steps of an epoch
 def _shuffled_starts(valid: int, stride: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    generator = _generator(seed, epoch)
-    starts = generator.permutation(np.arange(_phase(generator, valid, stride), valid, stride))
+    phase, generator = _draw_phase(valid, stride, seed, epoch)
+    starts = generator.permutation(np.arange(phase, valid, stride))
     starts.flags.writeable = False
     return starts
 
 
 def steps_until(plan: Plan, epochs: int) -> int:
-    """All steps of so many epochs."""
+    """The number of steps in ``epochs`` epochs."""
     if isinstance(plan, StreamPlan):
         return epochs * plan.steps_in(0)
     return sum(plan.steps_in(epoch) for epoch in range(epochs))

@@ -1,4 +1,4 @@
-"""One window: what the model reads, what it must predict, what is handed on."""
+"""A batch of windows: model inputs, targets, and where the state is carried on."""
 
 from dataclasses import dataclass
 
@@ -11,26 +11,17 @@ IGNORED = -1  # a target that is not scored
 
 @dataclass(frozen=True)
 class Window:
-    """A batch of windows, one row a sequence.
+    """A batch of windows, one row per sequence; short rows are padded at the end of ``inputs``."""
 
-    Attributes:
-        inputs: (batch, window) ids to read. Behind the end of a short row stand
-            ids that no scored position sees.
-        targets: (batch, stride) ids to predict; ``IGNORED`` is not scored.
-        first: (batch,) position in ``inputs`` whose output predicts the first target.
-        carry: (batch,) words after which the state is handed to the next window.
-        rows: (batch,) number of each sequence in its step, for its dropout masks.
-    """
-
-    inputs: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    first: NDArray[np.int64]
-    carry: NDArray[np.int64]
-    rows: NDArray[np.int64]
+    inputs: NDArray[np.int64]  # (batch, window) ids
+    targets: NDArray[np.int64]  # (batch, stride) ids to predict, or IGNORED
+    first: NDArray[np.int64]  # (batch,) position in inputs whose output predicts the first target
+    carry: NDArray[np.int64]  # (batch,) inputs after which the state goes to the next window
+    rows: NDArray[np.int64]  # (batch,) number of each sequence in its step, for dropout masks
 
     @property
     def count(self) -> int:
-        """Words scored."""
+        """The number of scored words."""
         return int((self.targets != IGNORED).sum())
 
 
@@ -43,27 +34,26 @@ def cut_windows(
     stride: int,
     rows: NDArray[np.int64],
 ) -> Window:
-    """The windows that score ``stride`` words from given places on.
+    """Cut windows that score ``stride`` words each, starting at ``targets``.
 
-    A window reads up to the word before its last target. Where it would begin
-    before the text, it begins with the text instead: the words that are missing
-    at its front are junk at its end, which no scored output sees.
+    A window ends before its last target. Where it would start before the text, it starts at the
+    text instead, and is padded at the end with words that do not affect any scored output.
 
     Args:
         ids: the text.
-        targets: (batch,) place of each row's first target, at least 1.
-        ends: (batch,) place at which each row's targets end.
+        targets: (batch,) position of each row's first target, at least 1.
+        ends: (batch,) position at which each row's targets end.
     """
     last = len(ids) - 1
     begin = targets + stride - 1 - window
     missing = np.maximum(-begin, 0)
     start = begin + missing
-    places = np.minimum(start[:, None] + np.arange(window), last)
+    positions = np.minimum(start[:, None] + np.arange(window), last)
     scored = targets[:, None] + np.arange(stride)
     inside = scored < ends[:, None]
     next_start = np.maximum(begin + stride, 0)
     return Window(
-        inputs=ids[places].astype(np.int64),
+        inputs=ids[positions].astype(np.int64),
         targets=np.where(inside, ids[np.minimum(scored, last)].astype(np.int64), IGNORED),
         first=window - stride - missing,
         carry=next_start - start,
