@@ -18,7 +18,7 @@ from benchmarks import STORIES
 from benchmarks.measure import by_turns
 from benchmarks.report import Table
 from benchmarks.steps import endless_steps
-from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.model.language_model import DropoutRates, LanguageModel
 from lstmgen.text.prepared import Corpus, TextSettings, prepare
 from lstmgen.training.devices import set_up
 from lstmgen.training.loop import StepReport
@@ -47,7 +47,7 @@ def training(corpus: Corpus, cell: str, peephole: str, loop: bool) -> Iterator[S
         cell=cell,
         peephole=peephole,  # type: ignore[arg-type]
         loop=loop,
-        dropout=DropoutShares(0.3, 0.3, 0.3),
+        dropout=DropoutRates(0.3, 0.3, 0.3),
     )
     ids = corpus.train.ids
     plan = StreamPlan(len(ids), window=32, stride=32, batch_size=16)

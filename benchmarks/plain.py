@@ -19,7 +19,7 @@ from benchmarks import STORIES
 from benchmarks.measure import by_turns, compared, rate
 from benchmarks.report import Table
 from benchmarks.steps import endless_steps
-from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.model.language_model import DropoutRates, LanguageModel
 from lstmgen.text.prepared import TextSettings, prepare
 from lstmgen.training.devices import set_up
 from lstmgen.windows.plans import Plan, RandomPlan, StreamPlan
@@ -50,7 +50,7 @@ def ours(
     ids: np.ndarray, vocab_size: int, plan: Plan, steps: int, *, bf16: bool
 ) -> Callable[[], int]:
     """Some steps of lstmgen's loop; returns the words that they scored."""
-    shares = DropoutShares(0.3, 0.3, 0.3)
+    shares = DropoutRates(0.3, 0.3, 0.3)
     model = LanguageModel(
         vocab_size, embedding_dim=EMBEDDING, hidden_sizes=[HIDDEN], dropout=shares
     )

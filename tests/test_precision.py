@@ -8,7 +8,7 @@ from torch.nn import functional
 from lstmgen.cells import CELLS
 from lstmgen.errors import DivergedError
 from lstmgen.model import output
-from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.model.language_model import DropoutRates, LanguageModel
 from lstmgen.model.layers import make_layer, run_layer
 from lstmgen.model.recurrent import State
 from lstmgen.training import precision
@@ -177,8 +177,8 @@ def test_the_layers_of_a_model_pass_the_trial():
 
 def test_a_training_that_looks_now_and_then_has_the_same_bits():
     now, later = (
-        float32_model(dropout=DropoutShares(0.2, 0.2, 0.2)),
-        float32_model(dropout=DropoutShares(0.2, 0.2, 0.2)),
+        float32_model(dropout=DropoutRates(0.2, 0.2, 0.2)),
+        float32_model(dropout=DropoutRates(0.2, 0.2, 0.2)),
     )
     nats = [
         [report.nats for report in begin_training(model, 25, deferred=deferred)[1]]

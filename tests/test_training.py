@@ -9,7 +9,7 @@ import torch
 from lstmgen.config.schema import TrainConfig
 from lstmgen.errors import DivergedError, UsageError
 from lstmgen.model.dropout import Masks
-from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.model.language_model import DropoutRates, LanguageModel
 from lstmgen.training.averaging import Average
 from lstmgen.training.devices import choose_device
 from lstmgen.training.loop import LOOK, StepSetup, TrainState, check_finite, train_steps
@@ -31,7 +31,7 @@ def make_trainee(dropout=0.0, optimizer="sgd", sizes=(7, 5)):
         VOCAB,
         embedding_dim=6,
         hidden_sizes=list(sizes),
-        dropout=DropoutShares(*[dropout] * 5),
+        dropout=DropoutRates(*[dropout] * 5),
         seed=2,
     ).double()
     return TrainState(model, build_optimizer(model, name=optimizer, weight_decay=0.01))

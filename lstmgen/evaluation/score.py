@@ -14,7 +14,7 @@ from lstmgen.generation.novelty import Novelty, measure_novelty
 from lstmgen.generation.samples import generate_samples
 from lstmgen.model.factory import build_model, load_weights
 from lstmgen.model.language_model import LanguageModel
-from lstmgen.model.memory import least_weights
+from lstmgen.model.memory import min_weights
 from lstmgen.ngrams.kneser_ney import build_unigram
 from lstmgen.runs import checkpoint
 from lstmgen.text.prepared import Part
@@ -72,7 +72,7 @@ def open_scoring(given: Path | None, *, text: str | None, split: Split, runs: Pa
     loaded = load_checkpoint(given, runs, limit_threads=False)
     weights = loaded.weights
     part, name = find_part(loaded, text=text, split=split, runs=runs)
-    least = least_weights(loaded.config, vocab_size=len(loaded.vocabulary))
+    least = min_weights(loaded.config, vocab_size=len(loaded.vocabulary))
     held = sum(array.size for array in weights.values())
     if least > held:  # before a stranger's config takes memory
         path = printable(loaded.checkpoint.path)

@@ -202,7 +202,7 @@ def init_from_base(
         CheckpointError: where its weights do not fit its own config.
         DataError: where it has no word of the text.
     """
-    from lstmgen.model.transfer import move_biases, take_over  # torch
+    from lstmgen.model.transfer import move_biases, transfer_weights  # torch
 
     new, old = corpus.vocabulary, base.loaded.vocabulary
     match = match_base(corpus, base)
@@ -215,7 +215,7 @@ def init_from_base(
     if config.model.output == "adaptive":
         clusters = frequency_clusters(new.counts), frequency_clusters(old.counts)
     try:
-        take_over(
+        transfer_weights(
             model,
             base.loaded.weights,
             sources=match.sources,

@@ -214,7 +214,7 @@ def accumulate_gradients(
               dtype=model.dtype, device=device)
         for window in read
     ]  # fmt: skip
-    with model.recurrent_dropped(drawn[0]):
+    with model.recurrent_dropout(drawn[0]):
         for part, (window, masks) in enumerate(zip(read, drawn, strict=True)):
             shared = replica if isinstance(replica, DistributedDataParallel) else None
             more = part + 1 < len(read)  # gradients are summed over the ranks once, at the last

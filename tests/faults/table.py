@@ -575,7 +575,7 @@ RUNNING = (
           "train.warmup_steps=0", "train.epochs=50", "--runs-dir", "others", "-q"),
           "training diverged at step", code=3),
     Fault("t26_enormous_layers", "layers that no memory holds",
-          (*TRAIN, "model.hidden_sizes=[65536,65536,65536]"), "GB of memory at the least ("),
+          (*TRAIN, "model.hidden_sizes=[65536,65536,65536]"), "GB of memory ("),
     Fault("t26_enormous_vectors", "word vectors that no memory holds",
           (*TRAIN, "model.embedding_dim=65536", "model.hidden_sizes=[65536]"),
           "Lower model.hidden_sizes ([65536]), model.embedding_dim (65,536)"),
