@@ -181,7 +181,7 @@ def test_a_step_folder_works_alone_anywhere(reported, tmp_path):
     here = run_cli("generate", "--cue", "The", "--seed", "2", cwd=reported, check=0)
     assert there.stdout == here.stdout
     done = run_cli("evaluate", copy, cwd=tmp_path, check=2)
-    assert "stands alone, without its run's text. Use --text FILE" in done.stderr
+    assert "is outside a run folder, without its run's text. Use --text FILE" in done.stderr
 
 
 def test_evaluate_prints_its_figures(reported):
@@ -234,7 +234,7 @@ def test_evaluate_adapts_by_what_was_tuned_on_validation(tiny, tmp_path, monkeyp
     assert "lstmgen evaluate --tune tunes for this one" in stale
     gone = (tmp_path / "story.txt").rename(tmp_path / "moved.txt")
     lost = call_cli("evaluate", "--adapt", "--text", gone, cwd=tmp_path, check=2).stderr
-    assert "--adapt needs the text that the run was trained on" in lost
+    assert "--adapt needs the run's training text" in lost
     gone.rename(tmp_path / "story.txt")
     kept.write_text('{"order": 3, "weights": 7}')
     damaged = call_cli("evaluate", "--adapt", cwd=tmp_path, check=2)
