@@ -1,4 +1,4 @@
-"""An Elman layer: PyTorch's ``nn.RNN``, and the same as an explicit loop."""
+"""An Elman layer: PyTorch's ``nn.RNN``, and the same as a written-out loop."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ class ElmanLayer(nn.RNN):
         return self.bias_ih_l0 + self.bias_hh_l0
 
     def run_loop(self, sums: Tensor, state: State) -> LayerOutput:
-        """Run the explicit loop over a window."""
+        """Run the written-out loop over a window."""
         states = loop_elman(sums, self.weight_hh_l0, state.hidden)
         return LayerOutput(states.transpose(0, 1), State(states[-1], state.cell), None)
 

@@ -48,7 +48,7 @@ class LanguageModel(nn.Module):
         embedding_dim: unused with one-hot input.
         hidden_sizes: one per layer.
         peephole: the shape of peepholes, if the cell has any.
-        loop: run layers by the explicit loop instead of torch's kernels.
+        loop: run layers by the written-out loop instead of torch's kernels.
         look_up: in training, replace matmuls with one-hot vectors by lookups if the
             vocabulary is large; the loop does the rest.
         tie_weights: the output matrix is the embedding, after a bias-free projection if the

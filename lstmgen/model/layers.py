@@ -29,7 +29,7 @@ def run_layer(
 
     Args:
         inputs: (batch, time, input).
-        loop: use the explicit loop instead of torch's kernel.
+        loop: use the written-out loop instead of torch's kernel.
         bf16: do the matmuls in bfloat16, if torch has a kernel for that (the LSTM's; never
             the loop). Outputs and cell keep their dtype.
     """

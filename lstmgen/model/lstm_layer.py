@@ -1,4 +1,4 @@
-"""An LSTM layer: PyTorch's ``nn.LSTM``, also in bfloat16, and the same as an explicit loop."""
+"""An LSTM layer: PyTorch's ``nn.LSTM``, also in bfloat16, and the same as a written-out loop."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ class LSTMLayer(nn.LSTM):
         return self.bias_ih_l0 + self.bias_hh_l0
 
     def run_loop(self, sums: Tensor, state: State) -> LayerOutput:
-        """Run the explicit loop over a window."""
+        """Run the written-out loop over a window."""
         states, cells = loop_lstm(sums, self.weight_hh_l0, None, state.hidden, state.cell)
         last = State(states[-1], cells[-1])
         return LayerOutput(states.transpose(0, 1), last, cells.transpose(0, 1))

@@ -1,4 +1,4 @@
-"""An LSTM layer with peepholes, as an explicit loop: torch has no kernel for them."""
+"""An LSTM layer with peepholes, as a written-out loop: torch has no kernel for them."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ class PeepholeLSTMLayer(nn.Module):
         return self.bias_ih_l0 + self.bias_hh_l0
 
     def run_loop(self, sums: Tensor, state: State) -> LayerOutput:
-        """Run the explicit loop over a window."""
+        """Run the written-out loop over a window."""
         states, cells = loop_lstm(
             sums, self.weight_hh_l0, self.weight_ch_l0, state.hidden, state.cell
         )

@@ -1,4 +1,4 @@
-"""Peepholes in the explicit LSTM loop."""
+"""Peepholes in the written-out LSTM loop."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""What all recurrent layers have in common, and helpers of the explicit loops.
+"""What all recurrent layers have in common, and helpers of the written-out loops.
 
 The loops are autograd functions with hand-written backward passes. Whatever can be hoisted out
 of the loop is: the matmuls with the inputs are done for the whole window beforehand; in the
@@ -54,7 +54,7 @@ class RecurrentLayer(Protocol):
         """The bias added to the input matmuls, before the loop."""
 
     def run_loop(self, sums: Tensor, state: State) -> LayerOutput:
-        """Run the explicit loop over a window.
+        """Run the written-out loop over a window.
 
         Args:
             sums: (time, batch, gates * hidden), the input matmuls plus ``input_bias``.

@@ -26,7 +26,7 @@ def run_stack(
         states: before the sequences; None: zero.
         lengths: (batch,) number of steps of each sequence, 1..time; None: all. Inputs after
             a sequence's end are ignored.
-        loop: use the explicit loop instead of torch's kernels.
+        loop: use the written-out loop instead of torch's kernels.
 
     Returns:
         The top layer's hidden state at every step, (batch, time, hidden), 0 after a sequence's

@@ -13,7 +13,7 @@ import torch
 from lstmgen.model.language_model import DropoutRates, LanguageModel
 from lstmgen.training import replica
 from lstmgen.training.averaging import Average
-from lstmgen.training.distributed import ALONE, World, joined
+from lstmgen.training.distributed import ALONE, World, process_group
 from lstmgen.training.loop import StepSetup, TrainState, train_steps
 from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer
@@ -74,7 +74,7 @@ def train_case(
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    with joined() as world:
+    with process_group() as world:
         for name in CASES:
             arrays = train_case(name, world)
             if world.is_main:
