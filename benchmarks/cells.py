@@ -19,7 +19,7 @@ from benchmarks.measure import by_turns
 from benchmarks.report import Table
 from benchmarks.steps import endless_steps
 from lstmgen.config.schema import DataConfig
-from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.model.language_model import DropoutRates, LanguageModel
 from lstmgen.text.corpus import Corpus
 from lstmgen.text.prepared import prepare
 from lstmgen.training.devices import set_up
@@ -49,7 +49,7 @@ def training(corpus: Corpus, cell: str, peephole: str, loop: bool) -> Iterator[S
         cell=cell,
         peephole=peephole,  # type: ignore[arg-type]
         loop=loop,
-        dropout=DropoutShares(0.3, 0.3, 0.3),
+        dropout=DropoutRates(0.3, 0.3, 0.3),
     )
     ids = corpus.train.ids
     plan = StreamPlan(len(ids), window=32, stride=32, batch_size=16)

@@ -26,7 +26,7 @@ from benchmarks.trainings import read_run
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.reporting.plots import new_figure, save_figure
 from lstmgen.text.tokenizer import Tokenizer
-from lstmgen.training.costs import step_products
+from lstmgen.training.costs import step_matmuls
 from lstmgen.training.devices import set_up
 from lstmgen.training.precision import has_bf16_units
 from lstmgen.windows.plans import StreamPlan
@@ -100,7 +100,7 @@ def step_seconds(window: int, hidden: int) -> tuple[float, float]:
     ids = np.random.default_rng(0).integers(0, VOCABULARY, 200_000)
     plan = StreamPlan(len(ids), window=window, stride=window, batch_size=BATCH)
     steps = endless_steps(model, ids, plan, bf16=bf16)
-    matmuls = step_products(model, batch=BATCH, window=window, stride=window, bf16=bf16)
+    matmuls = step_matmuls(model, batch=BATCH, window=window, stride=window, bf16=bf16)
     flop = sum(matmul.flop for matmul in matmuls)
     return statistics.median([next(steps).seconds for _ in range(12)][4:]), flop
 

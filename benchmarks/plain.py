@@ -20,7 +20,7 @@ from benchmarks.measure import by_turns, compared, rate
 from benchmarks.report import Table
 from benchmarks.steps import endless_steps
 from lstmgen.config.schema import DataConfig
-from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.model.language_model import DropoutRates, LanguageModel
 from lstmgen.text.prepared import prepare
 from lstmgen.training.devices import set_up
 from lstmgen.windows.plans import Plan, RandomPlan, StreamPlan
@@ -51,7 +51,7 @@ def ours(
     ids: np.ndarray, vocab_size: int, plan: Plan, steps: int, *, bf16: bool
 ) -> Callable[[], int]:
     """Run some steps of lstmgen's loop; return the number of scored words."""
-    shares = DropoutShares(0.3, 0.3, 0.3)
+    shares = DropoutRates(0.3, 0.3, 0.3)
     model = LanguageModel(
         vocab_size, embedding_dim=EMBEDDING, hidden_sizes=[HIDDEN], dropout=shares
     )

@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.report import Table
 from benchmarks.steps import endless_steps
-from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.model.language_model import DropoutRates, LanguageModel
 from lstmgen.training.devices import set_up
 from lstmgen.windows.plans import StreamPlan
 
@@ -39,7 +39,7 @@ def time_fractions(shape: tuple[Any, ...], *, bf16: bool) -> tuple[dict[str, flo
     ids = np.random.default_rng(0).zipf(1.3, 200_000) % vocabulary
     model = LanguageModel(
         vocabulary, embedding_dim=embedding, hidden_sizes=sizes, tie_weights=tied,
-        dropout=DropoutShares(0.2, 0.2, 0.2),
+        dropout=DropoutRates(0.2, 0.2, 0.2),
     )  # fmt: skip
     plan = StreamPlan(len(ids), window=window, stride=stride, batch_size=batch)
     steps = endless_steps(model, ids, plan, bf16=bf16)

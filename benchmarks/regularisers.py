@@ -15,7 +15,7 @@ from benchmarks.measure import by_turns, ratios, spread
 from benchmarks.report import Table
 from benchmarks.steps import STEADY, endless_steps
 from lstmgen.config.schema import TrainConfig
-from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.model.language_model import DropoutRates, LanguageModel
 from lstmgen.training.averaging import Average
 from lstmgen.training.devices import set_up
 from lstmgen.training.loop import StepReport
@@ -24,18 +24,18 @@ from lstmgen.windows.plans import StreamPlan
 
 TURNS, STEPS, WORDS = 9, 6, 16_384
 AR_AND_TAR = STEADY.model_copy(update={"ar": 2.0, "tar": 1.0})
-WAYS: tuple[tuple[str, DropoutShares, TrainConfig, bool], ...] = (
-    ("none", DropoutShares(), STEADY, False),
-    ("dropout of units (input, output)", DropoutShares(0.3, 0.0, 0.4), STEADY, False),
-    ("dropout of words", DropoutShares(words=0.1), STEADY, False),
-    ("recurrent weights (DropConnect)", DropoutShares(recurrent=0.3), STEADY, False),
-    ("AR and TAR", DropoutShares(), AR_AND_TAR, False),
-    ("EMA of the weights", DropoutShares(), STEADY, True),
-    ("all of them", DropoutShares(0.3, 0.0, 0.4, 0.1, 0.3), AR_AND_TAR, True),
+WAYS: tuple[tuple[str, DropoutRates, TrainConfig, bool], ...] = (
+    ("none", DropoutRates(), STEADY, False),
+    ("dropout of units (input, output)", DropoutRates(0.3, 0.0, 0.4), STEADY, False),
+    ("dropout of words", DropoutRates(words=0.1), STEADY, False),
+    ("recurrent weights (DropConnect)", DropoutRates(recurrent=0.3), STEADY, False),
+    ("AR and TAR", DropoutRates(), AR_AND_TAR, False),
+    ("EMA of the weights", DropoutRates(), STEADY, True),
+    ("all of them", DropoutRates(0.3, 0.0, 0.4, 0.1, 0.3), AR_AND_TAR, True),
 )
 
 
-def training(dropout: DropoutShares, settings: TrainConfig, ema: bool) -> Iterator[StepReport]:
+def training(dropout: DropoutRates, settings: TrainConfig, ema: bool) -> Iterator[StepReport]:
     """A training with some of them."""
     model = LanguageModel(WORDS, embedding_dim=254, hidden_sizes=[640], dropout=dropout)
     ids = np.random.default_rng(0).integers(0, WORDS, 400_000).astype(np.uint32)

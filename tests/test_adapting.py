@@ -32,7 +32,7 @@ def stored_ids(length, seed=0):
 
 
 def together(pieces):
-    return torch.cat([piece.shares for piece in pieces]).numpy()
+    return torch.cat([piece.probabilities for piece in pieces]).numpy()
 
 
 @pytest.mark.parametrize("rows", [1, 3, 40])

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from lstmgen.generation.engine import Engine
-from lstmgen.model.initialise import smoothed_counts
+from lstmgen.model.initialize import smoothed_counts
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.text.clusters import COVERAGE, frequency_clusters
 from tests.helpers.program import call_cli

@@ -5,7 +5,7 @@ import torch
 
 from lstmgen.config.schema import TrainConfig
 from lstmgen.training.averaging import PATIENCE, Average
-from lstmgen.training.replica import penalise, select_scored
+from lstmgen.training.replica import activation_penalty, select_scored
 from lstmgen.training.schedules import LOW, RISE, learning_rate
 from lstmgen.windows.plans import StreamPlan
 
@@ -44,12 +44,12 @@ def test_nt_begins_where_validation_is_worse_than_it_was_long_ago():
     assert seen == [0, 0, 0]
     falling = [5.0, 4.0, 3.0, 2.5, 2.6, 2.7, 2.8, 2.9]
     for count in range(1, len(falling) + 1):
-        average.look(model, falling[:count])
+        average.check_trigger(model, falling[:count])
         assert not average.steps  # nothing is worse than the best of those long ago
     assert min([*falling, 3.1][: -PATIENCE - 1]) < 3.1
-    average.look(model, [*falling, 3.1])
+    average.check_trigger(model, [*falling, 3.1])
     assert average.steps == 1
-    average.look(model, [*falling, 3.1, 9.0])
+    average.check_trigger(model, [*falling, 3.1, 9.0])
     average.add(model, step=4)
     assert average.steps == 2
 
@@ -83,9 +83,9 @@ def test_penalties_are_their_definitions_at_scored_positions(stride):
             activation += float((dropped[row, place] ** 2).mean())
             if place > 0:
                 change += float(((outputs[row, place] - outputs[row, place - 1]) ** 2).mean())
-    found = penalise(TrainConfig(ar=2.0, tar=3.0), outputs, scored, window)
+    found = activation_penalty(TrainConfig(ar=2.0, tar=3.0), outputs, scored, window)
     assert float(found) == pytest.approx(2 * activation + 3 * change, rel=1e-12)
-    assert penalise(TrainConfig(), outputs, scored, window) == 0
+    assert activation_penalty(TrainConfig(), outputs, scored, window) == 0
 
 
 def test_one_cycle_rises_from_a_fraction_of_its_peak_and_ends_near_zero():

@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lstmgen.model.language_model import LanguageModel
-from lstmgen.training.costs import Product, seconds_of, step_products
+from lstmgen.training.costs import Matmul, step_matmuls, time_matmuls
 from tests.helpers.program import call_cli
 
 VOCAB, BATCH, WINDOW, STRIDE = 48, 3, 7, 2
@@ -26,14 +26,14 @@ def test_the_products_of_the_layers_are_those_that_torch_counts(cell):
     with FlopCounterMode(display=False) as counter:
         features, _ = model.read(inputs, model.zero_states(BATCH), carry=None)
         features.sum().backward()
-    products = step_products(model, batch=BATCH, window=WINDOW, stride=STRIDE, bf16=False)
+    products = step_matmuls(model, batch=BATCH, window=WINDOW, stride=STRIDE, bf16=False)
     layers = products[: 2 * 6]
     assert sum(product.flop for product in layers) == counter.get_total_flops()
 
 
 def test_the_products_of_the_output_are_three_of_each_matrix():
     def flop(model):
-        products = step_products(model, batch=BATCH, window=WINDOW, stride=STRIDE, bf16=False)
+        products = step_matmuls(model, batch=BATCH, window=WINDOW, stride=STRIDE, bf16=False)
         return sum(product.flop for product in products[2 * 6 :])
 
     rows = BATCH * STRIDE
@@ -47,7 +47,7 @@ def test_the_products_of_the_output_are_three_of_each_matrix():
 
 def test_only_a_kernel_s_products_are_in_bf16():
     for loop, low in ((False, True), (True, False)):
-        products = step_products(
+        products = step_matmuls(
             make_loop_model(loop=loop), batch=BATCH, window=WINDOW, stride=STRIDE, bf16=True
         )
         assert {product.bf16 for product in products[: 2 * 6]} == {low}
@@ -59,7 +59,7 @@ def test_looked_up_products_are_none():
     looked_up = make_loop_model(one_hot=True, tie_weights=False)
     assert looked_up.looks_up
     counts = [
-        sum(p.flop for p in step_products(m, batch=BATCH, window=WINDOW, stride=STRIDE, bf16=False))
+        sum(p.flop for p in step_matmuls(m, batch=BATCH, window=WINDOW, stride=STRIDE, bf16=False))
         for m in (dense, looked_up)
     ]
     assert counts[0] - counts[1] == 2 * 2 * BATCH * WINDOW * VOCAB * 4 * 11  # forward and its own
@@ -67,7 +67,7 @@ def test_looked_up_products_are_none():
 
 def test_products_are_timed_as_often_as_they_are_taken():
     one, many = (
-        seconds_of([Product(64, 256, 256, times, False)], torch.device("cpu")) for times in (1, 50)
+        time_matmuls([Matmul(64, 256, 256, times, False)], torch.device("cpu")) for times in (1, 50)
     )
     assert 0 < one < many
 

@@ -22,7 +22,7 @@ from lstmgen.cells import (
 from lstmgen.config.schema import ModelConfig
 from lstmgen.model.elman_layer import loop_elman
 from lstmgen.model.gru_layer import loop_gru
-from lstmgen.model.initialise import initialise_layer
+from lstmgen.model.initialize import initialize_layer
 from lstmgen.model.layers import make_layer
 from lstmgen.model.lstm_layer import loop_lstm
 from lstmgen.model.recurrent import State as TorchState
@@ -81,7 +81,7 @@ def make_stack(cell, peephole, sizes=SIZES, dtype=np.float64):
         weights = initial_weights(CELLS[cell], input_size=width, hidden_size=size, **options)
         layer = make_layer(cell, width, size, peephole=peephole)
         layer.to(torch.from_numpy(np.zeros(1, dtype)).dtype)
-        initialise_layer(layer, cell=cell, **options)
+        initialize_layer(layer, cell=cell, **options)
         if weights.weight_ch is not None:  # they start at 0, which would test nothing
             weights = weights._replace(weight_ch=normal(*weights.weight_ch.shape, seed=70 + place))
             with torch.no_grad():

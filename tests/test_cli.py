@@ -181,7 +181,7 @@ def test_a_step_folder_works_alone_anywhere(reported, tmp_path):
     here = run_cli("generate", "--cue", "The", "--seed", "2", cwd=reported, check=0)
     assert there.stdout == here.stdout
     done = run_cli("evaluate", copy, cwd=tmp_path, check=2)
-    assert "stands alone, without its run's text. Use --text FILE" in done.stderr
+    assert "is outside a run folder, without its run's text. Use --text FILE" in done.stderr
 
 
 def test_evaluate_prints_its_figures(reported):
@@ -234,7 +234,7 @@ def test_evaluate_adapts_by_what_was_tuned_on_validation(tiny, tmp_path, monkeyp
     assert "lstmgen evaluate --tune tunes for this one" in stale
     gone = (tmp_path / "story.txt").rename(tmp_path / "moved.txt")
     lost = call_cli("evaluate", "--adapt", "--text", gone, cwd=tmp_path, check=2).stderr
-    assert "--adapt needs the text that the run was trained on" in lost
+    assert "--adapt needs the run's training text" in lost
     gone.rename(tmp_path / "story.txt")
     kept.write_text('{"order": 3, "weights": 7}')
     damaged = call_cli("evaluate", "--adapt", cwd=tmp_path, check=2)
@@ -244,7 +244,10 @@ def test_evaluate_adapts_by_what_was_tuned_on_validation(tiny, tmp_path, monkeyp
 def test_an_average_that_never_begins_and_a_schedule_that_is_over_are_told(tiny, tmp_path):
     done = call_cli("train", tiny, "train.average=nt", "train.schedule=one_cycle", cwd=tmp_path,
                     check=0)  # fmt: skip
-    assert "train.average = nt: it never began, so the weights are those of the last" in done.stderr
+    assert (
+        "train.average = nt: averaging never started, so the weights are those of the last"
+        in done.stderr
+    )
     more = call_cli("train", "--resume", "train.epochs=3", cwd=tmp_path, check=0)
     assert "the one_cycle schedule keeps its length" in more.stderr
 
@@ -326,9 +329,9 @@ def test_t37_a_strangers_text_trains_and_generates(tmp_path, name, text):
 
 def test_a_tie_without_projection_is_told_of(reported):
     done = call_cli("train", "my.yaml", *FAST, cwd=reported, check=0)
-    assert "note: the last layer and the word vectors have one size (8)" in done.stderr
+    assert "note: the last layer and the word vectors have the same size (8)" in done.stderr
     done = call_cli("train", "my.yaml", *FAST[:-2], cwd=reported, check=0)
-    assert "have one size" not in done.stderr
+    assert "have the same size" not in done.stderr
 
 
 @pytest.mark.slow
@@ -398,13 +401,13 @@ def test_help_shows_each_command_whole_and_with_an_example(tmp_path):
 def test_waiting_threads_sleep_soon_where_other_programs_run(monkeypatch):
     """A training of two threads beside another one would crawl."""
     looks = iter([2, 3, 2, 2, 2, 2, 2, 1, 0])
-    monkeypatch.setattr(threads, "APART", 0)
-    monkeypatch.setattr(threads, "running", lambda: next(looks))
+    monkeypatch.setattr(threads, "INTERVAL", 0)
+    monkeypatch.setattr(threads, "runnable_threads", lambda: next(looks))
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     threads.share_cores()
-    assert os.environ["GOMP_SPINCOUNT"] == threads.BRIEF
+    assert os.environ["GOMP_SPINCOUNT"] == threads.SPIN_COUNT
     threads.share_cores()  # said already: no look
     monkeypatch.delenv("GOMP_SPINCOUNT")
     for _ in range(2):  # it was somebody else's moment, then no system that tells
@@ -414,7 +417,7 @@ def test_waiting_threads_sleep_soon_where_other_programs_run(monkeypatch):
     threads.share_cores()
     assert "GOMP_SPINCOUNT" not in os.environ
     monkeypatch.undo()
-    assert threads.running() >= 1 or not Path("/proc/loadavg").exists()
+    assert threads.runnable_threads() >= 1 or not Path("/proc/loadavg").exists()
 
 
 @pytest.mark.parametrize(("command", "rest"), [

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from lstmgen.evaluation.perplexity import evaluate, evaluate_from_zero
-from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.model.language_model import DropoutRates, LanguageModel
 from lstmgen.text.corpus import Part
 
 VOCAB = 17
@@ -19,7 +19,7 @@ def make_dropout_model():
         VOCAB,
         embedding_dim=5,
         hidden_sizes=[9, 6],
-        dropout=DropoutShares(0.5, 0.5, 0.5),
+        dropout=DropoutRates(0.5, 0.5, 0.5),
         seen_once=(3, 4),
         seed=1,
     ).double()

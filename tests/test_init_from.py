@@ -20,7 +20,7 @@ from lstmgen.errors import CheckpointError
 from lstmgen.generation.cue import read_cue
 from lstmgen.generation.load import load_checkpoint
 from lstmgen.model.language_model import LanguageModel
-from lstmgen.model.transfer import NO_WORD, move_biases, take_over
+from lstmgen.model.transfer import NO_WORD, move_biases, transfer_weights
 from lstmgen.runs import checkpoint
 from lstmgen.text.clusters import frequency_clusters
 from lstmgen.text.matching import match_vocabularies
@@ -123,7 +123,7 @@ def test_what_is_taken_over_is_the_bases_bit_for_bit(options):
     weights = {name: p.detach().numpy() for name, p in base.named_parameters()}
     sources = match_vocabularies(new, old, kind="word").sources
     assert sources.tolist() == [0, 3, NO_WORD, 1]
-    take_over(model, weights, sources=sources, counts=old.counts, own_counts=new.counts)
+    transfer_weights(model, weights, sources=sources, counts=old.counts, own_counts=new.counts)
     known = sources != NO_WORD
     for name, parameter in model.named_parameters():
         ours, theirs = parameter.detach().numpy(), weights[name]
@@ -144,7 +144,7 @@ def test_words_that_take_over_one_are_together_as_likely_as_it_was():
     weights = {name: p.detach().numpy() for name, p in base.named_parameters()}
     weights["output_bias"] = np.array([0.1, 0.7, -0.3], np.float32)
     sources = match_vocabularies(new, old, kind="word").sources
-    take_over(model, weights, sources=sources, counts=old.counts, own_counts=new.counts)
+    transfer_weights(model, weights, sources=sources, counts=old.counts, own_counts=new.counts)
     shares = np.exp(model.output_bias.detach().numpy() - 0.7)
     np.testing.assert_allclose(shares[1:3], [0.75, 0.25], rtol=0, atol=1e-6)
     np.testing.assert_array_equal(model.output_bias.detach().numpy()[[0, 3]],
@@ -180,7 +180,7 @@ def test_an_adaptive_output_takes_over_the_words_that_stay_in_their_cluster():
     ]
     weights = {name: p.detach().numpy() for name, p in models[1].named_parameters()}
     sources = match_vocabularies(new, old, kind="word").sources
-    take_over(models[0], weights, sources=sources, counts=old.counts, own_counts=new.counts,
+    transfer_weights(models[0], weights, sources=sources, counts=old.counts, own_counts=new.counts,
               clusters=sides)  # fmt: skip
     own = {name: p.detach().numpy() for name, p in models[0].named_parameters()}
     compared = 0

@@ -500,5 +500,8 @@ def test_a_lone_checkpoint_is_looked_at_with_a_cue(runs, tmp_path):
     step.rename(tmp_path / "step")
     call_cli("inspect", tmp_path / "step", "--gates", "--cue", CUE, cwd=tmp_path, check=0)
     done = call_cli("inspect", tmp_path / "step", "--gates", cwd=tmp_path, check=2)
-    assert "this checkpoint stands alone, without its run's text. Use --text FILE" in done.stderr
+    assert (
+        "this checkpoint is outside a run folder, without its run's text. Use --text FILE"
+        in done.stderr
+    )
     (tmp_path / "step").rename(step)

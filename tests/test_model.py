@@ -10,7 +10,7 @@ from torch.nn import functional
 from lstmgen.cells import CELLS
 from lstmgen.model import output
 from lstmgen.model.dropout import Masks
-from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.model.language_model import DropoutRates, LanguageModel
 from lstmgen.model.recurrent import State
 from lstmgen.model.stacks import run_stack
 
@@ -164,7 +164,7 @@ def test_products_that_are_looked_up_equal_those_with_one_hot_vectors(cell):
     found = []
     for look_up in (True, False):
         model = float64_model(one_hot=True, tie_weights=False, look_up=look_up, hidden_sizes=[2, 5],
-                              cell=cell, dropout=DropoutShares(0.3, 0.2, 0.2, 0.3))  # fmt: skip
+                              cell=cell, dropout=DropoutRates(0.3, 0.2, 0.2, 0.3))  # fmt: skip
         assert model.looks_up is look_up
         inputs, carry = ids(BATCH, TIME), torch.tensor([2, 0, TIME])
         masks = Masks(1, 2, range(BATCH), dtype=torch.float64)
@@ -201,7 +201,7 @@ def test_masks_do_not_depend_on_how_rows_are_grouped():
 
 
 def test_dropout_holds_one_mask_for_a_sequence():
-    model = float64_model(dropout=DropoutShares(input=0.5, hidden=0.5, output=0.5)).train()
+    model = float64_model(dropout=DropoutRates(input=0.5, hidden=0.5, output=0.5)).train()
     masks = Masks(0, 1, range(BATCH), dtype=torch.float64)
     inputs = ids(BATCH, TIME)
     features, _ = model.read(inputs, model.zero_states(BATCH), carry=full(inputs), masks=masks)
@@ -266,7 +266,7 @@ def test_a_word_has_one_fate_in_a_sequence_and_the_share_is_kept():
 
 
 def test_dropped_words_are_read_as_zero_vectors():
-    model = float64_model(dropout=DropoutShares(words=0.4))
+    model = float64_model(dropout=DropoutRates(words=0.4))
     model.train()
     inputs, masks = ids(BATCH, 7), Masks(5, 1, range(BATCH), dtype=torch.float64)
     kept = masks.words(inputs, 0.4)
@@ -277,13 +277,13 @@ def test_dropped_words_are_read_as_zero_vectors():
 
 
 def test_recurrent_weights_are_dropped_for_a_while_and_so_are_their_gradients():
-    model = float64_model(dropout=DropoutShares(recurrent=0.5))
+    model = float64_model(dropout=DropoutRates(recurrent=0.5))
     model.train()
     inputs, masks = ids(BATCH, 5), Masks(5, 1, range(BATCH), dtype=torch.float64)
     weights = [layer.get_parameter("weight_hh_l0") for layer in model.recurrent]
     before = [weight.detach().clone() for weight in weights]
     kept = [masks.weights(place, w.shape, 0.5) for place, w in enumerate(weights)]
-    with model.recurrent_dropped(masks):
+    with model.recurrent_dropout(masks):
         for weight, whole, mask in zip(weights, before, kept, strict=True):
             assert torch.equal(weight, whole * mask) and not torch.equal(weight, whole)
         features, _ = model.read(inputs, model.zero_states(BATCH), carry=full(inputs), masks=masks)
@@ -291,7 +291,7 @@ def test_recurrent_weights_are_dropped_for_a_while_and_so_are_their_gradients():
     for weight, whole in zip(weights, before, strict=True):
         assert torch.equal(weight, whole)
     # the same by autograd through the product with the mask
-    twin = float64_model(dropout=DropoutShares())
+    twin = float64_model(dropout=DropoutRates())
     layers = list(zip(twin.recurrent, kept, strict=True))
     replaced = [
         {"weight_hh_l0": layer.get_parameter("weight_hh_l0") * mask} for layer, mask in layers
@@ -306,9 +306,9 @@ def test_recurrent_weights_are_dropped_for_a_while_and_so_are_their_gradients():
 
 
 def test_an_error_while_weights_are_dropped_brings_them_back():
-    model = float64_model(dropout=DropoutShares(recurrent=0.5))
+    model = float64_model(dropout=DropoutRates(recurrent=0.5))
     before = model.layers[0].weight_hh_l0.detach().clone()
-    with pytest.raises(KeyError), model.recurrent_dropped(Masks(5, 1, range(1))):
+    with pytest.raises(KeyError), model.recurrent_dropout(Masks(5, 1, range(1))):
         raise KeyError
     assert torch.equal(model.layers[0].weight_hh_l0, before)
 

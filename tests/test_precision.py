@@ -8,11 +8,11 @@ from torch.nn import functional
 from lstmgen.cells import CELLS
 from lstmgen.errors import DivergedError
 from lstmgen.model import output
-from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.model.language_model import DropoutRates, LanguageModel
 from lstmgen.model.layers import make_layer, run_layer
 from lstmgen.model.recurrent import State
 from lstmgen.training import precision
-from lstmgen.training.loop import LOOK, StepSetup, TrainState, check_finite, train_steps
+from lstmgen.training.loop import CHECK_EVERY, StepSetup, TrainState, check_finite, train_steps
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.precision import has_bf16_units, resolve_precision
 from lstmgen.windows.plans import StreamPlan
@@ -133,7 +133,7 @@ def test_the_answer_of_the_config_and_the_device(monkeypatch):
     chosen, notice = settle("bf16")
     assert not chosen
     assert notice == (
-        "train.precision = bf16: this CPU has no units for bfloat16, so training takes fp32"
+        "train.precision = bf16: this CPU has no bfloat16 units, so training uses fp32"
     )
     monkeypatch.setattr(precision, "has_bf16_units", lambda device: True)
     assert settle("fp32") == (False, "")
@@ -148,7 +148,7 @@ def test_the_answer_of_the_config_and_the_device(monkeypatch):
     assert not chosen
     assert notice == (
         "train.precision = auto: no bfloat16 kernel for a layer of 40 units (could not create a "
-        "primitive), so training takes fp32"
+        "primitive), so training uses fp32"
     )
 
     def wrong(layer, *args, bf16=False, **kwargs):
@@ -156,7 +156,7 @@ def test_the_answer_of_the_config_and_the_device(monkeypatch):
         return run._replace(outputs=run.outputs + 0.5) if bf16 else run
 
     monkeypatch.setattr(precision, "run_layer", wrong)
-    assert "(it is off by 0.5), so training takes fp32" in settle("bf16")[1]
+    assert "(it is off by 0.5), so training uses fp32" in settle("bf16")[1]
 
 
 def test_units_are_those_that_torch_reports(monkeypatch):
@@ -177,8 +177,8 @@ def test_the_layers_of_a_model_pass_the_trial():
 
 def test_a_training_that_looks_now_and_then_has_the_same_bits():
     now, later = (
-        float32_model(dropout=DropoutShares(0.2, 0.2, 0.2)),
-        float32_model(dropout=DropoutShares(0.2, 0.2, 0.2)),
+        float32_model(dropout=DropoutRates(0.2, 0.2, 0.2)),
+        float32_model(dropout=DropoutRates(0.2, 0.2, 0.2)),
     )
     nats = [
         [report.nats for report in begin_training(model, 25, deferred=deferred)[1]]
@@ -202,7 +202,7 @@ def test_a_step_that_is_not_finite_is_never_applied_and_never_saved(optimizer):
     with pytest.raises(DivergedError, match="training diverged at or shortly before step 2"):
         check_finite(state)
     with pytest.raises(DivergedError, match="training diverged at or shortly before step"):
-        for _ in range(LOOK + 1):
+        for _ in range(CHECK_EVERY + 1):
             next(steps)
     for name, value in weights_of(state.model).items():
         assert torch.equal(value, good[name])

@@ -9,10 +9,10 @@ import torch
 from lstmgen.config.schema import TrainConfig
 from lstmgen.errors import DivergedError, UsageError
 from lstmgen.model.dropout import Masks
-from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.model.language_model import DropoutRates, LanguageModel
 from lstmgen.training.averaging import Average
 from lstmgen.training.devices import choose_device
-from lstmgen.training.loop import LOOK, StepSetup, TrainState, check_finite, train_steps
+from lstmgen.training.loop import CHECK_EVERY, StepSetup, TrainState, check_finite, train_steps
 from lstmgen.training.meters import Meter
 from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer, set_learning_rate
@@ -31,7 +31,7 @@ def make_trainee(dropout=0.0, optimizer="sgd", sizes=(7, 5)):
         VOCAB,
         embedding_dim=6,
         hidden_sizes=list(sizes),
-        dropout=DropoutShares(*[dropout] * 5),
+        dropout=DropoutRates(*[dropout] * 5),
         seed=2,
     ).double()
     return TrainState(model, build_optimizer(model, name=optimizer, weight_decay=0.01))
@@ -78,19 +78,19 @@ def test_noise_replaces_words_as_kneser_and_ney_count_them():
     """A word by the share of different words behind it, by words with many before them."""
     ids = np.array([0, 1, 0, 2, 0, 3, 0, 1, 4, 1])  # behind 0: 1 2 3 1; behind 1: 0 4
     noise = kneser_ney_noise(ids, vocab_size=6, rate=0.5)
-    assert noise.shares.tolist() == pytest.approx([3 / 8, 2 / 6, 1 / 2, 1 / 2, 1 / 2, 0])
+    assert noise.rates.tolist() == pytest.approx([3 / 8, 2 / 6, 1 / 2, 1 / 2, 1 / 2, 0])
     before = np.array([3, 2, 1, 1, 1, 0])  # before 0: 1 2 3; before 1: 0 4
-    assert np.diff(noise.cumulated, prepend=0.0) == pytest.approx(before / 8)
+    assert np.diff(noise.cumulative, prepend=0.0) == pytest.approx(before / 8)
     window = StreamPlan(9000, window=8, stride=8, batch_size=1000).micro_batches(
         np.zeros(9000, dtype=np.int64), epoch=0, step=0
     )[0]
-    noised = noise.applied(window, Masks(0, 0, range(1000)))
+    noised = noise.apply(window, Masks(0, 0, range(1000)))
     read = np.bincount(noised.inputs.ravel(), minlength=6) / noised.inputs.size
     expected = 3 / 8 * before / 8
     expected[0] += 5 / 8
     assert read == pytest.approx(expected, abs=0.02)
     assert (noised.targets == window.targets).all()
-    part = noise.applied(
+    part = noise.apply(
         StreamPlan(9000, window=8, stride=8, batch_size=500, accumulate=2).micro_batches(
             np.zeros(9000, dtype=np.int64), epoch=0, step=0
         )[1],
@@ -356,7 +356,9 @@ def test_a_deferred_training_waits_for_nothing_that_a_device_holds(plan, monkeyp
     state = TrainState(model, optimizer, average=Average("ema", decay=0.9, start=0))
     state.progress.step = 1  # at 16, 32, ... it looks
     until = 10
-    assert until < LOOK and until > plan.steps_in(0) * plan.carries  # over the ends of streams
+    assert (
+        until < CHECK_EVERY and until > plan.steps_in(0) * plan.carries
+    )  # over the ends of streams
     setup = StepSetup(steady(0.1, ar=0.1, tar=0.1), IDS, plan, until, deferred=True)
     steps = train_steps(state, setup, until=until)
     assert [report.step for report in steps] == list(range(2, until + 1))

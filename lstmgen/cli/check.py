@@ -48,7 +48,7 @@ def check(
 
     console = TrainingConsole()
     try:
-        found = check_resume(loaded, steps=steps, tell=warn, progress=console.preparing)
+        found = check_resume(loaded, steps=steps, report=warn, progress=console.preparing)
     finally:
         console.close()
     if as_json:

@@ -43,7 +43,7 @@ def train_distributed(
     def prepare() -> tuple[LoadedConfig, Corpus]:
         return prepare_source(str(given), overrides, console, runs=runs, ranks=True)
 
-    with listening() as requests, distributed.joined() as world, _reporting_once():
+    with listening() as requests, distributed.process_group() as world, _reporting_once():
         run = world.broadcast(collective.run_on_all(world, find))
         if run is not None:
             changes = overrides if resume else []

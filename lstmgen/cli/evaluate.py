@@ -74,7 +74,7 @@ def evaluate(
     if adapt or tune:  # first, since it may fail
         with Bars() as bars:
             work = tuning.tune_run if tune else tuning.adapt_run
-            adapted = work(scoring, runs=runs, order=order, told=bars.told)
+            adapted = work(scoring, runs=runs, order=order, progress=bars.told)
     scored = score.score(scoring, runs=runs, exact=exact, order=order)
     novelty = None
     if samples is not None:

@@ -1,4 +1,4 @@
-"""The n-gram model that a network has to beat, of a run's training text."""
+"""The n-gram model of a run's training text: the baseline to beat."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from lstmgen.text.vocabulary import Vocabulary
 
 
 def count_ngrams(train: Part, vocabulary: Vocabulary, *, order: int) -> KneserNey | None:
-    """The model of a training text; None where that is too long to count."""
+    """The n-gram model of a training text; None if that is too long to count."""
     if len(train.ids) > MAX_WORDS:
         return None
     return build_kneser_ney(train.ids, order=order, vocab_size=len(vocabulary))
 
 
 def count_run(loaded: LoadedCheckpoint, *, order: int, runs: Path) -> KneserNey | None:
-    """The model of the text that a checkpoint learnt; None where that is out of reach."""
+    """The n-gram model of a checkpoint's training text; None if that is not available."""
     try:
         train, _ = find_part(loaded, text=None, split="train", runs=runs)
     except LstmgenError:

@@ -1,8 +1,8 @@
-"""The neural cache: recent words, by how alike the outputs are that they followed.
+"""The neural cache (Grave, Joulin and Usunier 2017, arXiv 1612.04426).
 
-Grave, Joulin and Usunier 2017 (arXiv 1612.04426): the probability of a word is the share that
-it has among the last words of the text, each weighed by exp(theta * now . then), where now and
-then are the top layer's outputs. Nothing is learnt; it is mixed with the model's own.
+A word's probability is its relative frequency among the recent words of the text, each weighted
+by exp(theta * h_t . h_i), the similarity of the current top-layer output to that before the
+recent word. Nothing is learned; the result is mixed with the model's probability.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from torch import Tensor
 
 
 class Cache:
-    """The last words of one text.
+    """The recent words of one text.
 
     Args:
-        window: how many words it holds.
-        thetas: how sharply likeness counts; shares are told for each.
-        vocab_size: words under larger ids are not held.
+        window: its size in words.
+        thetas: inverse temperatures; probabilities are computed for each.
+        vocab_size: words with larger ids are ignored.
     """
 
     def __init__(self, window: int, thetas: Sequence[float], *, vocab_size: int) -> None:
@@ -30,28 +30,28 @@ class Cache:
 
     @torch.no_grad()
     def score(self, outputs: Tensor, ids: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The shares of words in the cache as it is before each, and then hold them.
+        """The probability of each word by the cache before it; then add the words.
 
         Args:
-            outputs: (rows, size) of the top layer. ids: (rows,) the words that followed.
+            outputs: (rows, size) of the top layer. ids: (rows,) the words they predict.
 
         Returns:
-            (thetas, rows); NaN where the cache is empty.
+            (thetas, rows); NaN for an empty cache.
         """
         words = torch.from_numpy(ids)
         if not len(self.words):
             self.outputs = outputs[:0]
-        held = torch.cat([self.outputs, outputs])
-        names = torch.cat([self.words, words])
+        all_outputs = torch.cat([self.outputs, outputs])
+        all_words = torch.cat([self.words, words])
         before, rows = len(self.words), len(words)
-        likeness = outputs @ held.T
-        places, now = torch.arange(len(names)), before + torch.arange(rows)[:, None]
-        inside = (places < now) & (places >= now - self.window) & (names < self.vocab_size)
-        likeness = likeness.where(inside, torch.tensor(-torch.inf, dtype=likeness.dtype))
-        same = names == words[:, None]
-        shares = []
+        similarity = outputs @ all_outputs.T
+        places, now = torch.arange(len(all_words)), before + torch.arange(rows)[:, None]
+        inside = (places < now) & (places >= now - self.window) & (all_words < self.vocab_size)
+        similarity = similarity.where(inside, torch.tensor(-torch.inf, dtype=similarity.dtype))
+        same = all_words == words[:, None]
+        probabilities = []
         for theta in self.thetas:
-            weights = (theta * likeness.double()).softmax(dim=1)  # NaN in a row of none
-            shares.append((weights * same).sum(dim=1))
-        self.outputs, self.words = held[-self.window :], names[-self.window :]
-        return torch.stack(shares).numpy()
+            weights = (theta * similarity.double()).softmax(dim=1)  # NaN for an empty row
+            probabilities.append((weights * same).sum(dim=1))
+        self.outputs, self.words = all_outputs[-self.window :], all_words[-self.window :]
+        return torch.stack(probabilities).numpy()

@@ -1,8 +1,8 @@
-"""Dynamic evaluation: a model that goes on learning from the text it is scored on.
+"""Dynamic evaluation: the model keeps learning from the text it is scored on.
 
-Krause, Kahembwe, Murray and Renals 2018 (arXiv 1709.07432): a segment is scored, then the
-weights take a step along its gradient and are drawn back towards where training left them.
-No word is learnt before it has been scored.
+Krause, Kahembwe, Murray and Renals 2018 (arXiv 1709.07432): after each segment is scored, the
+weights take a gradient step on it and decay towards their trained values. No word is learned
+before it has been scored.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ from lstmgen.windows.window import Ids
 
 Rule = Literal["sgd", "rms"]
 
-FLOOR = 0.02  # added to a weight's size of gradients, of which the mean is 1
+FLOOR = 0.02  # added to gradient sizes, whose mean is 1
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Dynamic:
     """How a model adapts.
 
     Attributes:
-        rate: of the steps.
-        decay: how far each step draws a weight back.
+        rate: the learning rate.
+        decay: of each step towards the trained weights.
         segment: words between two steps.
-        rule: sgd: all weights alike; rms: each by the root mean square of its gradients in
-            training, and drawn back in the same measure.
+        rule: sgd: plain steps; rms: steps divided, and decay multiplied, by each weight's root
+            mean square gradient in training.
     """
 
     rate: float
@@ -39,29 +39,29 @@ class Dynamic:
 
 
 class Segment(NamedTuple):
-    """A piece of a text, scored."""
+    """A scored piece of a text."""
 
     outputs: Tensor  # (words, size) of the top layer
-    shares: Tensor  # (words,) probability of each target, float64; 0 where it is no entry
+    probabilities: Tensor  # (words,) of the targets, float64; 0 for unknown words
 
 
-Sizes = list[Tensor]  # for each parameter, what its gradients are measured in
+Sizes = list[Tensor]  # of each parameter's gradients
 
 
 def read_segments(
     model: LanguageModel, ids: Ids, *, segment: int, dynamic: Dynamic | None, sizes: Sizes | None
 ) -> Iterator[Segment]:
-    """Score a text in one pass from a zero state, the model unchanged at the end.
+    """Score a text in one pass from a zero state; the model is restored at the end.
 
     Args:
-        ids: the text; its first word is read and not scored.
-        segment: words in one piece; a dynamic reading takes its own.
-        dynamic: how the model adapts; None leaves it alone.
+        ids: the text; its first word is not scored.
+        segment: words per piece, unless ``dynamic`` says otherwise.
+        dynamic: how the model adapts; None: not at all.
         sizes: from ``gradient_sizes``, for the rule ``rms``.
     """
     was_training = model.training
     model.eval()
-    steps = None if dynamic is None else _Steps(model, dynamic, sizes)
+    adapter = None if dynamic is None else _Adapter(model, dynamic, sizes)
     states = model.zero_states(1)
     width = segment if dynamic is None else dynamic.segment
     try:
@@ -69,25 +69,22 @@ def read_segments(
             part = torch.from_numpy(ids[start : start + width + 1].astype("int64"))
             with torch.set_grad_enabled(dynamic is not None):
                 nats, outputs, states = _score(model, part, states)
-            shares = (-nats.detach().double()).exp().cpu()
-            yield Segment(outputs.detach().cpu(), shares)
+            probabilities = (-nats.detach().double()).exp().cpu()
+            yield Segment(outputs.detach().cpu(), probabilities)
             scored = nats[torch.isfinite(nats)]
-            if steps is not None and len(scored):
-                steps.take(scored.mean())
+            if adapter is not None and len(scored):
+                adapter.step(scored.mean())
     finally:
-        if steps is not None:
-            steps.undo()
+        if adapter is not None:
+            adapter.restore()
         model.train(was_training)
 
 
 def gradient_sizes(model: LanguageModel, windows: Iterable[Ids]) -> Sizes:
-    """The root mean square of each weight's gradient over pieces of the training text.
+    """The root mean square of each weight's gradient, divided by the mean over all weights.
 
     Args:
         windows: ids, each read from a zero state and scored from its second word on.
-
-    Returns:
-        For each parameter in order, divided by the mean over all weights.
     """
     was_training = model.training
     model.eval()
@@ -109,51 +106,47 @@ def gradient_sizes(model: LanguageModel, windows: Iterable[Ids]) -> Sizes:
 
 
 def _score(model: LanguageModel, part: Tensor, states: States) -> tuple[Tensor, Tensor, States]:
-    """Nats of each word but the first, infinite where it is no entry; outputs; states."""
+    """Nats of each word but the first, infinite for unknown words; outputs; states."""
     inputs, targets = part[None, :-1].to(model.device), part[1:].to(model.device)
     features, states = model.read(inputs, states, carry=torch.tensor([inputs.shape[1]]))
-    chances = model.logits(features[0]).log_softmax(dim=-1)
+    log_probs = model.logits(features[0]).log_softmax(dim=-1)
     known = targets < model.vocab_size
-    nats = -chances.gather(1, targets.clamp(max=model.vocab_size - 1)[:, None])[:, 0]
+    nats = -log_probs.gather(1, targets.clamp(max=model.vocab_size - 1)[:, None])[:, 0]
     return nats.where(known, torch.full_like(nats, torch.inf)), features[0], states
 
 
-class _Steps:
-    """Steps of a model that adapts, and the way back.
-
-    Args:
-        sizes: for the rule ``rms``.
-    """
+class _Adapter:
+    """Gradient steps of a model that adapts; ``restore`` undoes them."""
 
     def __init__(self, model: LanguageModel, dynamic: Dynamic, sizes: Sizes | None) -> None:
         self.weights, self.dynamic = list(model.parameters()), dynamic
         self.trained = [weight.detach().clone() for weight in self.weights]
-        self.pulls: list[Tensor] | None = None
-        self.under: list[Tensor] | None = None
+        self.decays: list[Tensor] | None = None
+        self.divisors: list[Tensor] | None = None
         if dynamic.rule == "rms":
             if sizes is None:
                 raise ValueError("the rule rms needs the sizes of gradients")
-            self.pulls = [(dynamic.decay * size).clamp(max=1.0) for size in sizes]
-            self.under = [size + FLOOR for size in sizes]
+            self.decays = [(dynamic.decay * size).clamp(max=1.0) for size in sizes]
+            self.divisors = [size + FLOOR for size in sizes]
 
     @torch.no_grad()
-    def take(self, loss: Tensor) -> None:
-        """Draw the weights back, and step along a gradient from where they were."""
+    def step(self, loss: Tensor) -> None:
+        """Decay the weights, then step along the gradient at their old values."""
         gradients = torch.autograd.grad(loss, self.weights, allow_unused=True)
         rate = self.dynamic.rate
-        for place, (weight, before) in enumerate(zip(self.weights, self.trained, strict=True)):
-            pull = self.dynamic.decay if self.pulls is None else self.pulls[place]
-            weight.lerp_(before, pull)
+        for place, (weight, trained) in enumerate(zip(self.weights, self.trained, strict=True)):
+            decay = self.dynamic.decay if self.decays is None else self.decays[place]
+            weight.lerp_(trained, decay)
             gradient = gradients[place]
             if gradient is None:
                 continue
-            if self.under is None:
+            if self.divisors is None:
                 weight.add_(gradient, alpha=-rate)
             else:
-                weight.addcdiv_(gradient, self.under[place], value=-rate)
+                weight.addcdiv_(gradient, self.divisors[place], value=-rate)
 
     @torch.no_grad()
-    def undo(self) -> None:
-        """Put the trained weights back."""
-        for weight, before in zip(self.weights, self.trained, strict=True):
-            weight.copy_(before)
+    def restore(self) -> None:
+        """Restore the trained weights."""
+        for weight, trained in zip(self.weights, self.trained, strict=True):
+            weight.copy_(trained)

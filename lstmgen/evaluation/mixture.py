@@ -1,35 +1,35 @@
-"""Mixtures of models: a word's probability is a weighted mean of theirs."""
+"""Mixtures of models: weighted means of their probabilities."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-ROUNDS = 200  # of expectation and maximisation; each can only raise the likelihood
+EM_ITERATIONS = 200
 
 
-def fit_weights(shares: Floats) -> Floats:
-    """The weights under which a text is likeliest (Jelinek and Mercer 1980).
+def fit_weights(probabilities: Floats) -> Floats:
+    """The maximum-likelihood weights of a text, by EM (Jelinek and Mercer 1980).
 
     Args:
-        shares: (models, words) the probability that each model gives each word.
+        probabilities: (models, words), of each word by each model.
 
     Returns:
-        (models,), 0 or more, their sum 1.
+        (models,), nonnegative, with sum 1.
     """
-    weights = np.full(len(shares), 1 / len(shares))
-    for _ in range(ROUNDS):
-        parts = weights[:, None] * shares
+    weights = np.full(len(probabilities), 1 / len(probabilities))
+    for _ in range(EM_ITERATIONS):
+        parts = weights[:, None] * probabilities
         weights = (parts / parts.sum(axis=0)).mean(axis=1)
     return weights
 
 
-def mix(shares: Floats, weights: Floats) -> Floats:
-    """(words,) probabilities of (models, words) ones."""
-    mixed: Floats = weights @ shares
+def mix(probabilities: Floats, weights: Floats) -> Floats:
+    """The mixture's probabilities, (words,), from (models, words)."""
+    mixed: Floats = weights @ probabilities
     return mixed
 
 
-def perplexity(shares: Floats) -> float:
-    """Of words with these probabilities."""
-    return float(np.exp(-np.log(shares).mean()))
+def perplexity(probabilities: Floats) -> float:
+    """The perplexity of words with these probabilities."""
+    return float(np.exp(-np.log(probabilities).mean()))

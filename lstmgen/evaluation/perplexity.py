@@ -1,8 +1,8 @@
-"""Perplexity on the carried-state protocol: every word of a text once, the first one too.
+"""Perplexity with carried state: every word of a text is scored once, the first one too.
 
-The text is read in parallel lanes whose number depends on its length alone,
-each warmed on the words before it; ``exact`` reads it in one pass. Always fp32
-(or the model's own dtype), never with dropout, and no random number is drawn.
+The text is read in parallel lanes, whose number depends only on its length, each warmed up on
+the words before it; ``exact`` reads it in one pass. Always in the model's own dtype, without
+dropout, and without random numbers.
 """
 
 import math
@@ -22,11 +22,9 @@ class Evaluation:
     """Sums over a text; only the properties divide.
 
     Attributes:
-        nats: of all scored words.
-        words: scored.
-        correct: words that were the likeliest ones.
-        tokens: of the text, scored or not.
-        unknown: tokens that the vocabulary lacks.
+        nats: of all scored words. words: scored.
+        correct: words that were the most likely ones.
+        tokens: of the text, scored or not. unknown: those missing from the vocabulary.
         characters: of the scored words.
     """
 
@@ -39,7 +37,7 @@ class Evaluation:
 
     @property
     def nats_per_word(self) -> float:
-        """Mean cross-entropy; NaN where nothing was scored."""
+        """Mean cross-entropy; NaN if nothing was scored."""
         return self.nats / self.words if self.words else math.nan
 
     @property
@@ -49,17 +47,17 @@ class Evaluation:
 
     @property
     def bits_per_character(self) -> float:
-        """Cross-entropy in bits, spread over the characters of the scored words."""
+        """Cross-entropy in bits per character of the scored words."""
         return self.nats / math.log(2) / self.characters if self.characters else math.nan
 
     @property
     def accuracy(self) -> float:
-        """Share of scored words that were the likeliest ones."""
+        """Fraction of scored words that were the most likely ones."""
         return self.correct / self.words if self.words else math.nan
 
     @property
     def unknown_share(self) -> float:
-        """Share of the text's tokens that the vocabulary lacks."""
+        """Fraction of the text's tokens missing from the vocabulary."""
         return self.unknown / self.tokens if self.tokens else 0.0
 
 
@@ -74,10 +72,10 @@ def evaluate(
     """Score a text with the state carried from word to word.
 
     Args:
-        text: its ids, ``<story>`` first; that is read and not scored.
-        unknown_id: words read under it are scored only where the model has them.
+        text: its ids, ``<story>`` first, which is not scored.
+        unknown_id: unknown words are scored only if the model has this id.
         exact: one lane instead of several.
-        keep_going: asked before each window; where it says no, the rest is left out.
+        keep_going: called before each window; False stops the evaluation.
     """
     lanes = 1 if exact else lane_count(len(text.ids))
     windows = lane_windows(text.ids, lanes=lanes)
@@ -92,7 +90,7 @@ def evaluate_from_zero(
     window: int,
     keep_going: Callable[[], bool] = lambda: True,
 ) -> Evaluation:
-    """Score each word of a text by the ``window`` words before it, from a zero state."""
+    """Score each word of a text given the ``window`` words before it, from a zero state."""
     windows = zero_state_windows(text.ids, window=window)
     return _score(model, windows, text, unknown_id=unknown_id, keep_going=keep_going, carry=False)
 
@@ -111,17 +109,16 @@ def _score(
     model.eval()
     device = model.device
     states: States | None = None
-    nats, correct = 0.0, 0
-    words = 0
+    nats, correct, words = 0.0, 0, 0
     for window in windows:
         if not keep_going():
             break
         if states is None or not carry:
             states = model.zero_states(len(window.rows))
         inputs = torch.from_numpy(window.inputs).to(device)
-        # What follows a short row's end is junk that nothing scored depends on.
-        whole = torch.full((len(inputs),), inputs.shape[1])
-        features, states = model.read(inputs, states, carry=whole)
+        # Padding after a short row's end affects no scored word.
+        full = torch.full((len(inputs),), inputs.shape[1])
+        features, states = model.read(inputs, states, carry=full)
         places = window.first[:, None] + torch.arange(window.targets.shape[1]).numpy()
         inside = (window.targets != IGNORED) & (window.targets < model.vocab_size)
         rows, columns = inside.nonzero()

@@ -14,25 +14,25 @@ from lstmgen.generation.novelty import Novelty, measure_novelty
 from lstmgen.generation.samples import generate_samples
 from lstmgen.model.factory import build_model, load_weights
 from lstmgen.model.language_model import LanguageModel
-from lstmgen.model.memory import least_weights
+from lstmgen.model.memory import min_weights
 from lstmgen.ngrams.kneser_ney import build_unigram
 from lstmgen.runs import checkpoint
 from lstmgen.text.corpus import Part
 
 
 @dataclass(frozen=True)
-class Scored:
-    """A text's figures under one checkpoint.
+class ScoreResult:
+    """A checkpoint's scores on a text.
 
     Attributes:
         path: of the checkpoint's folder.
-        text: what was scored, in words.
+        text: name of what was scored.
         zero_state: by windows from a zero state; None unless trained in random order.
         output: softmax or adaptive.
         unigram: perplexity of the same words by their counts in the training text.
         order, ngram: of the Kneser-Ney model of the training text, and its perplexity; NaN
-            where that text is out of reach or too long to count.
-        init_from: what the checkpoint says of the model that it started from; None from scratch.
+            if that text is not available or too long to count.
+        init_from: the checkpoint's record of its base; None from scratch.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Scoring:
-    """A checkpoint's model and a text by its vocabulary."""
+    """A checkpoint's model and a text encoded with its vocabulary."""
 
     loaded: LoadedCheckpoint
     model: LanguageModel
@@ -58,42 +58,43 @@ class Scoring:
     name: str
 
 
-def open_scoring(given: Path | None, *, text: str | None, split: Split, runs: Path) -> Scoring:
-    """A checkpoint and the text that it is to score.
+def open_scoring(folder: Path | None, *, text: str | None, split: Split, runs: Path) -> Scoring:
+    """Load a checkpoint and the text to score.
 
     Args:
-        given: a run or step folder; None is the newest run.
-        text: a file to score, - for standard input; None scores a split of the run's own text.
-        runs: where prepared texts are kept.
+        folder: a run or step folder; None: the newest run.
+        text: a file, or - for standard input; None: a split of the run's own text.
+        runs: where prepared texts are cached.
 
     Raises:
-        DataError, CheckpointError: where the text or the checkpoint cannot be used.
+        DataError, CheckpointError: if the text or the checkpoint cannot be used.
     """
-    loaded = load_checkpoint(given, runs, limit_threads=False)
+    loaded = load_checkpoint(folder, runs, limit_threads=False)
     weights = loaded.weights
     part, name = find_part(loaded, text=text, split=split, runs=runs)
-    least = least_weights(loaded.config, vocab_size=len(loaded.vocabulary))
-    held = sum(array.size for array in weights.values())
-    if least > held:  # before a stranger's config takes memory
+    needed = min_weights(loaded.config, vocab_size=len(loaded.vocabulary))
+    stored = sum(array.size for array in weights.values())
+    if needed > stored:  # before an untrusted config allocates memory
         path = printable(loaded.checkpoint.path)
         raise CheckpointError(
-            f"{path}: the weights do not fit the config ({held:,} numbers, it asks for {least:,})"
+            f"{path}: the weights do not fit the config ({stored:,} numbers, it asks for "
+            f"{needed:,})"
         )
     model = build_model(loaded.config.model, loaded.vocabulary, seed=0)
     load_weights(model, weights, source=str(loaded.checkpoint.path))
     return Scoring(loaded, model, part, name)
 
 
-def score(scoring: Scoring, *, runs: Path, exact: bool, order: int) -> Scored:
-    """Score a text by a checkpoint.
+def score(scoring: Scoring, *, runs: Path, exact: bool, order: int) -> ScoreResult:
+    """Score a text with a checkpoint.
 
     Args:
-        runs: where prepared texts are kept.
-        exact: one pass from end to end instead of parallel lanes.
-        order: words of the n-grams to compare with.
+        runs: where prepared texts are cached.
+        exact: one pass instead of parallel lanes.
+        order: of the n-gram model to compare with.
 
     Raises:
-        DataError: where no word of the text is known.
+        DataError: if no word of the text is known.
     """
     loaded, model, part, name = scoring.loaded, scoring.model, scoring.part, scoring.name
     vocabulary, config = loaded.vocabulary, loaded.config
@@ -101,15 +102,12 @@ def score(scoring: Scoring, *, runs: Path, exact: bool, order: int) -> Scored:
     zero_state = None
     if config.train.order == "random":
         zero_state = evaluate_from_zero(
-            model,
-            part,
-            unknown_id=vocabulary.unknown_id,
-            window=_window(loaded),
+            model, part, unknown_id=vocabulary.unknown_id, window=_window(loaded)
         )
     if not carried.words or math.isnan(carried.nats):
         raise DataError(f"{name}: none of its {part.tokens:,} words is known, nothing to score")
     ngrams = count_run(loaded, order=order, runs=runs)
-    return Scored(
+    return ScoreResult(
         path=loaded.checkpoint.path,
         step=loaded.checkpoint.step,
         text=name,
@@ -125,20 +123,20 @@ def score(scoring: Scoring, *, runs: Path, exact: bool, order: int) -> Scored:
 
 
 def _window(loaded: LoadedCheckpoint) -> int:
-    """The window of a training, which a short text may have made smaller than its config's."""
+    """The window in training, which a short text may have made smaller than the config's."""
     if checkpoint.PROGRESS in loaded.checkpoint.files:
         return int(loaded.checkpoint.read_json(checkpoint.PROGRESS)["window"])
     return loaded.config.train.window  # an exported model
 
 
 def measure_samples(step: Path, *, samples: int, runs: Path) -> Novelty:
-    """How new so many stories are that a checkpoint writes by its own settings.
+    """Measure the novelty of stories that a checkpoint generates with its own settings.
 
     Raises:
-        UsageError: where the checkpoint holds no index of its training words.
+        UsageError: if the checkpoint has no index of its training words.
     """
-    generator, found = load_generator(step, runs, copies=True)
+    generator, source = load_generator(step, runs, copies=True)
     generator.require_copies("--samples")
     settings = generator.config.sample
-    result = generate_samples(generator, found, "", settings, samples=samples, seed=0)
+    result = generate_samples(generator, source, "", settings, samples=samples, seed=0)
     return measure_novelty(result.samples)

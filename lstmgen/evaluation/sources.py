@@ -1,4 +1,4 @@
-"""The text that a command looks at: a file, or a run's own."""
+"""The text to evaluate: a file, or a split of the run's own text."""
 
 import tempfile
 from pathlib import Path
@@ -20,15 +20,15 @@ Split = Literal["train", "valid", "test"]
 def find_part(
     loaded: LoadedCheckpoint, *, text: str | None, split: Split, runs: Path
 ) -> tuple[Part, str]:
-    """The ids of a text by a checkpoint's vocabulary, and what to call it.
+    """Encode a text with a checkpoint's vocabulary; also its name.
 
     Args:
-        text: a file, - for standard input; None is a split of the run's own text.
-        runs: where prepared texts are kept.
+        text: a file, or - for standard input; None: a split of the run's own text.
+        runs: where prepared texts are cached.
 
     Raises:
-        DataError: where it cannot be read. UsageError: where there is no such text.
-        CheckpointError: where the run's text is not the one that it learnt.
+        DataError: if it cannot be read. UsageError: if there is no such text.
+        CheckpointError: if the run's text has changed since training.
     """
     if text is not None:
         return encode_text(text, loaded.config, loaded.vocabulary)
@@ -48,14 +48,14 @@ def find_part(
         return corpus.train, "the training text"
     if corpus.valid is None:
         raise UsageError(
-            "the run has no validation text, so there is nothing to tune on either: train with "
+            "the run has no validation text, so there is nothing to score or tune on: train with "
             "data.valid, or data.valid_fraction above 0. Score with --split train or --text FILE"
         )
     return corpus.valid, "the validation text"
 
 
 def encode_text(text: str, config: Config, vocabulary: Vocabulary) -> tuple[Part, str]:
-    """A file, or standard input for -, by a vocabulary, and what to call it."""
+    """Encode a file, or standard input for -, with a vocabulary; also its name."""
     if text != "-":
         return _encode(text, config, vocabulary, key="--text"), text
     with tempfile.TemporaryDirectory() as folder:
@@ -69,10 +69,12 @@ def _encode(sources: str | list[str], config: Config, vocabulary: Vocabulary, *,
 
 
 def _run_data(loaded: LoadedCheckpoint) -> DataConfig:
-    """The config section with paths, which a run folder has and a checkpoint has not."""
+    """The run's data section, since a checkpoint's has no paths."""
     resolved = loaded.checkpoint.path.absolute().parent.parent / folders.RESOLVED
     if not resolved.is_file():
-        raise UsageError("this checkpoint stands alone, without its run's text. Use --text FILE")
-    # A checkpoint of lstmgen 0.1 says by which tokenizer its text is cut.
+        raise UsageError(
+            "this checkpoint is outside a run folder, without its run's text. Use --text FILE"
+        )
+    # For a checkpoint of lstmgen 0.1 the tokenizer of its own config holds.
     data = load(resolved).config.data
     return data.model_copy(update={"tokenizer": loaded.config.data.tokenizer})

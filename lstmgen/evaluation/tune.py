@@ -1,4 +1,4 @@
-"""Scoring a checkpoint by what adapts to the text, and tuning that on the validation text."""
+"""Scoring a checkpoint with adaptive mixtures, tuned on the validation text."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -7,25 +7,33 @@ from pathlib import Path
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from lstmgen.errors import CheckpointError, LstmgenError, UsageError, printable
-from lstmgen.evaluation.adapting import LINES, Adaptation, Line, StopDecision, adapt, measure, tune
+from lstmgen.evaluation.adapting import (
+    LINES,
+    Adaptation,
+    Line,
+    ProgressCallback,
+    adapt,
+    measure,
+    tune,
+)
 from lstmgen.evaluation.baseline import count_ngrams
+from lstmgen.evaluation.dynamic import Sizes
 from lstmgen.evaluation.score import Scoring
 from lstmgen.evaluation.sources import find_part
-from lstmgen.ngrams.kneser_ney import MAX_ORDER
+from lstmgen.ngrams.kneser_ney import MAX_ORDER, KneserNey
 from lstmgen.runs import folders
-from lstmgen.text.corpus import Part
 
-TUNED = "adaptation.json"  # in the run folder
-LARGEST = 100_000  # bytes of it
+FILE_NAME = "adaptation.json"  # in the run folder
+MAX_BYTES = 100_000
 
 
 @with_config(ConfigDict(extra="forbid", strict=False, allow_inf_nan=False))
 @dataclass(frozen=True)
-class Tuned:
-    """What the run folder keeps.
+class TunedAdaptation:
+    """The contents of the file in the run folder.
 
     Attributes:
-        digest: of the checkpoint that it was tuned for. step: of its training.
+        digest, step: of the checkpoint it was tuned for.
         order: of the n-grams.
     """
 
@@ -36,82 +44,88 @@ class Tuned:
 
 
 @dataclass(frozen=True)
-class Adapted:
-    """The figures of all mixtures.
+class AdaptiveScores:
+    """The scores of all mixtures.
 
     Attributes:
-        words: of the text that they are for.
-        stale: the step that the parameters were tuned for, where it is another one.
+        words: of the scored text.
+        stale: the step that the parameters were tuned for, if it is another one.
     """
 
     lines: tuple[Line, ...]
     words: int
-    tuned: Tuned
+    tuned: TunedAdaptation
     stale: int | None
 
 
-def tune_run(scoring: Scoring, *, runs: Path, order: int, told: StopDecision) -> Adapted:
-    """Tune on the validation text, and keep that in the run folder.
+def tune_run(
+    scoring: Scoring, *, runs: Path, order: int, progress: ProgressCallback
+) -> AdaptiveScores:
+    """Tune on the validation text, and save the result in the run folder.
 
     Args:
         scoring: of the validation text.
-        order: words of the n-grams.
-        told: of progress.
+        order: of the n-grams.
 
     Raises:
-        UsageError: where the run's own text is missing.
+        UsageError: if the run's own text is missing.
     """
-    train = _training_text(scoring, runs, option="--tune")
-    ngrams = count_ngrams(train, scoring.loaded.vocabulary, order=order)
-    sizes = measure(scoring.model, train.ids)
-    found, lines = tune(scoring.model, scoring.part.ids, ngrams=ngrams, sizes=sizes, told=told)
+    ngrams, sizes = _ngrams_and_sizes(scoring, runs, order, option="--tune")
+    adaptation, lines = tune(
+        scoring.model, scoring.part.ids, ngrams=ngrams, sizes=sizes, progress=progress
+    )
     checkpoint = scoring.loaded.checkpoint
-    tuned = Tuned(checkpoint.digest, checkpoint.step, order, found)
+    tuned = TunedAdaptation(checkpoint.digest, checkpoint.step, order, adaptation)
     folders.replace_text(_file(scoring), json.dumps(asdict(tuned), indent=1) + "\n")
-    return Adapted(tuple(lines), found.words, tuned, None)
+    return AdaptiveScores(tuple(lines), adaptation.words, tuned, None)
 
 
-def adapt_run(scoring: Scoring, *, runs: Path, order: int, told: StopDecision) -> Adapted:
-    """Score a text by what was tuned before.
+def adapt_run(
+    scoring: Scoring, *, runs: Path, order: int, progress: ProgressCallback
+) -> AdaptiveScores:
+    """Score a text with parameters tuned before.
 
     Raises:
-        UsageError: where nothing was tuned, or with other n-grams, or the run's own text
-            is missing. CheckpointError: where the file of parameters is damaged.
+        UsageError: if nothing was tuned, or with other n-grams, or the run's own text is
+            missing. CheckpointError: if the file of parameters is damaged.
     """
     tuned = _read(_file(scoring), order)
-    train = _training_text(scoring, runs, option="--adapt")
-    ngrams = count_ngrams(train, scoring.loaded.vocabulary, order=order)
-    sizes = measure(scoring.model, train.ids)
+    ngrams, sizes = _ngrams_and_sizes(scoring, runs, order, option="--adapt")
     ids = scoring.part.ids
-    lines = adapt(scoring.model, ids, tuned.adaptation, ngrams=ngrams, sizes=sizes, told=told)
+    lines = adapt(
+        scoring.model, ids, tuned.adaptation, ngrams=ngrams, sizes=sizes, progress=progress
+    )
     stale = None if tuned.digest == scoring.loaded.checkpoint.digest else tuned.step
-    return Adapted(tuple(lines), len(ids) - 1, tuned, stale)
+    return AdaptiveScores(tuple(lines), len(ids) - 1, tuned, stale)
 
 
 def _file(scoring: Scoring) -> Path:
-    return scoring.loaded.checkpoint.path.absolute().parent.parent / TUNED
+    return scoring.loaded.checkpoint.path.absolute().parent.parent / FILE_NAME
 
 
-def _training_text(scoring: Scoring, runs: Path, *, option: str) -> Part:
+def _ngrams_and_sizes(
+    scoring: Scoring, runs: Path, order: int, *, option: str
+) -> tuple[KneserNey | None, Sizes]:
+    """The n-gram model and the gradient sizes of the training text."""
     try:
-        return find_part(scoring.loaded, text=None, split="train", runs=runs)[0]
+        train, _ = find_part(scoring.loaded, text=None, split="train", runs=runs)
     except LstmgenError as error:
         raise UsageError(
-            f"{option} needs the text that the run was trained on, for n-grams and the sizes of "
-            f"gradients: {error}"
+            f"{option} needs the run's training text, for n-grams and gradient sizes: {error}"
         ) from None
+    ngrams = count_ngrams(train, scoring.loaded.vocabulary, order=order)
+    return ngrams, measure(scoring.model, train.ids)
 
 
-def _read(path: Path, order: int) -> Tuned:
-    """What ``--tune`` left in the run folder."""
+def _read(path: Path, order: int) -> TunedAdaptation:
     if not path.is_file():
         raise UsageError(
-            f"{printable(path)}: is not there, nothing was tuned for this run. Run lstmgen "
+            f"{printable(path)}: does not exist, nothing was tuned for this run. Run lstmgen "
             "evaluate RUN --tune first, where RUN is its run folder"
         )
     try:
         with path.open("rb") as file:
-            tuned = TypeAdapter(Tuned).validate_json(file.read(LARGEST))
+            tuned = TypeAdapter(TunedAdaptation).validate_json(file.read(MAX_BYTES))
         fits = {len(LINES), sum("ngram" not in parts for parts in LINES)}
         if len(tuned.adaptation.weights) not in fits or not 1 <= tuned.order <= MAX_ORDER:
             raise ValueError
@@ -121,7 +135,7 @@ def _read(path: Path, order: int) -> Tuned:
         ) from None
     if tuned.order != order:
         raise UsageError(
-            f"--order {order}: the weights were tuned with n-grams of order {tuned.order}. Say "
+            f"--order {order}: the weights were tuned with n-grams of order {tuned.order}. Use "
             f"--order {tuned.order}, or tune again with lstmgen evaluate --tune --order {order}"
         )
     return tuned

@@ -1,1 +1,1 @@
-"""The network in torch: layers, dropout, output, initialisation."""
+"""The network in torch: layers, dropout, output, initialization."""

@@ -1,4 +1,4 @@
-"""From a config to a torch model, and between its tensors and a checkpoint's arrays."""
+"""Building a model from a config, and converting tensors to a checkpoint's arrays and back."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lstmgen.config.schema import ModelConfig
 from lstmgen.errors import CheckpointError
-from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.model.language_model import DropoutRates, LanguageModel
 from lstmgen.text.clusters import frequency_clusters
 from lstmgen.text.vocabulary import Vocabulary
 
@@ -18,7 +18,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 def build_model(config: ModelConfig, vocabulary: Vocabulary, *, seed: int) -> LanguageModel:
-    """The network that a config describes, with its initial weights."""
+    """The network that a config describes, with initial weights."""
     clusters = None
     if config.output == "adaptive":
         clusters = [ids.tolist() for ids in frequency_clusters(vocabulary.counts)]
@@ -33,7 +33,7 @@ def build_model(config: ModelConfig, vocabulary: Vocabulary, *, seed: int) -> La
         look_up=config.backend != "fused",
         tie_weights=config.tie_weights,
         clusters=clusters,
-        dropout=DropoutShares(**config.dropout.model_dump()),
+        dropout=DropoutRates(**config.dropout.model_dump()),
         seen_once=vocabulary.seen_once,
         counts=vocabulary.counts,
         seed=seed,
@@ -41,7 +41,7 @@ def build_model(config: ModelConfig, vocabulary: Vocabulary, *, seed: int) -> La
 
 
 def to_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
-    """Tensors as arrays that do not change with them."""
+    """Copy tensors to arrays."""
     return {
         name: np.ascontiguousarray(tensor.detach().cpu().numpy()).copy()
         for name, tensor in tensors.items()
@@ -49,21 +49,21 @@ def to_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
 
 
 def to_tensors(arrays: Arrays) -> dict[str, Tensor]:
-    """Arrays as tensors of their own."""
+    """Copy arrays to tensors."""
     return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
 
 
 def load_weights(model: LanguageModel, arrays: Arrays, *, source: str) -> None:
-    """Put a checkpoint's weights into a model of the same shape.
+    """Load a checkpoint's weights into a model of the same shape.
 
     Raises:
         CheckpointError: naming the weight that does not fit.
     """
-    own = dict(model.named_parameters())
-    if set(own) != set(arrays):
-        names = ", ".join(sorted(set(own) ^ set(arrays))[:3])
+    parameters = dict(model.named_parameters())
+    if set(parameters) != set(arrays):
+        names = ", ".join(sorted(set(parameters) ^ set(arrays))[:3])
         raise CheckpointError(f"{source}: the weights do not fit the config ({names})")
-    for name, parameter in own.items():
+    for name, parameter in parameters.items():
         if tuple(parameter.shape) != arrays[name].shape:
             raise CheckpointError(
                 f"{source}: {name} is {arrays[name].shape}, the config says "

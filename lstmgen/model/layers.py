@@ -1,7 +1,6 @@
-"""Recurrent layers over a window, and the state that they hand on.
+"""Running recurrent layers over a window.
 
-Each cell has its layer in a file of its own, ``model.<cell>_layer``; what they have in common
-is ``recurrent.RecurrentLayer``.
+Each cell's layer is in ``model.<cell>_layer``; their interface is ``recurrent.RecurrentLayer``.
 """
 
 import importlib
@@ -12,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lstmgen.cells.cell import Peephole
-from lstmgen.model.recurrent import RecurrentLayer, Run, State
+from lstmgen.model.recurrent import LayerOutput, RecurrentLayer, State
 
 
 def make_layer(
@@ -25,14 +24,14 @@ def make_layer(
 
 def run_layer(
     layer: RecurrentLayer, inputs: Tensor, state: State, *, loop: bool = False, bf16: bool = False
-) -> Run:
-    """Read a window from a state.
+) -> LayerOutput:
+    """Run a layer over a window.
 
     Args:
         inputs: (batch, time, input).
-        loop: by the written-out loop instead of torch's kernel.
-        bf16: take the matmuls in bfloat16, where torch has a kernel for that (an
-            LSTM's; not the loop). What comes out, and the cell, stay as they are.
+        loop: use the written-out loop instead of torch's kernel.
+        bf16: do the matmuls in bfloat16, if torch has a kernel for that (the LSTM's; never
+            the loop). Outputs and cell keep their dtype.
     """
     if loop or not layer.has_kernel:
         weight = layer.get_parameter("weight_ih_l0")
@@ -41,17 +40,17 @@ def run_layer(
     return layer.run_kernel(inputs, state, bf16=bf16)
 
 
-def run_table(
+def run_one_hot(
     layer: RecurrentLayer, ids: Tensor, state: State, *, scale: Tensor | None = None
-) -> Run:
-    """Read a window of one-hot words from a state, without making the vectors.
+) -> LayerOutput:
+    """Run a layer over a window of one-hot words, without making the vectors.
 
-    A one-hot vector times a matrix is one of its columns, so the matmuls with the
-    inputs are looked up; the loop does the rest.
+    A one-hot vector times a matrix is one of its columns, so the input matmuls are lookups; the
+    loop does the rest.
 
     Args:
         ids: (batch, time), each in 0..input-1.
-        scale: (batch, time), the one of each vector; None is 1.
+        scale: (batch, time), the nonzero entry of each vector; None: 1.
     """
     columns = functional.embedding(ids.t(), layer.get_parameter("weight_ih_l0").t())
     if scale is not None:
@@ -61,26 +60,23 @@ def run_table(
 
 @torch.no_grad()
 def state_after(
-    layer: RecurrentLayer, inputs: Tensor, run: Run, state: State, words: Tensor
+    layer: RecurrentLayer, inputs: Tensor, result: LayerOutput, state: State, words: Tensor
 ) -> State:
-    """The state after a number of words of a window that has been read.
+    """The detached state after some words of a window.
 
     Args:
-        inputs: (batch, time, input) of the window.
+        inputs: (batch, time, input) of the window. result: of the window.
         state: before the window.
-        words: (batch,) how many words each row has read, 0..time; on the CPU.
-
-    Returns:
-        The state, cut off from the graph.
+        words: (batch,) number of words of each row, 0..time; on the CPU.
     """
-    most = int(words.max())
-    hidden_states = torch.cat([state.hidden[:, None], run.outputs[:, :most]], dim=1)
+    longest = int(words.max())
+    hidden_states = torch.cat([state.hidden[:, None], result.outputs[:, :longest]], dim=1)
     words = words.to(inputs.device, non_blocking=True)
     rows = torch.arange(len(words), device=words.device)
-    cells = run.cells
+    cells = result.cells
     if cells is None:
-        cells = layer.cells_of(inputs[:, :most], hidden_states[:, :most], state)
+        cells = layer.recompute_cells(inputs[:, :longest], hidden_states[:, :longest], state)
     if cells is None:
         return State(hidden_states[rows, words], state.cell)
-    cells = torch.cat([state.cell[:, None], cells[:, :most]], dim=1)
+    cells = torch.cat([state.cell[:, None], cells[:, :longest]], dim=1)
     return State(hidden_states[rows, words], cells[rows, words])

@@ -1,4 +1,4 @@
-"""An LSTM layer: PyTorch's ``nn.LSTM``, in bfloat16 too, and the same as a written-out loop."""
+"""An LSTM layer: PyTorch's ``nn.LSTM``, also in bfloat16, and the same as a written-out loop."""
 
 from typing import Any
 
@@ -7,7 +7,13 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from lstmgen.model.peepholes import Peepholes
-from lstmgen.model.recurrent import PARAMETERS, Run, State, weight_gradient, with_start
+from lstmgen.model.recurrent import (
+    PARAMETERS,
+    LayerOutput,
+    State,
+    allocate_states,
+    weight_gradient,
+)
 
 
 class LSTMLayer(nn.LSTM):
@@ -23,32 +29,31 @@ class LSTMLayer(nn.LSTM):
         hidden = self.weight_hh_l0.new_zeros(batch, self.hidden_size)
         return State(hidden, hidden.clone())
 
-    def run_kernel(self, inputs: Any, state: State, *, bf16: bool = False) -> Run:
-        """Read a window by torch's kernel; in bfloat16 the cell stays as it is."""
+    def run_kernel(self, inputs: Any, state: State, *, bf16: bool = False) -> LayerOutput:
+        """Run torch's kernel over a window; with ``bf16`` the cell stays float32."""
         if bf16:
             return self._run_bf16(inputs, state)
         outputs, (hidden, cell) = self(inputs, (state.hidden[None], state.cell[None]))
-        return Run(outputs, State(hidden[0], cell[0]), None)
+        return LayerOutput(outputs, State(hidden[0], cell[0]), None)
 
     def input_bias(self) -> Tensor:
         """Both biases."""
         return self.bias_ih_l0 + self.bias_hh_l0
 
-    def run_loop(self, sums: Tensor, state: State) -> Run:
-        """Read a window by the written-out loop."""
+    def run_loop(self, sums: Tensor, state: State) -> LayerOutput:
+        """Run the written-out loop over a window."""
         states, cells = loop_lstm(sums, self.weight_hh_l0, None, state.hidden, state.cell)
         last = State(states[-1], cells[-1])
-        return Run(states.transpose(0, 1), last, cells.transpose(0, 1))
+        return LayerOutput(states.transpose(0, 1), last, cells.transpose(0, 1))
 
-    def cells_of(self, inputs: Tensor, befores: Tensor, state: State) -> Tensor:
+    def recompute_cells(self, inputs: Tensor, previous: Tensor, state: State) -> Tensor:
         """The cells of steps whose hidden states are known.
 
-        torch's kernel returns the cell at the end of a call only, and a second call for
-        the first words would cost as much as a window. The gates of those words are one
-        matmul, and the cell is one recurrence.
+        torch's kernel returns only the last cell, and a second call for the first words would
+        cost as much as a window. Here the gates of those words are one matmul.
         """
         w_ih, w_hh, b_ih, b_hh = (self.get_parameter(name) for name in PARAMETERS)
-        gates = inputs @ w_ih.T + befores @ w_hh.T + (b_ih + b_hh)
+        gates = inputs @ w_ih.T + previous @ w_hh.T + (b_ih + b_hh)
         input_gate, forget, candidate, _ = gates.chunk(4, dim=-1)
         new, forget, cell = input_gate.sigmoid() * candidate.tanh(), forget.sigmoid(), state.cell
         cells = []
@@ -57,25 +62,19 @@ class LSTMLayer(nn.LSTM):
             cells.append(cell)
         return torch.stack(cells, dim=1) if cells else new
 
-    def _run_bf16(self, inputs: Tensor, state: State) -> Run:
+    def _run_bf16(self, inputs: Tensor, state: State) -> LayerOutput:
         hidden, cell, dtype = state.hidden[None], state.cell[None], inputs.dtype
-        if inputs.is_cuda:  # autocast lays the weights out as cuDNN wants them
+        if inputs.is_cuda:  # autocast gives the weights cuDNN's layout
             with torch.autocast("cuda", torch.bfloat16):
                 outputs, (hidden, cell) = self(inputs, (hidden, cell))
-        else:  # here the cell may stay in float32 from window to window
+        else:  # here the cell can stay float32
+            weights = [self.get_parameter(name).bfloat16() for name in PARAMETERS]
             outputs, hidden, cell = torch.lstm(
-                inputs.bfloat16(),
-                (hidden.bfloat16(), cell),
-                [self.get_parameter(name).bfloat16() for name in PARAMETERS],
-                True,
-                1,
-                0.0,
-                torch.is_grad_enabled(),
-                False,
-                True,
-            )
+                inputs.bfloat16(), (hidden.bfloat16(), cell), weights,
+                True, 1, 0.0, torch.is_grad_enabled(), False, True,
+            )  # fmt: skip
         last = State(hidden[0].to(dtype), cell[0].to(dtype))
-        return Run(outputs.to(dtype), last, None)
+        return LayerOutput(outputs.to(dtype), last, None)
 
 
 def make_layer(input_size: int, hidden_size: int, **_: Any) -> LSTMLayer:
@@ -84,21 +83,21 @@ def make_layer(input_size: int, hidden_size: int, **_: Any) -> LSTMLayer:
 
 
 def loop_lstm(
-    products: Tensor, weight_hh: Tensor, weight_ch: Tensor | None, hidden: Tensor, cell: Tensor
+    sums: Tensor, weight_hh: Tensor, weight_ch: Tensor | None, hidden: Tensor, cell: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """An LSTM layer, with or without peepholes.
+    """An LSTM layer over a window, with or without peepholes.
 
     Args:
-        products: (time, batch, 4 * hidden), W_ih x and both biases.
+        sums: (time, batch, 4 * hidden), W_ih x plus both biases.
         weight_ch: peepholes of the gates i, f, o: (3 * hidden,) diagonal,
             (3 * hidden, hidden) full, None for none.
         hidden, cell: (batch, hidden) before the first step.
 
     Returns:
-        The hidden states and the cells of all steps, (time, batch, hidden) each.
+        The hidden states and cells of all steps, (time, batch, hidden) each.
     """
     result: tuple[Tensor, Tensor] = _LSTMLoop.apply(  # type: ignore[no-untyped-call]
-        products, weight_hh, weight_ch, hidden, cell
+        sums, weight_hh, weight_ch, hidden, cell
     )
     return result
 
@@ -107,61 +106,57 @@ class _LSTMLoop(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        products: Tensor,
+        sums: Tensor,
         weight_hh: Tensor,
         weight_ch: Tensor | None,
         hidden: Tensor,
         cell: Tensor,
     ) -> tuple[Tensor, Tensor]:
         size = hidden.shape[1]
-        hidden_states, cells = with_start(products, hidden), with_start(products, cell)
-        gates, squashed = torch.empty_like(products), torch.empty_like(hidden_states[1:])
+        hidden_states, cells = allocate_states(sums, hidden), allocate_states(sums, cell)
+        gates, tanh_cells = torch.empty_like(sums), torch.empty_like(hidden_states[1:])
         recurrent = weight_hh.t()
         peepholes = None if weight_ch is None else Peepholes(weight_ch)
-        for step, product in enumerate(products):
-            before, after, opened = cells[step], cells[step + 1], gates[step]
-            torch.addmm(product, hidden_states[step], recurrent, out=opened)
-            both = opened[:, : 2 * size]
-            write, keep, candidate, read = opened.chunk(4, dim=1)
+        for step, from_x in enumerate(sums):
+            before, after, step_gates = cells[step], cells[step + 1], gates[step]
+            torch.addmm(from_x, hidden_states[step], recurrent, out=step_gates)
+            both = step_gates[:, : 2 * size]
+            write, keep, candidate, read = step_gates.chunk(4, dim=1)
             if peepholes is not None:
                 peepholes.add_old(both, before)
             both.sigmoid_()
             torch.mul(keep, before, out=after).addcmul_(write, candidate.tanh_())
             if peepholes is not None:
                 peepholes.add_new(read, after)
-            torch.tanh(after, out=squashed[step])
-            torch.mul(read.sigmoid_(), squashed[step], out=hidden_states[step + 1])
-        ctx.save_for_backward(weight_hh, weight_ch, hidden_states, cells, gates, squashed)
+            torch.tanh(after, out=tanh_cells[step])
+            torch.mul(read.sigmoid_(), tanh_cells[step], out=hidden_states[step + 1])
+        ctx.save_for_backward(weight_hh, weight_ch, hidden_states, cells, gates, tanh_cells)
         ctx.set_materialize_grads(False)  # training takes no gradient of the cells
         return hidden_states[1:], cells[1:]
 
     @staticmethod
     @once_differentiable
     def backward(
-        ctx: Any, d_hiddens: Tensor | None, d_cells: Tensor | None
+        ctx: Any, d_hidden_states: Tensor | None, d_cells: Tensor | None
     ) -> tuple[Tensor | None, ...]:
-        weight_hh, weight_ch, hidden_states, cells, gates, squashed = ctx.saved_tensors
+        weight_hh, weight_ch, hidden_states, cells, gates, tanh_cells = ctx.saved_tensors
         peepholes = None if weight_ch is None else Peepholes(weight_ch)
-        size = squashed.shape[-1]
+        size = tanh_cells.shape[-1]
         write, keep, candidate, read = gates.chunk(4, dim=-1)
         # d_sum of i, f and g is d_cell times these, that of o is d_hidden times to_read.
-        factors = torch.stack(
-            [
-                candidate * write * (1 - write),
-                cells[:-1] * keep * (1 - keep),
-                write * (1 - candidate.square()),
-            ],
-            dim=2,
-        )
-        to_read = squashed * read * (1 - read)
-        to_cell = read * (1 - squashed.square())
+        to_write = candidate * write * (1 - write)
+        to_keep = cells[:-1] * keep * (1 - keep)
+        to_candidate = write * (1 - candidate.square())
+        factors = torch.stack([to_write, to_keep, to_candidate], dim=2)
+        to_read = tanh_cells * read * (1 - read)
+        to_cell = read * (1 - tanh_cells.square())
         d_sums = torch.empty_like(gates)
         d_hidden, d_cell = torch.zeros_like(hidden_states[0]), torch.zeros_like(cells[0])
         for step in reversed(range(len(gates))):
             d_sum = d_sums[step]
             d_read = d_sum[:, 3 * size :]
-            if d_hiddens is not None:
-                d_hidden += d_hiddens[step]
+            if d_hidden_states is not None:
+                d_hidden += d_hidden_states[step]
             if d_cells is not None:
                 d_cell += d_cells[step]
             torch.mul(d_hidden, to_read[step], out=d_read)

@@ -1,4 +1,4 @@
-"""An LSTM layer with peepholes, as a written-out loop: torch has none."""
+"""An LSTM layer with peepholes, as a written-out loop: torch has no kernel for them."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from lstmgen.cells.cell import Peephole, peephole_shape
 from lstmgen.model.lstm_layer import loop_lstm
-from lstmgen.model.recurrent import Run, State
+from lstmgen.model.recurrent import LayerOutput, State
 
 
 class PeepholeLSTMLayer(nn.Module):
@@ -30,26 +30,26 @@ class PeepholeLSTMLayer(nn.Module):
         hidden = self.weight_hh_l0.new_zeros(batch, self.hidden_size)
         return State(hidden, hidden.clone())
 
-    def run_kernel(self, inputs: Any, state: State, *, bf16: bool = False) -> Run:
-        """There is no kernel."""
+    def run_kernel(self, inputs: Any, state: State, *, bf16: bool = False) -> LayerOutput:
+        """Not available."""
         raise NotImplementedError("torch has no kernel for peepholes")
 
     def input_bias(self) -> Tensor:
         """Both biases."""
         return self.bias_ih_l0 + self.bias_hh_l0
 
-    def run_loop(self, sums: Tensor, state: State) -> Run:
-        """Read a window by the written-out loop."""
+    def run_loop(self, sums: Tensor, state: State) -> LayerOutput:
+        """Run the written-out loop over a window."""
         states, cells = loop_lstm(
             sums, self.weight_hh_l0, self.weight_ch_l0, state.hidden, state.cell
         )
         last = State(states[-1], cells[-1])
-        return Run(states.transpose(0, 1), last, cells.transpose(0, 1))
+        return LayerOutput(states.transpose(0, 1), last, cells.transpose(0, 1))
 
-    def cells_of(self, inputs: Tensor, befores: Tensor, state: State) -> None:
-        """Not needed: the loop returns them."""
+    def recompute_cells(self, inputs: Tensor, previous: Tensor, state: State) -> None:
+        """Not needed: the loop returns all cells."""
 
 
 def make_layer(input_size: int, hidden_size: int, *, peephole: Peephole) -> PeepholeLSTMLayer:
-    """A layer."""
+    """A layer, batch first."""
     return PeepholeLSTMLayer(input_size, hidden_size, peephole=peephole)

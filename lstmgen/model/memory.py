@@ -1,4 +1,4 @@
-"""What a training needs of memory at the least, told before any of it is taken."""
+"""The least memory that training needs, checked before any is allocated."""
 
 import os
 from contextlib import suppress
@@ -6,45 +6,42 @@ from pathlib import Path
 
 from lstmgen.config.schema import Config
 from lstmgen.errors import UsageError
-from lstmgen.model.sizes import MOMENTS, least_parameters
+from lstmgen.model.sizes import MOMENTS, min_parameters
 
-LIMITS = (  # of a container
+CGROUP_LIMITS = (  # of a container
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
-FLOAT = 4  # bytes
+FLOAT_BYTES = 4
 
 
 def check_memory(config: Config, *, vocab_size: int, ranks: int = 1) -> None:
-    """Refuse a training that this machine's memory cannot hold.
+    """Check that this machine has the memory that training certainly needs.
 
-    Only what is certain is counted: weights, gradients and what the optimiser remembers.
-
-    Args:
-        ranks: how many processes of this machine hold all of that.
+    That is weights, gradients and optimizer state, in each of the machine's ``ranks``.
 
     Raises:
-        UsageError: with the sizes, what they need and what there is.
+        UsageError: with the sizes, the memory needed and the memory available.
     """
     model, train = config.model, config.train
-    weights = least_weights(config, vocab_size=vocab_size)
+    weights = min_weights(config, vocab_size=vocab_size)
     copies = 2 + MOMENTS[train.optimizer] + (train.average is not None)
-    needed, there = ranks * FLOAT * weights * copies, memory()
-    if needed <= there:
+    needed, available = ranks * FLOAT_BYTES * weights * copies, total_memory()
+    if needed <= available:
         return
     each = f", in each of {ranks} ranks" if ranks > 1 else ""
     raise UsageError(
-        f"training needs {needed / 1e9:,.1f} GB of memory at the least ({weights:,} weights, "
-        f"{copies} numbers for each{each}), this machine has {there / 1e9:,.1f}. Lower "
+        f"training needs at least {needed / 1e9:,.1f} GB of memory ({weights:,} weights, "
+        f"{copies} numbers for each{each}), this machine has {available / 1e9:,.1f}. Lower "
         f"model.hidden_sizes ({model.hidden_sizes}), model.embedding_dim "
         f"({model.embedding_dim:,}) or data.vocabulary_size (now {vocab_size:,} words)"
     )
 
 
-def least_weights(config: Config, *, vocab_size: int) -> int:
-    """The weights of the network that a config describes, at the least."""
+def min_weights(config: Config, *, vocab_size: int) -> int:
+    """A lower bound on the parameters of the network that a config describes."""
     model = config.model
-    return least_parameters(
+    return min_parameters(
         vocab_size,
         cell=model.cell,
         hidden_sizes=model.hidden_sizes,
@@ -53,10 +50,10 @@ def least_weights(config: Config, *, vocab_size: int) -> int:
     )
 
 
-def memory() -> int:
-    """Bytes of this machine's memory, or of the container's where it has fewer."""
+def total_memory() -> int:
+    """Bytes of this machine's memory, or the container's limit if that is lower."""
     limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    for path in LIMITS:
+    for path in CGROUP_LIMITS:
         with suppress(OSError, ValueError):
             limits.append(int(path.read_text(encoding="ascii")))
     return min(limits)

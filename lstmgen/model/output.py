@@ -1,14 +1,13 @@
 """The exact softmax output layer in row chunks.
 
-The logits of a window are (batch x time) rows of vocabulary size, by far the
-largest tensor of a step. Here a chunk of rows at a time is turned into shares and,
-where gradients are wanted, into its gradients at once, in one reused buffer. So
-memory does not grow with window x batch x vocabulary, and no page is touched
-for the first time in every step.
+The logits of a window are (batch x time) rows of vocabulary size, by far the largest tensor of
+a step. Here one chunk of rows at a time becomes probabilities and, if needed, gradients, in one
+reused buffer: memory does not grow with window x batch x vocabulary, and no step pays for fresh
+pages.
 
-The matrix products may be taken in bfloat16 with sums in float32, which CPUs with
-units for it and GPUs do several times faster. The softmax is computed in float32
-all the same, from logits rounded to 8 bits; gradients come out in float32.
+The matmuls can be in bfloat16 with float32 sums, several times faster on GPUs and on CPUs that
+support it. The softmax is float32 even then, from logits rounded to 8 bits, and so are the
+gradients.
 """
 
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 CHUNK_BYTES = 1 << 24  # of the logits of one chunk, at least one row
-OUT = -1e30  # a logit that has no share
+MASKED_LOGIT = -1e30  # probability 0
 
 
 def summed_nats(
@@ -30,11 +29,10 @@ def summed_nats(
     Args:
         hidden: (rows, input). weight: (vocabulary, input). bias: (vocabulary,).
         targets: (rows,) ids in 0..vocabulary-1.
-        bf16: take the products in bfloat16.
+        bf16: do the matmuls in bfloat16.
 
     Returns:
-        A scalar, nats. Gradients of all three tensors are exact, to the rounding of
-        the products.
+        A scalar, nats. All three gradients are exact up to the rounding of the matmuls.
     """
     result: Tensor = _SummedNats.apply(  # type: ignore[no-untyped-call]
         hidden, weight, bias, targets, bf16
@@ -51,10 +49,10 @@ def chunk_rows(vocab_size: int, dtype: torch.dtype) -> int:
 def score_rows(
     logits_of: Callable[[Tensor], Tensor], hidden: Tensor, targets: Tensor, *, vocab_size: int
 ) -> tuple[float, int]:
-    """Summed nats of targets, and how many were the likeliest word, chunk by chunk.
+    """Summed nats of the targets, and how many had the highest logit, chunk by chunk.
 
     Args:
-        logits_of: the logits, (rows, vocabulary), of some rows of ``hidden``.
+        logits_of: maps rows of ``hidden`` to logits, (rows, vocabulary).
         hidden: (rows, input). targets: (rows,) ids.
     """
     nats, correct = 0.0, 0
@@ -74,21 +72,21 @@ class _SummedNats(torch.autograd.Function):
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, bf16: bool
     ) -> Tensor:
         dtype = torch.bfloat16 if bf16 else hidden.dtype
-        parts, matrix = _widened(hidden, dtype), _widened_matrix(weight, bias, dtype)
+        padded, matrix = _pad_hidden(hidden, dtype), _pad_weight(weight, bias, dtype)
         chunks = -(-len(hidden) // chunk_rows(len(matrix), dtype))
-        rows = -(-len(hidden) // chunks)  # of one size, since each size has a kernel of its own
-        buffer = parts.new_empty(rows, len(matrix))
+        rows = -(-len(hidden) // chunks)  # equal sizes, since each size gets its own kernel
+        buffer = padded.new_empty(rows, len(matrix))
         gradients = _Gradients(hidden, weight) if any(ctx.needs_input_grad) else None
         nats = torch.zeros((), dtype=torch.float64, device=hidden.device)
         for start in range(0, len(hidden), rows):
-            part, ids = parts[start : start + rows], targets[start : start + rows]
-            shares = torch.mm(part, matrix.T, out=buffer[: len(part)])
-            torch.softmax(shares, dim=1, out=shares)
+            part, ids = padded[start : start + rows], targets[start : start + rows]
+            probs = torch.mm(part, matrix.T, out=buffer[: len(part)])
+            torch.softmax(probs, dim=1, out=probs)
             places = torch.arange(len(part), device=part.device)
-            nats += _nats(shares[places, ids], part, matrix, ids)
+            nats += _nats(probs[places, ids], part, matrix, ids)
             if gradients is not None:
-                shares[places, ids] -= 1  # now the gradient of the logits
-                gradients.add(start, shares, part, matrix)
+                probs[places, ids] -= 1  # now the logits' gradient
+                gradients.add(start, probs, part, matrix)
         if gradients is not None:
             ctx.gradients = (gradients.hidden, gradients.weight, gradients.bias)
         return nats.to(hidden.dtype)
@@ -96,29 +94,25 @@ class _SummedNats(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, ...]:
-        found, ctx.gradients = ctx.gradients, None  # so that autograd may keep them uncopied
-        if scale.device.type != "cpu" or float(scale) != 1:  # a look at the GPU would wait for it
-            found = tuple(gradient * scale for gradient in found)
-        return *found, None, None
+        gradients, ctx.gradients = ctx.gradients, None  # so that autograd need not copy them
+        if scale.device.type != "cpu" or float(scale) != 1:  # reading a GPU's value would sync
+            gradients = tuple(gradient * scale for gradient in gradients)
+        return *gradients, None, None
 
 
 class _Gradients:
-    """The gradients of one output layer, chunk by chunk.
-
-    Args:
-        hidden, weight: of the layer.
-    """
+    """The gradients of an output layer, accumulated chunk by chunk."""
 
     def __init__(self, hidden: Tensor, weight: Tensor) -> None:
         self.hidden = torch.empty_like(hidden)
         self.words, self.size = weight.shape
-        self.weight, self.bias = weight, weight  # both made by the first chunk
+        self.weight, self.bias = weight, weight  # the first chunk replaces both
 
-    def add(self, start: int, errors: Tensor, part: Tensor, matrix: Tensor) -> None:
-        """Add a chunk's: ``errors`` (rows, words) are the gradients of its logits."""
-        self.hidden[start : start + len(part)] = (errors @ matrix)[:, : self.size]
-        product = (errors.T @ part)[: self.words]
-        weight, bias = product[:, : self.size], product[:, self.size]
+    def add(self, start: int, d_logits: Tensor, part: Tensor, matrix: Tensor) -> None:
+        """Add a chunk; ``d_logits`` is (rows, words)."""
+        self.hidden[start : start + len(part)] = (d_logits @ matrix)[:, : self.size]
+        d_weight = (d_logits.T @ part)[: self.words]
+        weight, bias = d_weight[:, : self.size], d_weight[:, self.size]
         if start == 0:
             self.weight = weight.to(self.hidden.dtype).contiguous()
             self.bias = bias.to(self.hidden.dtype).contiguous()
@@ -127,46 +121,42 @@ class _Gradients:
             self.bias += bias
 
 
-def _widened(hidden: Tensor, dtype: torch.dtype) -> Tensor:
-    """What the layer reads, with two ones behind each row for the bias.
-
-    Kernels want rows of whole vectors, so zeros follow.
-    """
+def _pad_hidden(hidden: Tensor, dtype: torch.dtype) -> Tensor:
+    """Append two ones to each row, for the bias, and zeros up to a multiple of 8, for kernels."""
     rows, size = hidden.shape
-    wide = torch.zeros(rows, _round_up(size + 2, 8), dtype=dtype, device=hidden.device)
-    wide[:, :size] = hidden
-    wide[:, size : size + 2] = 1
-    return wide
+    padded = torch.zeros(rows, _round_up(size + 2, 8), dtype=dtype, device=hidden.device)
+    padded[:, :size] = hidden
+    padded[:, size : size + 2] = 1
+    return padded
 
 
-def _widened_matrix(weight: Tensor, bias: Tensor, dtype: torch.dtype) -> Tensor:
-    """The output matrix with its bias in two columns behind it.
+def _pad_weight(weight: Tensor, bias: Tensor, dtype: torch.dtype) -> Tensor:
+    """Append the bias to the output matrix as two columns, and masked rows up to a multiple of 16.
 
-    The second column holds what rounding takes from the first. A softmax does not
-    change when all logits move by the same; around 0 they round less. The words that
-    fill the last vector up have no share.
+    The second column holds the first one's rounding error. Centering the bias changes no
+    probability, and logits near 0 lose less to rounding.
     """
     words, size = weight.shape
     shape = _round_up(words, 16), _round_up(size + 2, 8)
-    wide = torch.zeros(*shape, dtype=dtype, device=weight.device)
-    centred = bias - bias.mean()
-    wide[:words, :size] = weight
-    wide[:words, size] = centred
-    wide[:words, size + 1] = centred - wide[:words, size]
-    wide[words:, size] = OUT
-    return wide
+    padded = torch.zeros(*shape, dtype=dtype, device=weight.device)
+    centered = bias - bias.mean()
+    padded[:words, :size] = weight
+    padded[:words, size] = centered
+    padded[:words, size + 1] = centered - padded[:words, size]
+    padded[words:, size] = MASKED_LOGIT
+    return padded
 
 
-def _nats(shares: Tensor, part: Tensor, matrix: Tensor, targets: Tensor) -> Tensor:
-    """The summed nats of targets with these shares, (rows,).
+def _nats(probs: Tensor, part: Tensor, matrix: Tensor, targets: Tensor) -> Tensor:
+    """The summed nats of targets with these probabilities, (rows,).
 
-    A share that is too small for its dtype is told from its logit. A GPU is not waited
-    for to see whether there is one: there such a word's nats end where the dtype does.
+    One that underflows its dtype is computed from the logits, on the CPU: to find out would
+    sync a GPU, so there a word's nats are capped at the dtype's smallest probability.
     """
-    least = torch.finfo(shares.dtype).tiny
-    low = shares < least
-    known = shares.double().clamp_min(least).log()
-    if shares.device.type == "cpu" and bool(low.any()):
+    tiny = torch.finfo(probs.dtype).tiny
+    low = probs < tiny
+    known = probs.double().clamp_min(tiny).log()
+    if probs.device.type == "cpu" and bool(low.any()):
         logits = (part[low] @ matrix.T).double()
         exact = logits.gather(1, targets[low, None])[:, 0] - logits.logsumexp(dim=1)
         return -(known[~low].sum() + exact.sum())

@@ -1,10 +1,11 @@
-"""What every recurrent layer has in common, and helpers of the written-out loops.
+"""What all recurrent layers have in common, and helpers of the written-out loops.
 
-The loops are autograd functions with back-propagation by hand. What can leave the loop has
-left it: the matmuls with the inputs of the whole window come in ready; going back, every
-factor that does not depend on later steps is computed for all steps at once, and the gradient
-of a recurrent matrix is one matmul over all steps. ``lstmgen.cells`` has the same equations,
-written to be read. Loops are time first, (time, batch, ...), so that a step is one block.
+The loops are autograd functions with hand-written backward passes. Whatever can be hoisted out
+of the loop is: the matmuls with the inputs are done for the whole window beforehand; in the
+backward pass every factor that does not depend on later steps is computed for all steps at
+once, and the gradient of a recurrent matrix is one matmul over all steps. ``lstmgen.cells`` has
+the same equations in readable form. Loops are time first, (time, batch, ...), so that a step
+is one contiguous block.
 """
 
 from typing import Any, NamedTuple, Protocol
@@ -15,22 +16,22 @@ PARAMETERS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 
 
 class State(NamedTuple):
-    """What one layer hands from one window to the next."""
+    """The state of one layer, carried from one window to the next."""
 
     hidden: Tensor  # (batch, hidden)
-    cell: Tensor  # (batch, hidden); (batch, 0) where a cell has no second memory
+    cell: Tensor  # (batch, hidden); (batch, 0) for layers without a cell state
 
 
-class Run(NamedTuple):
-    """What a layer makes of a window."""
+class LayerOutput(NamedTuple):
+    """What a layer returns for a window."""
 
     outputs: Tensor  # the hidden state of every step, (batch, time, hidden)
     last: State  # after the last step
-    cells: Tensor | None  # of every step where known, (batch, time, hidden)
+    cells: Tensor | None  # of every step if known, (batch, time, hidden)
 
 
 class RecurrentLayer(Protocol):
-    """A layer of one kind of cell: a torch module with PyTorch's parameter names.
+    """A layer of one cell type: a torch module with PyTorch's parameter names.
 
     Attributes:
         has_kernel: whether torch has a fused kernel for it. has_bf16: one in bfloat16 too.
@@ -46,35 +47,35 @@ class RecurrentLayer(Protocol):
     def zero_state(self, batch: int) -> State:
         """The state before the first word."""
 
-    def run_kernel(self, inputs: Any, state: State, *, bf16: bool = False) -> Run:
-        """Read a window, (batch, time, input) or packed, by torch's kernel."""
+    def run_kernel(self, inputs: Any, state: State, *, bf16: bool = False) -> LayerOutput:
+        """Run torch's kernel over a window, (batch, time, input) or packed."""
 
     def input_bias(self) -> Tensor:
-        """What is added to the matmuls with the inputs, before the loop."""
+        """The bias added to the input matmuls, before the loop."""
 
-    def run_loop(self, sums: Tensor, state: State) -> Run:
-        """Read a window by the written-out loop.
+    def run_loop(self, sums: Tensor, state: State) -> LayerOutput:
+        """Run the written-out loop over a window.
 
         Args:
-            sums: (time, batch, gates * hidden), the inputs' matmuls and ``input_bias``.
+            sums: (time, batch, gates * hidden), the input matmuls plus ``input_bias``.
         """
 
-    def cells_of(self, inputs: Tensor, befores: Tensor, state: State) -> Tensor | None:
-        """The cells of steps whose hidden states are known; None where a cell has none.
+    def recompute_cells(self, inputs: Tensor, previous: Tensor, state: State) -> Tensor | None:
+        """The cells of steps whose hidden states are known; None if there are none to compute.
 
         Args:
-            befores: (batch, time, hidden), the hidden state before each step.
+            previous: (batch, time, hidden), the hidden state before each step.
             state: before the first step.
         """
 
 
-def with_start(products: Tensor, start: Tensor) -> Tensor:
-    """(time + 1, batch, size) with the first step filled in."""
-    states = products.new_empty(len(products) + 1, *start.shape)
+def allocate_states(sums: Tensor, start: Tensor) -> Tensor:
+    """(time + 1, batch, size), uninitialized but for the first step."""
+    states = sums.new_empty(len(sums) + 1, *start.shape)
     states[0] = start
     return states
 
 
-def weight_gradient(d_sums: Tensor, seen: Tensor) -> Tensor:
-    """Sum over steps and batch of d_sum seen^T."""
-    return d_sums.flatten(0, 1).t() @ seen.flatten(0, 1)
+def weight_gradient(d_sums: Tensor, operands: Tensor) -> Tensor:
+    """Sum over steps and batch of d_sum operand^T."""
+    return d_sums.flatten(0, 1).t() @ operands.flatten(0, 1)

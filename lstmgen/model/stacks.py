@@ -1,4 +1,4 @@
-"""For library users: layers on top of each other, over sequences of different lengths."""
+"""For library users: stacked layers over sequences of different lengths."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -19,22 +19,21 @@ def run_stack(
     lengths: Tensor | None = None,
     loop: bool = False,
 ) -> tuple[Tensor, list[State]]:
-    """Read sequences by layers on top of each other, from the input up.
+    """Run stacked layers, from the input up, over sequences.
 
     Args:
         inputs: (batch, time, input).
-        states: before the sequences; None is zero.
-        lengths: (batch,) how many steps each sequence has, 1..time; None is all.
-            What is behind a sequence's end changes nothing.
-        loop: by the written-out loop instead of torch's kernels.
+        states: before the sequences; None: zero.
+        lengths: (batch,) number of steps of each sequence, 1..time; None: all. Inputs after
+            a sequence's end are ignored.
+        loop: use the written-out loop instead of torch's kernels.
 
     Returns:
-        The top layer's hidden state at every step, (batch, time, hidden), 0 behind a
-        sequence's end, and each layer's state after the last step of each sequence.
-        Both are differentiable.
+        The top layer's hidden state at every step, (batch, time, hidden), 0 after a sequence's
+        end, and each layer's state after the last step of each sequence; both differentiable.
 
     Raises:
-        ValueError: for lengths that do not fit.
+        ValueError: for invalid lengths.
     """
     batch, time, _ = inputs.shape
     if lengths is not None:
@@ -42,21 +41,20 @@ def run_stack(
             raise ValueError(f"lengths must be {batch} numbers in 1..{time}")
         inside = torch.arange(time, device=inputs.device) < lengths[:, None]
         inputs = inputs.where(inside[..., None], torch.zeros_like(inputs))
-    lasts: list[State] = []
+    last_states: list[State] = []
     for place, layer in enumerate(layers):
         state = layer.zero_state(len(inputs)) if states is None else states[place]
         if lengths is None:
             inputs, last, _ = run_layer(layer, inputs, state, loop=loop)
         else:
             inputs, last = _run_lengths(layer, inputs, state, lengths, loop=loop)
-        lasts.append(last)
-    return inputs, lasts
+        last_states.append(last)
+    return inputs, last_states
 
 
 def _run_lengths(
     layer: RecurrentLayer, inputs: Tensor, state: State, lengths: Tensor, *, loop: bool
 ) -> tuple[Tensor, State]:
-    """Read sequences of different lengths."""
     time = inputs.shape[1]
     if loop or not layer.has_kernel:
         outputs, _, cells = run_layer(layer, inputs, state, loop=True)

@@ -1,8 +1,8 @@
-"""Weights taken over from another model, word by word.
+"""Transferring the weights of another model, word by word.
 
-Everything that belongs to no word is copied: recurrent layers, projections. Of what belongs to
-words (word vectors, the output layer's rows and biases) each word takes its own from the other
-model's; a word that the other model does not have starts at the mean of its rare words.
+Parameters without words are copied: recurrent layers, projections. Of the others (word vectors,
+the output layer's rows and biases) each word gets its own; a word that the other model lacks
+starts at the mean of that model's rare words.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,13 +19,13 @@ Arrays = Mapping[str, NDArray[Any]]
 Clusters = Sequence[NDArray[np.int64]]
 
 NO_WORD = -1
-RARE = 20  # times; words of the other model's training text seen less often are its rare words
+RARE = 20  # a word is rare if the other model's training text has it less often
 
 _BY_ROWS = ("embedding.weight", "output_weight", "output_bias")
 _FIRST_LAYER = "layers.0.weight_ih_l0"
 
 
-def take_over(
+def transfer_weights(
     model: LanguageModel,
     weights: Arrays,
     *,
@@ -34,21 +34,21 @@ def take_over(
     own_counts: Sequence[int],
     clusters: tuple[Clusters, Clusters] | None = None,
 ) -> None:
-    """Fill a model with the weights of another one that has the same layers.
+    """Fill a model with the weights of another one with the same layers.
 
     Args:
         weights: of the other model, by name.
-        sources: (vocabulary,) the other model's id of each word; ``NO_WORD`` where it has none.
-        counts: how often the other model's training text has each of its words.
-        own_counts: how often this model's training text has each of its words.
-        clusters: of an adaptive softmax, the ids of each cluster here and there. A word that
-            stands in another cluster here keeps its fresh output row.
+        sources: (vocabulary,) the other model's id of each word, or ``NO_WORD``.
+        counts: of the other model's words in its training text.
+        own_counts: of this model's words in its training text.
+        clusters: of an adaptive softmax, the ids of each cluster in this model and the other.
+            A word in another cluster keeps its fresh output row.
 
     Raises:
-        ValueError: naming a weight that is missing or has another shape.
+        ValueError: naming a weight that is missing, not finite or of another shape.
     """
     rare = _rare_words(counts)
-    shared = _shares(sources, own_counts)
+    splits = _log_splits(sources, own_counts)
     one_hot = model.embedding is None
     for name, parameter in model.named_parameters():
         if name.startswith("adaptive."):
@@ -57,23 +57,23 @@ def take_over(
             raise ValueError(f"{name} is missing")
         other = torch.from_numpy(np.array(weights[name], dtype=np.float32)).to(parameter.dtype)
         if not bool(other.isfinite().all()):
-            raise ValueError(f"{name} holds what is no finite number in float32")
+            raise ValueError(f"{name} has a value that is not finite in float32")
         if other.dim() != parameter.dim():
             raise ValueError(f"{name} is {tuple(other.shape)}")
         if name in _BY_ROWS:
-            taken = _rows(other, sources, rare)
+            values = _rows(other, sources, rare)
             if name == "output_bias":
-                taken += shared.to(taken.dtype)
+                values += splits.to(values.dtype)
         elif name == _FIRST_LAYER and one_hot:
-            taken = _rows(other.T, sources, rare).T
+            values = _rows(other.T, sources, rare).T
         else:
-            taken = other
-        if taken.shape != parameter.shape:
+            values = other
+        if values.shape != parameter.shape:
             raise ValueError(f"{name} is {tuple(other.shape)}")
         with torch.no_grad():
-            parameter.copy_(taken)
+            parameter.copy_(values)
     if clusters is not None:
-        _take_over_adaptive(model, weights, sources=sources, own=clusters[0], other=clusters[1])
+        _transfer_adaptive(model, weights, sources=sources, own=clusters[0], other=clusters[1])
 
 
 def move_biases(
@@ -84,57 +84,57 @@ def move_biases(
     own_counts: Sequence[int],
     weight: float,
 ) -> None:
-    """Move output biases towards how often the new text has its words.
+    """Move output biases towards the word frequencies of the new text.
 
-    What a network knows of a word in its context is a factor on how often the word stands at
-    all; the first is taken over, the second the new text tells better.
+    A word's probability in context is its frequency times a factor. The factor transfers; the
+    frequency is better estimated from the new text.
 
     Args:
-        weight: of the logarithm of a word's rate in the new text by its rate in the other
+        weight: of the log ratio of a word's frequency in the new text to that in the other
             model's; 0 leaves the biases alone.
-        sources, counts, own_counts: as for ``take_over``.
+        sources, counts, own_counts: as for ``transfer_weights``.
     """
     if model.output_bias is None or not weight:
-        return  # the biases of an adaptive softmax are the new text's from the start
+        return  # an adaptive softmax has the new text's biases already
     known = sources != NO_WORD
     own = np.asarray(own_counts, dtype=np.float64) + 0.5
-    together = np.zeros(len(counts))
-    np.add.at(together, sources[known], own[known])
+    merged = np.zeros(len(counts))
+    np.add.at(merged, sources[known], own[known])
     other = np.asarray(counts, dtype=np.float64) + 0.5
     rare = other[_rare_words(counts)].mean()
-    there = np.where(known, other[sources], rare) / other[np.unique(sources[known])].sum()
-    here = np.where(known, together[sources], own) / own.sum()
+    before = np.where(known, other[sources], rare) / other[np.unique(sources[known])].sum()
+    now = np.where(known, merged[sources], own) / own.sum()
     with torch.no_grad():
-        model.output_bias.add_(torch.from_numpy(weight * np.log(here / there)).to(model.dtype))
+        model.output_bias.add_(torch.from_numpy(weight * np.log(now / before)).to(model.dtype))
 
 
 def _rare_words(counts: Sequence[int]) -> NDArray[np.int64]:
-    times = np.asarray(counts)
-    rare = np.flatnonzero((times > 0) & (times < RARE))
-    return rare[rare > 0] if (rare > 0).any() else np.arange(len(times))  # 0 is <story>
+    array = np.asarray(counts)
+    rare = np.flatnonzero((array > 0) & (array < RARE))
+    return rare[rare > 0] if (rare > 0).any() else np.arange(len(array))  # 0 is <story>
 
 
 def _rows(table: Tensor, sources: NDArray[np.int64], rare: NDArray[np.int64]) -> Tensor:
     known = sources != NO_WORD
-    taken = table[torch.from_numpy(np.where(known, sources, 0))].clone()
-    taken[torch.from_numpy(~known)] = table[torch.from_numpy(rare)].mean(dim=0)
-    return taken
+    values = table[torch.from_numpy(np.where(known, sources, 0))].clone()
+    values[torch.from_numpy(~known)] = table[torch.from_numpy(rare)].mean(dim=0)
+    return values
 
 
-def _shares(sources: NDArray[np.int64], own_counts: Sequence[int]) -> Tensor:
-    """What is added to output biases where several words take over one: the logarithm of each
-    one's part, so that together they are as likely as that one was.
+def _log_splits(sources: NDArray[np.int64], own_counts: Sequence[int]) -> Tensor:
+    """Added to the output biases of words that share a source: the log of each one's fraction,
+    so that together they are as likely as the source was.
     """
     known = sources != NO_WORD
-    times = np.maximum(np.asarray(own_counts, dtype=np.float64), 0.5)
-    together = np.zeros(int(sources.max(initial=0)) + 1)
-    np.add.at(together, sources[known], times[known])
-    added = np.zeros(len(sources))
-    added[known] = np.log(times[known] / together[sources[known]])
-    return torch.from_numpy(added)
+    counts = np.maximum(np.asarray(own_counts, dtype=np.float64), 0.5)
+    merged = np.zeros(int(sources.max(initial=0)) + 1)
+    np.add.at(merged, sources[known], counts[known])
+    splits = np.zeros(len(sources))
+    splits[known] = np.log(counts[known] / merged[sources[known]])
+    return torch.from_numpy(splits)
 
 
-def _take_over_adaptive(
+def _transfer_adaptive(
     model: LanguageModel,
     weights: Arrays,
     *,
@@ -142,7 +142,7 @@ def _take_over_adaptive(
     own: Clusters,
     other: Clusters,
 ) -> None:
-    """The adaptive softmax: rows of words that stand in the same cluster, and the clusters."""
+    """Copy the rows of words that are in the same cluster in both, and the tails' projections."""
     adaptive = model.adaptive
     if adaptive is None:
         raise ValueError("the model's output layer is not adaptive")
@@ -172,6 +172,6 @@ def _take_over_adaptive(
             if len(weights[f"adaptive.{prefix}projection"]) == size:
                 copy(f"{prefix}projection", list(range(size)), list(range(size)))
             entry, other_entry = len(own[0]) + number - 1, len(other[0]) + number - 1
-            copy("weight", [entry], [other_entry])  # the bias stays by this text's counts
+            copy("weight", [entry], [other_entry])  # its bias stays that of this text's counts
         if here:
             copy(f"{prefix}weight", here, there)

@@ -9,18 +9,20 @@ from lstmgen.generation.novelty import Novelty
 from lstmgen.reporting.figures import against, output_label, perplexity, share
 
 if TYPE_CHECKING:  # torch
-    from lstmgen.evaluation.score import Scored
-    from lstmgen.evaluation.tune import Adapted
+    from lstmgen.evaluation.score import ScoreResult
+    from lstmgen.evaluation.tune import AdaptiveScores
 
 
 def scores_json(
-    scored: "Scored", adapted: "Adapted | None", novelty: Novelty | None
+    scored: "ScoreResult", adapted: "AdaptiveScores | None", novelty: Novelty | None
 ) -> dict[str, object]:
     """All figures of an evaluation."""
     return _as_json(scored) | _novelty_json(novelty) | _adapted_json(adapted)
 
 
-def scores_page(scored: "Scored", adapted: "Adapted | None", novelty: Novelty | None) -> str:
+def scores_page(
+    scored: "ScoreResult", adapted: "AdaptiveScores | None", novelty: Novelty | None
+) -> str:
     """The tables of an evaluation."""
     tables = [_as_table(scored)]
     if adapted is not None:
@@ -35,7 +37,7 @@ def _name(parts: tuple[str, ...], order: int) -> str:
     return " + ".join(names.get(part, part) for part in parts)
 
 
-def _adapted_json(adapted: "Adapted | None") -> dict[str, object]:
+def _adapted_json(adapted: "AdaptiveScores | None") -> dict[str, object]:
     if adapted is None:
         return {}
     return {
@@ -48,7 +50,7 @@ def _adapted_json(adapted: "Adapted | None") -> dict[str, object]:
     }
 
 
-def _adapted_table(adapted: "Adapted", output: str) -> str:
+def _adapted_table(adapted: "AdaptiveScores", output: str) -> str:
     tuned = adapted.tuned.adaptation
     rows = [
         (
@@ -70,7 +72,7 @@ def _adapted_table(adapted: "Adapted", output: str) -> str:
     return "\n".join([head, *(f"{label:<40}{value}" for label, value in rows), told])
 
 
-def _as_json(scored: "Scored") -> dict[str, object]:
+def _as_json(scored: "ScoreResult") -> dict[str, object]:
     figures = scored.carried
     zero = scored.zero_state
     return {
@@ -114,7 +116,7 @@ def _novelty_table(novelty: Novelty) -> str:
     return "\n".join(f"{label:<20}{value}" for label, value in rows)
 
 
-def _as_table(scored: "Scored") -> str:
+def _as_table(scored: "ScoreResult") -> str:
     figures = scored.carried
     unknown = f"{share(figures.unknown_share)} ({figures.unknown:,} of {figures.tokens:,} tokens, "
     unknown += "scored)" if scored.scores_unknown else "not scored)"

@@ -1,9 +1,9 @@
 """Averages of the weights over steps, which usually predict better than the last weights.
 
-``ema``: an exponential moving average (Polyak and Juditsky 1992), warmed up so that early
-steps do not count long. ``swa``: the mean since a share of the training is done (Izmailov et
-al. 2018). ``nt``: the mean since validation stopped getting better (NT-ASGD, Merity et al.
-2017, algorithm 1).
+``ema``: an exponential moving average (Polyak and Juditsky 1992), with a warm-up so that early
+steps soon stop counting. ``swa``: the mean from a fraction of the training on (Izmailov et al.
+2018). ``nt``: the mean since validation stopped improving (NT-ASGD, Merity et al. 2017,
+algorithm 1).
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 Kind = Literal["ema", "swa", "nt"]
 
-PATIENCE = 5  # evaluations that ``nt`` looks back over, n in the paper
+PATIENCE = 5  # evaluations without improvement before ``nt`` starts, n in the paper
 
 
 @dataclass
@@ -24,10 +24,10 @@ class Average:
     """The average of a model's weights.
 
     Attributes:
-        decay: of ``ema``, what the average keeps of itself at each step.
-        start: the step from which ``swa`` counts.
-        steps: whose weights are in it so far; 0: it has not begun.
-        tensors: by the parameters' names; empty before it has begun.
+        decay: of ``ema``.
+        start: the first step that ``swa`` averages.
+        steps: number of steps averaged so far; 0 before averaging starts.
+        tensors: by parameter name; empty before averaging starts.
     """
 
     kind: Kind
@@ -38,10 +38,10 @@ class Average:
 
     @torch.no_grad()
     def add(self, model: nn.Module, *, step: int) -> None:
-        """Count the weights behind a step, where it is time to.
+        """Include the weights after a step, if averaging has started.
 
         Args:
-            step: steps done, this one included.
+            step: steps done, including this one.
         """
         if not self.steps and (self.kind == "nt" or (self.kind == "swa" and step < self.start)):
             return
@@ -49,25 +49,24 @@ class Average:
             self.begin(model)
             return
         self.steps += 1
-        share = 1 / self.steps
-        if self.kind == "ema":  # as much as a mean at first, then by the decay
-            share = max(1 - self.decay, share)
-        weights = dict(model.named_parameters())
-        torch._foreach_lerp_(
-            list(self.tensors.values()), [weights[name].detach() for name in self.tensors], share
-        )
+        weight = 1 / self.steps
+        if self.kind == "ema":  # at first like a mean, then by the decay
+            weight = max(1 - self.decay, weight)
+        parameters = dict(model.named_parameters())
+        latest = [parameters[name].detach() for name in self.tensors]
+        torch._foreach_lerp_(list(self.tensors.values()), latest, weight)
 
     def begin(self, model: nn.Module) -> None:
-        """Start from the weights as they are."""
+        """Start averaging at the current weights."""
         self.steps = 1
         self.tensors = {name: p.detach().clone() for name, p in model.named_parameters()}
 
-    def look(self, model: nn.Module, nats: Sequence[float]) -> None:
-        """Begin an ``nt`` average where the last evaluation is no better than the best of
-        those more than ``PATIENCE`` before it.
+    def check_trigger(self, model: nn.Module, nats: Sequence[float]) -> None:
+        """Start an ``nt`` average if the last evaluation is worse than the best of those more
+        than ``PATIENCE`` before it.
 
         Args:
-            nats: of all evaluations so far.
+            nats: per word, of all evaluations so far.
         """
         if self.kind != "nt" or self.steps:
             return
@@ -77,9 +76,9 @@ class Average:
 
     @contextmanager
     def applied(self, model: nn.Module) -> Iterator[None]:
-        """Give the model its averaged weights for a while, where there are any.
+        """Let the model use its averaged weights, if there are any.
 
-        Copied into the parameters: on a GPU their places in memory must stay.
+        They are copied into the parameters, whose addresses must not change on a GPU.
         """
         weights = dict(model.named_parameters())
         raw = {name: weights[name].detach().clone() for name in self.tensors}

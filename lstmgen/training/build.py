@@ -1,4 +1,4 @@
-"""A training made ready: torch set up, the plan of its steps, model, optimiser, precision."""
+"""Building a training: torch settings, step plan, model, optimizer, precision."""
 
 import math
 import sys
@@ -30,16 +30,15 @@ from lstmgen.windows.plans import Fit, Plan, RandomPlan, StreamPlan, fit_to_text
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """All that steps of training need.
+    """Everything that training steps need.
 
     Attributes:
-        fit: the sizes that the text can fill.
+        fit: batch sizes, reduced if the text is short.
         until: the step at which the config ends.
-        bf16: whether products are taken in bfloat16.
-        taken: what the first weights have of a base; None from scratch, and where they come
-            from a checkpoint of this training.
-        origin: what checkpoints say of the text and the base.
-        notices: what was decided without being asked for; empty texts are none.
+        bf16: whether matmuls are done in bfloat16.
+        init: how the weights were initialized from a base; None from scratch or when resumed.
+        origin: the checkpoints' record of the text and the base.
+        notices: automatic decisions; empty strings are skipped.
     """
 
     config: Config
@@ -49,28 +48,27 @@ class TrainingSetup:
     until: int
     state: TrainState
     bf16: bool
-    taken: InitReport | None
+    init: InitReport | None
     origin: dict[str, Any]
     notices: tuple[str, ...]
 
     @property
     def epochs(self) -> float:
-        """Of the whole training."""
+        """Planned epochs."""
         return self.until / self.plan.steps_in(0)
 
     @property
     def device(self) -> str:
-        """What the start card calls it."""
+        """The device's name on the start card."""
         return devices.describe(self.state.model.device, bf16=self.bf16)
 
     def steps(
         self, *, until: int, schedule_steps: int, world: World = ALONE
     ) -> Iterator[StepReport]:
-        """Train up to a step, and do nothing else.
+        """Train up to a step; nothing is evaluated or saved.
 
         Args:
             schedule_steps: the length of the learning-rate schedule.
-            world: the processes that share each step.
         """
         settings, ids, noise = self.config.train, self.corpus.train.ids, None
         if settings.noise:
@@ -85,15 +83,14 @@ class TrainingSetup:
 def build_training(
     config: Config, corpus: Corpus, world: World = ALONE, *, resumed: bool = False
 ) -> TrainingSetup:
-    """Set torch up and build what a config describes, at its first step.
+    """Configure torch and build what a config describes, at its first step.
 
     Args:
-        resumed: the weights are going to come from a checkpoint, not from a base.
-        world: the processes that will share its steps.
+        resumed: the weights will come from a checkpoint, not from a base.
 
     Raises:
-        UsageError: where it asks for a GPU and there is none, for more memory than there is, or
-            for more ranks than it has sequences.
+        UsageError: if there is no GPU though requested, too little memory, or more ranks than
+            sequences.
     """
     settings = config.train
     device = devices.choose_device(settings.device)
@@ -113,17 +110,14 @@ def build_training(
         check_memory(config, vocab_size=len(corpus.vocabulary), ranks=world.local_size)
     model = build_model(config.model, corpus.vocabulary, seed=settings.seed)
     model = model.to(device)
-    # By the fresh weights, which a resumption has too: start and resumption decide alike.
+    # Decided on the initial weights, so that a resumed run decides the same.
     bf16, precision_notice = resolve_precision(
         settings.precision, model, batch=fit.batch_size, window=fit.window
     )
     base = None if resumed else base_of(config)
-    taken = None if base is None else init_from_base(model, config, corpus, base)
+    init = None if base is None else init_from_base(model, config, corpus, base)
     optimizer = build_optimizer(
-        model,
-        name=settings.optimizer,
-        weight_decay=settings.weight_decay,
-        epsilon=settings.epsilon,
+        model, name=settings.optimizer, weight_decay=settings.weight_decay, epsilon=settings.epsilon
     )
     until = _planned_steps(config, plan)
     average = None
@@ -138,10 +132,10 @@ def build_training(
         until=until,
         state=TrainState(model, optimizer, average=average),
         bf16=bf16,
-        taken=taken,
+        init=init,
         origin=describe_origin(config, corpus, base),
         notices=(
-            "" if taken is None else describe_fit(taken),
+            "" if init is None else describe_fit(init),
             fit.notice,
             threads_notice,
             _tie_notice(config.model),
@@ -153,11 +147,11 @@ def build_training(
 
 def _compression_notice(compression: str | None, world: World) -> str:
     if compression is not None and world.size == 1:
-        return f"train.compression = {compression}: one process sends no gradients, so it is idle"
+        return f"train.compression = {compression}: has no effect with a single process"
     if compression == "powersgd":
         return (
-            "train.compression = powersgd: gradients arrive approximately, and what they lack is "
-            "in no checkpoint: a resumption has not the bits of a run that was never stopped"
+            "train.compression = powersgd: gradients are approximate, and their error feedback is "
+            "not saved: a resumed run will not be bit-equal to an uninterrupted one"
         )
     return ""
 
@@ -184,10 +178,10 @@ def _planned_steps(config: Config, plan: Plan) -> int:
 
 
 def _tie_notice(model: ModelConfig) -> str:
-    """A warning where the output is tied without a projection (see docs/training.md)."""
+    """A warning if the output is tied without a projection (see docs/training.md)."""
     if not model.tie_weights or model.hidden_sizes[-1] != model.embedding_dim:
         return ""
     return (
-        f"the last layer and the word vectors have one size ({model.embedding_dim}), so they are "
-        "tied without a projection between them. Another size usually learns better"
+        f"the last layer and the word vectors have the same size ({model.embedding_dim}), so they "
+        "are tied without a projection between them. A different size usually learns better"
     )

@@ -1,4 +1,4 @@
-"""The facts that stand on a training's start card."""
+"""The facts on a training's start card."""
 
 import math
 from pathlib import Path
@@ -13,18 +13,18 @@ from lstmgen.training.events import Started
 
 
 def start_card(run: Path, setup: TrainingSetup, world: World, *, resumed_at: int | None) -> Started:
-    """The card of a training that is ready, by the processes that share its steps."""
+    """The start card of a training; it scores the n-gram baselines, so it takes a while."""
     config, corpus, fit = setup.config, setup.corpus, setup.fit
     vocabulary, valid = corpus.vocabulary, corpus.valid
     unigram = ngram = math.nan
     if valid is not None:
         unigram = build_unigram(vocabulary.counts).perplexity(valid.ids)
-        counted = count_ngrams(corpus.train, vocabulary, order=DEFAULT_ORDER)
-        ngram = math.nan if counted is None else counted.perplexity(valid.ids)
-    taken, before = setup.taken, math.nan
-    if taken is not None and valid is not None:
+        kneser_ney = count_ngrams(corpus.train, vocabulary, order=DEFAULT_ORDER)
+        ngram = math.nan if kneser_ney is None else kneser_ney.perplexity(valid.ids)
+    init, base_perplexity = setup.init, math.nan
+    if init is not None and valid is not None:
         model = setup.state.model
-        before = evaluate(model, valid, unknown_id=vocabulary.unknown_id).perplexity
+        base_perplexity = evaluate(model, valid, unknown_id=vocabulary.unknown_id).perplexity
     return Started(
         run=run,
         files=corpus.files,
@@ -49,9 +49,9 @@ def start_card(run: Path, setup: TrainingSetup, world: World, *, resumed_at: int
         unigram=unigram,
         ngram=ngram,
         ngram_order=DEFAULT_ORDER,
-        base="" if taken is None else taken.name,
-        base_found=0 if taken is None else taken.match.found,
-        base_covered=0.0 if taken is None else taken.match.covered,
-        base_perplexity=before,
+        base="" if init is None else init.name,
+        base_found=0 if init is None else init.match.found,
+        base_covered=0.0 if init is None else init.match.covered,
+        base_perplexity=base_perplexity,
         resumed_at=resumed_at,
     )

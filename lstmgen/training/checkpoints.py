@@ -1,4 +1,4 @@
-"""Saving a training as a checkpoint, and taking it up from one."""
+"""Saving a training as checkpoints, and restoring it."""
 
 import shutil
 import time
@@ -29,12 +29,12 @@ class CheckpointManager:
     """Writes and reads the checkpoints of one run.
 
     Attributes:
-        world: the processes that train; the first of them writes.
-        origin: what checkpoints say of the text and the base (``run.init_from``).
+        world: the training processes; rank 0 writes.
+        origin: the checkpoints' record of the text and the base (``training.init_from``).
         copy_index: of the training text, for all checkpoints; None without one.
-        bf16: whether training takes products in bfloat16 now, and whether it did when
-            the checkpoint that was taken up was written.
-        schedule_steps: the length of the learning-rate schedule; a resumption keeps it.
+        bf16, bf16_before: whether matmuls are in bfloat16 now, and whether they were when the
+            restored checkpoint was written.
+        schedule_steps: the length of the learning-rate schedule; a resumed run keeps it.
         saved_step: the step of the newest checkpoint; None before the first.
         saved_at: when it was written, on the monotonic clock.
     """
@@ -54,14 +54,14 @@ class CheckpointManager:
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of the step folders."""
+        """The folder that contains the step folders."""
         return self.run / folders.CHECKPOINTS
 
     def save(self, state: TrainState) -> Iterator[Saved | Notice]:
         """Write a checkpoint of the current step, unless there is one.
 
         Raises:
-            DivergedError: where a weight is not finite. StorageError: where the disk is full.
+            DivergedError: if a weight is not finite. StorageError: if the disk is full.
         """
         step = state.progress.step
         if self.saved_step == step:
@@ -97,7 +97,7 @@ class CheckpointManager:
             yield Notice(failure)
 
     def write_index(self, progress: Progress) -> Index:
-        """Name the best and the last checkpoint; without a best one the last is the best."""
+        """Record the best and the last checkpoint; without a best one the last is the best."""
         last, best = progress.step, progress.best_step
         if best is None or not checkpoint.step_folder(self.checkpoints, best).is_dir():
             best = last
@@ -106,44 +106,44 @@ class CheckpointManager:
         return index
 
     def restore_newest(self, state: TrainState) -> list[str]:
-        """Take up a training at its newest checkpoint that is whole.
+        """Restore a training from its newest intact checkpoint.
 
         Returns:
-            What was passed over, as sentences.
+            Notices about damaged checkpoints that were skipped.
 
         Raises:
-            CheckpointError: where none is whole, or they belong to another text.
+            CheckpointError: if none is intact, or they belong to another text.
         """
-        passed_over: list[str] = []
+        skipped: list[str] = []
         for step in sorted(checkpoint.saved_steps(self.checkpoints), reverse=True):
             try:
                 self.restore(state, step)
             except DamagedError as error:
-                passed_over.append(str(error))
+                skipped.append(str(error))
                 continue
-            if passed_over:
-                passed_over.append(f"training goes on from the checkpoint of step {step:,}")
+            if skipped:
+                skipped.append(f"training continues from the checkpoint of step {step:,}")
             try:
-                named = checkpoint.read_index(self.checkpoints)
+                index = checkpoint.read_index(self.checkpoints)
             except DamagedError as error:
-                passed_over.append(f"{error}. It is made anew")
-                named = None
-            if self.world.is_main and (named is None or named.last != step):
+                skipped.append(f"{error}. It is rewritten")
+                index = None
+            if self.world.is_main and (index is None or index.last != step):
                 self.write_index(state.progress)
-            return passed_over
-        raise CheckpointError("\n".join([*passed_over, "no checkpoint of this run is whole"]))
+            return skipped
+        raise CheckpointError("\n".join([*skipped, "no checkpoint of this run is intact"]))
 
     def restore(self, state: TrainState, step: int) -> None:
-        """Take up a training at a checkpoint.
+        """Restore a training from one checkpoint.
 
         Raises:
-            CheckpointError: where it is damaged or belongs to another text.
+            CheckpointError: if it is damaged or belongs to another text.
         """
         path = checkpoint.step_folder(self.checkpoints, step)
-        found = checkpoint.open_checkpoint(path)
+        source = checkpoint.open_checkpoint(path)
         if self.world.is_main:
             checkpoint.clean_up(self.checkpoints)
-        saved = found.read_json(checkpoint.PROGRESS)
+        saved = source.read_json(checkpoint.PROGRESS)
         try:
             facts = {key: saved[key] for key in self._facts()}
             progress = Progress.from_json(saved["progress"])
@@ -154,64 +154,63 @@ class CheckpointManager:
                 state.average.steps = _count(saved["average"]["steps"])
         except (KeyError, TypeError, ValueError):
             raise checkpoint.damaged(path, "state.json lacks a counter") from None
-        if not step == found.step == progress.step:
+        if not step == source.step == progress.step:
             raise checkpoint.damaged(path, f"it is of step {progress.step}, not of {step}")
-        tokenizer = found.read_json(checkpoint.TOKENIZER)
-        self._check_unchanged(found.read(checkpoint.CONFIG), facts, tokenizer, source=path)
-        weights = found.read_tensors(checkpoint.MODEL)
+        tokenizer = source.read_json(checkpoint.TOKENIZER)
+        self._check_unchanged(source.read(checkpoint.CONFIG), facts, tokenizer, source=path)
+        weights = source.read_tensors(checkpoint.MODEL)
         try:
             load_weights(state.model, weights, source=checkpoint.MODEL)
         except CheckpointError as error:
             raise checkpoint.damaged(path, str(error)) from None
-        if checkpoint.ORIGIN in found.files:
-            self.origin = found.read_json(checkpoint.ORIGIN)
+        if checkpoint.ORIGIN in source.files:
+            self.origin = source.read_json(checkpoint.ORIGIN)
         streams = self.config.train.order == "streams"
         restore_state(
             state,
-            found.read_tensors(checkpoint.STATE),
+            source.read_tensors(checkpoint.STATE),
             path=path,
-            begun=progress.step > 0,
+            started=progress.step > 0,
             parts=self.fit.accumulate if streams and progress.epoch_step else 0,
             batch_size=self.fit.batch_size,
         )
-        whole = state.states
-        state.states = self.world.shard_states(whole, accumulate=self.fit.accumulate)
+        state.states = self.world.shard_states(state.states, accumulate=self.fit.accumulate)
         state.progress = progress
         self.saved_step = step
 
     def _check_unchanged(
         self, config: bytes, facts: dict[str, Any], tokenizer: Any, *, source: Path
     ) -> None:
-        """Go on with the same training only.
+        """Check that config, tokenizer and text allow this run to be resumed.
 
         Raises:
-            CheckpointError: naming what has changed, what it was and what it is.
+            CheckpointError: naming what has changed, its old and its new value.
         """
         try:
             before = from_portable(config.decode(), source=checkpoint.CONFIG)
         except (UnicodeDecodeError, ConfigError) as error:
             raise checkpoint.damaged(source, f"{checkpoint.CONFIG}: {error}") from None
-        refused = f"{printable(self.run)} cannot be resumed"
+        problem = f"{printable(self.run)} cannot be resumed"
         for key in all_keys().values():
             was, now = value_of(before, key.name), value_of(self.config, key.name)
             if key.on_resume == "fixed" and was != now:
                 raise CheckpointError(
-                    f"{refused}: {key.name} was {printable(was)} and is now {printable(now)}. "
+                    f"{problem}: {key.name} was {printable(was)} and is now {printable(now)}. "
                     "Put it back, or start a new run"
                 )
         if tokenizer != describe_tokenizer(self.config.data):
             raise CheckpointError(
-                f"{refused}: its text was cut into words by an older lstmgen. "
-                "It can be generated from and evaluated; to train on, start a new run"
+                f"{problem}: its text was tokenized by an older lstmgen. "
+                "It can be generated from and evaluated; to train further, start a new run"
             )
         if facts["text"] != self.corpus.fingerprint:
             raise CheckpointError(
-                f"{refused}: the text, or its vocabulary file, is not the one that it was trained "
-                "on. Put that back, or start a new run"
+                f"{problem}: the text, or its vocabulary file, is not the one it was trained on. "
+                "Put that back, or start a new run"
             )
 
     def _facts(self) -> dict[str, Any]:
-        """What must be the same for a resumption to be the same training."""
+        """What must be unchanged for a resumed run to be the same training."""
         return {
             "lstmgen": __version__,
             "text": self.corpus.fingerprint,
@@ -224,28 +223,24 @@ class CheckpointManager:
 
 
 def _count(value: Any) -> int:
-    """A whole number from a file.
-
-    Raises:
-        ValueError: where it is none.
-    """
+    """A nonnegative integer read from a file."""
     if type(value) is not int or not 0 <= value < 2**62:
-        raise ValueError("no whole number")
+        raise ValueError("not a count")
     return value
 
 
 def check_disk_space(place: Path, state: TrainState, *, checkpoints: int) -> None:
-    """Refuse to train for hours towards a checkpoint that the disk will not take.
+    """Check, before training for hours, that the disk can hold the checkpoints.
 
     Args:
-        place: where the run is to be; it need not be there yet.
-        checkpoints: how many more of them must find room at the same time.
+        place: the run folder, which need not exist yet.
+        checkpoints: number of further checkpoints on disk at the same time.
 
     Raises:
-        StorageError: where there is less.
+        StorageError: if it cannot.
     """
-    there = next(folder for folder in (place, *place.absolute().parents) if folder.is_dir())
-    each, free = checkpoint_bytes(state), shutil.disk_usage(there).free
+    existing = next(folder for folder in (place, *place.absolute().parents) if folder.is_dir())
+    each, free = checkpoint_bytes(state), shutil.disk_usage(existing).free
     if free < each * checkpoints:
         raise StorageError(
             f"{printable(place)}: {checkpoints} checkpoints of {each:,} bytes each need "

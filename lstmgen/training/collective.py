@@ -1,4 +1,4 @@
-"""What several ranks do alike before they train: one message where one of them cannot."""
+"""What all ranks do before they train; if one of them fails, all report the same error."""
 
 import os
 import socket
@@ -16,33 +16,33 @@ T = TypeVar("T")
 
 
 def is_distributed() -> bool:
-    """Whether there are other ranks; told without torch."""
+    """Whether there are other ranks, without importing torch."""
     size = os.environ.get("WORLD_SIZE", "1")
     if "RANK" in os.environ and not size.isdecimal():
-        raise UsageError(f"WORLD_SIZE = {size}: is no number of processes. torchrun sets it")
+        raise UsageError(f"WORLD_SIZE = {size}: is not a number of processes. torchrun sets it")
     return "RANK" in os.environ and int(size) > 1
 
 
 def is_main() -> bool:
-    """Whether this process is the one that speaks; told without torch."""
+    """Whether this is rank 0, which reports, without importing torch."""
     return not is_distributed() or os.environ["RANK"] == "0"
 
 
 def restarts() -> int:
-    """How often torchrun has started these processes anew after one of them died."""
+    """How often torchrun has restarted these processes after one of them died."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) if "RANK" in os.environ else 0
 
 
 def job_name() -> str:
-    """What stays the same when torchrun starts the processes anew: its own process."""
+    """An id that survives torchrun's restarts of the processes: that of torchrun itself."""
     if "RANK" not in os.environ:
         return ""
-    given = os.environ.get("TORCHELASTIC_RUN_ID", "none")
-    return f"{given} {socket.gethostname()} {os.getppid()} {_begun(os.getppid())}"
+    run_id = os.environ.get("TORCHELASTIC_RUN_ID", "none")
+    return f"{run_id} {socket.gethostname()} {os.getppid()} {_start_time(os.getppid())}"
 
 
-def _begun(process: int) -> str:
-    """When a process began, as Linux counts it: in containers the numbers come again."""
+def _start_time(process: int) -> str:
+    """When a process started, in Linux clock ticks: in containers process ids are reused."""
     try:
         status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -51,58 +51,51 @@ def _begun(process: int) -> str:
 
 
 def run_on_all(world: "World", prepare: Callable[[], T]) -> T:
-    """Do something on every rank; where it fails on one, all of them raise.
+    """Call a function on every rank; if it fails on one, all ranks raise.
 
     Raises:
-        LstmgenError: what the first rank that failed says, on all of them.
+        LstmgenError: that of the first rank that failed.
     """
     if world.size == 1:
         return prepare()
-    done, problem = None, None
+    result, problem = None, None
     try:
-        done = prepare()
+        result = prepare()
     except LstmgenError as error:
         problem = error.exit_code, str(error)
     except OSError as error:
         problem = LstmgenError.exit_code, str(error)
-    told = world.all_gather(problem)
-    for rank, problem in enumerate(told):
-        if problem is not None:
-            code, message = problem
+    for rank, failure in enumerate(world.all_gather(problem)):
+        if failure is not None:
+            code, message = failure
             raise _with_code(f"rank {rank}: {message}" if rank else message, code)
-    return done  # type: ignore[return-value]
+    return result  # type: ignore[return-value]
 
 
 def run_main_first(world: "World", prepare: Callable[[], T]) -> T:
-    """Do something first by the first rank, then by the first of each machine, then by all.
+    """Call a function on rank 0 first, then on each machine's first rank, then on the others.
 
-    What one has written, the next ones find.
-
-    Raises:
-        LstmgenError: likewise.
+    Later ranks find the files that earlier ones wrote. Errors are those of ``run_on_all``.
     """
-    done: list[T] = []
+    results: list[T] = []
 
-    def act() -> None:
-        done.append(prepare())
+    def run() -> None:
+        results.append(prepare())
 
-    def wait() -> None:
-        pass
-
-    for mine in (world.is_main, world.local_rank == 0, True):
-        run_on_all(world, act if mine and not done else wait)
-    return done[0]
+    for turn in (world.is_main, world.local_rank == 0, True):
+        run_on_all(world, run if turn and not results else lambda: None)
+    return results[0]
 
 
 def check_ranks_agree(world: "World", facts: Mapping[str, object]) -> None:
-    """Train together only what is the same on all ranks.
+    """Check that facts are the same on all ranks.
 
     Raises:
-        UsageError: naming what differs.
+        UsageError: naming the fact that differs.
     """
-    each = world.all_gather({"version of lstmgen": __version__, **facts})
-    for rank, other in enumerate(each):
-        for name, value in each[0].items():
+    facts_by_rank = world.all_gather({"version of lstmgen": __version__, **facts})
+    for rank, other in enumerate(facts_by_rank):
+        for name, value in facts_by_rank[0].items():
             if other[name] != value:
                 raise UsageError(
                     f"rank {rank} has another {name} than rank 0. Start all ranks with the same "

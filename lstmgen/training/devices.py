@@ -1,4 +1,4 @@
-"""Where training runs, and how torch is set up for it."""
+"""The device that training runs on, and torch's settings for it."""
 
 import ctypes
 import os
@@ -14,7 +14,7 @@ def choose_device(name: str) -> torch.device:
     """The device of a config's ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
-        UsageError: where CUDA is asked for and there is none.
+        UsageError: if CUDA is requested and not available.
     """
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
@@ -25,12 +25,10 @@ def choose_device(name: str) -> torch.device:
 
 
 def set_up(device: torch.device, *, threads: int | None = None) -> None:
-    """Make results repeatable, and denormal numbers cheap.
-
-    Denormal numbers slow an LSTM 20 times.
+    """Make results reproducible, and flush denormals, which slow an LSTM down 20 times.
 
     Args:
-        threads: of the CPU; None leaves torch its choice.
+        threads: of the CPU; None: torch's default.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -43,11 +41,11 @@ def set_up(device: torch.device, *, threads: int | None = None) -> None:
 
 
 def keep_memory() -> None:
-    """Let the process keep what it frees from now on, where the C library can do so.
+    """Let malloc keep freed memory from now on, if the C library can.
 
-    glibc maps each large block anew and gives it back when it is freed, so every
-    step would touch the pages of its gradients for the first time. Called before the
-    first step: what was read and freed before it goes back to the system.
+    glibc maps each large block separately and unmaps it when freed, so every step would fault
+    in the pages of its gradients. Called before the first step, so that what was freed earlier
+    goes back to the system.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -56,7 +54,7 @@ def keep_memory() -> None:
 
 
 def describe(device: torch.device, *, bf16: bool = False) -> str:
-    """What the start card calls a device, and how it multiplies."""
+    """The device's name on the start card, with its matmul precision."""
     products = ", bf16 products" if bf16 else ""
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)}{products})"

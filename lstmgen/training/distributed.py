@@ -1,9 +1,8 @@
-"""The processes that train together, as torchrun starts them.
+"""Data-parallel training in the processes that torchrun starts.
 
-Each rank holds the whole model and the whole text, reads some of a step's sequences and
-carries their states; gradients are summed by DistributedDataParallel. Everything that a
-rank decides must be decided by all at the same step, or the others wait for ever: what
-a signal or a clock says to one of them is told to all (``all_reduce_max``).
+Each rank has the full model and text, reads some of a step's sequences and carries their
+states; DistributedDataParallel sums the gradients. All ranks must make the same decision at the
+same step, or the others hang: signals and clocks are shared by ``all_reduce_max``.
 """
 
 import gc
@@ -26,36 +25,36 @@ from lstmgen.windows.window import Window
 
 T = TypeVar("T")
 
-TIMEOUT = timedelta(minutes=10)  # after which a rank that waits for another gives up
-PATIENCE = timedelta(days=1)  # where one prepares a long text; one that dies is noticed at once
+TIMEOUT = timedelta(minutes=10)
+OBJECT_TIMEOUT = timedelta(days=1)  # one rank may prepare a long text; a dead one is noticed
 
 
 @dataclass(frozen=True)
 class World:
-    """This process among those that train together; by default there is no other.
+    """This process among the training processes; by default the only one.
 
     Attributes:
-        rank: its number. size: how many there are.
-        local_rank, local_size: the same among those on this machine.
-        patient: a group that waits for long; None where there is no other process.
+        rank: its number. size: the number of ranks.
+        local_rank, local_size: the same on this machine.
+        object_group: a process group with a long timeout; None for a single process.
     """
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
     local_size: int = 1
-    patient: distributed.ProcessGroup | None = None
+    object_group: distributed.ProcessGroup | None = None
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the one that makes folders, prints, draws and saves."""
+        """Whether this is rank 0, which writes files and reports."""
         return self.rank == 0
 
     def check_fit(self, *, batch_size: int, accumulate: int) -> None:
-        """Make sure that every rank has something to read.
+        """Check that every rank gets sequences to read.
 
         Raises:
-            UsageError: with more ranks than sequences, or where they cannot be shared evenly.
+            UsageError: if there are too few, or they cannot be distributed.
         """
         if accumulate % self.size and batch_size < self.size:
             raise UsageError(
@@ -66,70 +65,66 @@ class World:
             )
 
     def share(self, *, batch_size: int, accumulate: int) -> str:
-        """Who reads what of a step, in words; empty without other ranks."""
+        """How the ranks divide a step, in words; empty for a single process."""
         if self.size == 1:
             return ""
         if accumulate % self.size == 0:
             each = accumulate // self.size
             return f"{self.size} ranks, each {each} of its {accumulate} micro-batches"
         few, many = batch_size // self.size, -(-batch_size // self.size)
-        each_rank = f"{few}" if few == many else f"{few} or {many}"
-        return f"{self.size} ranks, each {each_rank} of the {batch_size} rows of a micro-batch"
+        rows = f"{few}" if few == many else f"{few} or {many}"
+        return f"{self.size} ranks, each {rows} of the {batch_size} rows of a micro-batch"
 
     def check_device(self, device: torch.device) -> None:
-        """Make sure that every rank of this machine has a GPU of its own.
+        """Check that every rank of this machine has its own GPU.
 
         Raises:
-            UsageError: with fewer of them.
+            UsageError: if there are fewer GPUs.
         """
-        there = torch.cuda.device_count()
-        if device.type == "cuda" and self.size > 1 and self.local_size > there:
+        gpus = torch.cuda.device_count()
+        if device.type == "cuda" and self.size > 1 and self.local_size > gpus:
             raise UsageError(
-                f"{self.local_size} ranks on this machine have {there} GPUs: start "
-                f"--nproc-per-node {there}, or train on the CPU (train.device=cpu)"
+                f"{self.local_size} ranks on this machine have {gpus} GPUs: start "
+                f"--nproc-per-node {gpus}, or train on the CPU (train.device=cpu)"
             )
 
-    def threads(self, wanted: int | None) -> tuple[int | None, str]:
-        """How many threads a rank takes, and what there is to say of it.
+    def threads(self, requested: int | None) -> tuple[int | None, str]:
+        """The number of threads per rank, None for torch's default, and a notice if chosen here.
 
-        torchrun allows one where it starts several ranks, unless OMP_NUM_THREADS says more.
+        torchrun limits several ranks to one thread each, unless OMP_NUM_THREADS says otherwise.
 
         Args:
-            wanted: as the config says; None leaves the choice.
+            requested: ``train.threads``.
         """
-        told = os.environ.get("OMP_NUM_THREADS") != "1" or self.local_size == 1
-        if wanted is not None or told:
-            return wanted, ""
+        unlimited = os.environ.get("OMP_NUM_THREADS") != "1" or self.local_size == 1
+        if requested is not None or unlimited:
+            return requested, ""
         each = _cores() // self.local_size
         if each < 2:
-            return wanted, ""
-        return each, f"each of {self.size} ranks takes {each} threads (train.threads says more)"
+            return requested, ""
+        return each, f"each of {self.size} ranks uses {each} threads (train.threads changes that)"
 
     def shard(self, windows: Sequence[Window], *, accumulate: int) -> list[Window]:
-        """This rank's part of a step: whole micro-batches where those divide by the ranks,
-        else rows of each."""
-        if self.size == 1:
-            return list(windows)
+        """This rank's part of a step: micro-batches if they divide evenly, else rows of each."""
         if accumulate % self.size == 0:
-            each = accumulate // self.size
-            return list(windows[self.rank * each : (self.rank + 1) * each])
+            return self._micro_batches(windows, accumulate)
         return [_rows(window, self._span(len(window.rows))) for window in windows]
 
     def shard_states(self, states: Sequence[States], *, accumulate: int) -> list[States]:
-        """This rank's part of the states of all micro-batches."""
-        if self.size == 1:
-            return list(states)
+        """This rank's part of all micro-batches' states."""
         if accumulate % self.size == 0:
-            each = accumulate // self.size
-            return list(states[self.rank * each : (self.rank + 1) * each])
-        return [[State(*map(self._rows_of, layer)) for layer in part] for part in states]
+            return self._micro_batches(states, accumulate)
+        return [
+            [State(*(t[self._span(len(t))].clone() for t in layer)) for layer in part]
+            for part in states
+        ]
 
     def gather_states(self, own: Sequence[States], *, accumulate: int) -> list[States]:
-        """The states of all micro-batches, from every rank's own; all ranks must ask."""
+        """The states of all micro-batches, on every rank; a collective call."""
         if self.size == 1:
             return list(own)
-        plain = [[tuple(t.cpu() for t in layer) for layer in part] for part in own]
-        parts = self.all_gather(plain)
+        on_cpu = [[tuple(t.cpu() for t in layer) for layer in part] for part in own]
+        parts = self.all_gather(on_cpu)
         if accumulate % self.size == 0:
             return [[State(*layer) for layer in part] for rank in parts for part in rank]
         return [
@@ -137,37 +132,38 @@ class World:
                 State(*(torch.cat(tensors) for tensors in zip(*layer, strict=True)))
                 for layer in zip(*(rank[part] for rank in parts), strict=True)
             ]
-            for part in range(len(plain))
+            for part in range(len(on_cpu))
         ]
 
     def all_reduce_sum(self, tensor: Tensor) -> Tensor:
-        """A tensor summed over all ranks."""
+        """Sum a tensor over all ranks, in place."""
         if self.size > 1:
             distributed.all_reduce(tensor)
         return tensor
 
     def all_reduce_max(self, *numbers: int) -> tuple[int, ...]:
-        """The largest of each number on any rank."""
+        """The maximum of each number over all ranks."""
         if self.size == 1:
             return numbers
-        found = torch.tensor(numbers, dtype=torch.int64)  # on the CPU: it waits for no GPU
-        distributed.all_reduce(found, op=distributed.ReduceOp.MAX)
-        return tuple(found.tolist())
+        largest = torch.tensor(numbers, dtype=torch.int64)  # on the CPU: no GPU sync
+        distributed.all_reduce(largest, op=distributed.ReduceOp.MAX)
+        return tuple(largest.tolist())
 
     def broadcast(self, value: T) -> T:
-        """What rank 0 holds."""
+        """The value of rank 0."""
         return cast("T", self.all_gather(value)[0])
 
     def all_gather(self, value: Any) -> list[Any]:
-        """The objects of all ranks; they are unpickled, so the ranks trust one another."""
+        """The objects of all ranks; they are unpickled, so ranks must trust one another."""
         if self.size == 1:
             return [value]
-        found: list[Any] = [None] * self.size
-        distributed.all_gather_object(found, value, group=self.patient)
-        return found
+        values: list[Any] = [None] * self.size
+        distributed.all_gather_object(values, value, group=self.object_group)
+        return values
 
-    def _rows_of(self, tensor: Tensor) -> Tensor:
-        return tensor[self._span(len(tensor))].clone()
+    def _micro_batches(self, parts: Sequence[T], accumulate: int) -> list[T]:
+        each = accumulate // self.size
+        return list(parts[self.rank * each : (self.rank + 1) * each])
 
     def _span(self, rows: int) -> slice:
         return slice(self.rank * rows // self.size, (self.rank + 1) * rows // self.size)
@@ -177,11 +173,11 @@ ALONE = World()
 
 
 @contextmanager
-def joined() -> Iterator[World]:
-    """Join the processes that torchrun has started; alone without it.
+def process_group() -> Iterator[World]:
+    """Join the process group of torchrun; ``ALONE`` without torchrun.
 
     Raises:
-        UsageError: where the others do not come.
+        UsageError: if the other ranks are not reached.
     """
     size = os.environ.get("WORLD_SIZE", "1")
     if size == "1" or "RANK" not in os.environ:
@@ -194,15 +190,15 @@ def joined() -> Iterator[World]:
         raise UsageError(
             f"rank {rank} of {size} did not find the others at {address}:"
             f"{os.environ.get('MASTER_PORT', '?')}. Start all {size} processes, with an address "
-            f"and a port that each of them reaches ({str(error).splitlines()[0]})"
+            f"and a port that each of them can reach ({str(error).splitlines()[0]})"
         ) from None
     try:
         yield world
     finally:
-        # torch's engine stands in cycles, and holds the group: only when it has gone do the
-        # group's threads end, which must not meet an interpreter that is being taken down.
+        # DDP keeps the group alive in reference cycles. Without a collection the group's
+        # threads would still run while the interpreter shuts down.
         gc.collect()
-        with suppress(RuntimeError):  # another rank may have gone first
+        with suppress(RuntimeError):  # another rank may have left first
             distributed.destroy_process_group()
 
 
@@ -211,8 +207,8 @@ def _join() -> World:
     if local_rank < gpus:
         torch.cuda.set_device(local_rank)
     backend = "cpu:gloo,cuda:nccl" if gpus else "gloo"
-    # torchrun keeps one store over its restarts: the keys of processes that have died would
-    # make those that are started anew wait for them.
+    # torchrun keeps one store across restarts: without a prefix, restarted processes would
+    # wait for the keys of dead ones.
     store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     distributed.init_process_group(
@@ -220,19 +216,18 @@ def _join() -> World:
         world_size=size, timeout=TIMEOUT,
     )  # fmt: skip
     local_size = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    patient = distributed.new_group(backend="gloo", timeout=PATIENCE)
-    return World(rank, size, local_rank, local_size, patient)
+    object_group = distributed.new_group(backend="gloo", timeout=OBJECT_TIMEOUT)
+    return World(rank, size, local_rank, local_size, object_group)
 
 
 def _cores() -> int:
-    """How many cores this process may use."""
+    """Cores available to this process."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _rows(window: Window, span: slice) -> Window:
-    """Some rows of a window."""
     return replace(
         window,
         inputs=window.inputs[span],

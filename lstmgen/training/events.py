@@ -1,4 +1,4 @@
-"""What a training run tells whoever watches it, one frozen record each."""
+"""The events of a training run, one frozen record each."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Created:
-    """The run folder is there."""
+    """The run folder exists."""
 
     run: Path
 
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that was decided without being asked for."""
+    """An automatic decision, or something the user should know."""
 
     text: str
 
@@ -23,15 +23,15 @@ class Started:
     """All sizes are known; the first step comes next.
 
     Attributes:
-        parameters: trained numbers.
-        output: softmax or adaptive, as the config says: their perplexities are two models'.
-        shared: who of several ranks reads what of a step; empty where one process trains.
-        uniform, unigram, ngram: perplexities to beat, on the validation text; NaN where there
-            is none. The last two are Kneser-Ney models', of order 1 and ``ngram_order``.
-        base: the name of the model that the first weights are of; empty from scratch.
-        base_found, base_covered: entries that it has, and their share of the text's tokens.
-        base_perplexity: on the validation text, before the first step; NaN where there is none.
-        resumed_at: the step from which training goes on; None at a fresh start.
+        output: softmax or adaptive, whose perplexities are not comparable.
+        shared: how several ranks divide a step; empty for a single process.
+        uniform, unigram, ngram: baseline perplexities on the validation text, NaN without
+            one. The last two are of Kneser-Ney models of order 1 and ``ngram_order``.
+        base: the name of the model that the weights come from; empty from scratch.
+        base_found, base_covered: vocabulary entries that it has, and the fraction of the
+            text's tokens that they cover.
+        base_perplexity: on the validation text, before the first step; NaN without one.
+        resumed_at: the step from which training continues; None at a fresh start.
     """
 
     run: Path
@@ -69,7 +69,7 @@ class Stepped:
     """One step is done.
 
     Attributes:
-        train_nats: per word, over the steps since the last row.
+        train_nats: per word, since the last row of metrics.
         words_per_second: scored, over the same steps.
     """
 
@@ -85,9 +85,9 @@ class Evaluated:
     """The validation text was scored.
 
     Attributes:
-        learning_rate: of the step before; None right after a resumption.
+        learning_rate: of the previous step; None right after resuming.
         zero_state_perplexity: by windows from a zero state, for ``order: random`` only.
-        best: the best evaluation so far.
+        best: whether it is the best evaluation so far.
     """
 
     step: int
@@ -112,19 +112,18 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint is on the disk."""
+    """A checkpoint was written."""
 
     step: int
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The run has come to its end, or was asked to stop.
+    """The run has ended.
 
     Attributes:
-        reason: in words.
         best_step, best_nats: None without a validation text.
-        interrupted: there is more to train.
+        interrupted: stopped by a signal, with more to train.
     """
 
     run: Path

@@ -1,4 +1,4 @@
-"""Starting from another model's weights (``train.init_from``): which, and what follows from it."""
+"""Starting from another model's weights (``train.init_from``)."""
 
 import os
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lstmgen.model.language_model import LanguageModel
 
 KEY = "train.init_from"
-INHERITED = (  # what the base decides: its weights fit nothing else
+INHERITED = (  # keys that take the base's value, since its weights depend on them
     "data.tokenizer",
     "data.lowercase",
     "model.cell",
@@ -37,7 +37,7 @@ INHERITED = (  # what the base decides: its weights fit nothing else
     "model.tie_weights",
     "model.output",
 )
-DIAGONAL = {None, "diagonal"}  # values of model.peephole that are one
+DIAGONAL = {None, "diagonal"}  # equivalent values of model.peephole
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Base:
     """A model to start from.
 
     Attributes:
-        name: as people call it: of the bundled base, or of the run.
-        origin: what its checkpoint says of its own text and base.
+        name: of the bundled base, or of the run.
+        origin: its checkpoint's record of its own text and base.
     """
 
     name: str
@@ -54,45 +54,39 @@ class Base:
     origin: Mapping[str, Any]
 
     def facts(self) -> dict[str, Any]:
-        """What the checkpoints of a model that starts from it say of it."""
-        found = self.loaded.checkpoint
+        """The record of this base in the checkpoints of models that start from it."""
+        model = self.loaded.checkpoint
         theirs = {key: self.origin.get(key) for key in ("texts", "tokens", "init_from")}
-        return {**theirs, "name": self.name, "digest": found.digest, "step": found.step}
+        return {**theirs, "name": self.name, "digest": model.digest, "step": model.step}
 
 
 @dataclass(frozen=True)
 class InitReport:
-    """What a model has of its base.
-
-    Attributes:
-        name: of the base.
-        match: where the base has them.
-    """
+    """How a model was initialized from a base: its name, and its match with the text's words."""
 
     name: str
     match: Match
 
 
 def base_of(config: Config) -> Base | None:
-    """The model that a config starts from; None where it starts from scratch."""
+    """The model that a config starts from; None: from scratch."""
     return None if config.train.base is None else open_base(config.train.base)
 
 
-def open_base(given: str) -> Base:
-    """A model to start from, by path or name.
+def open_base(source: str) -> Base:
+    """Open a model to start from, by path or name.
 
     Raises:
-        ConfigError: where there is none of that name. CheckpointError: where it is damaged, or
-            was not trained.
+        ConfigError: if there is no such model. CheckpointError: if it is damaged or untrained.
     """
-    path = find_base(given)
+    path = _find_base(source)
     try:
         loaded = load_checkpoint(path, path.parent, limit_threads=False)
     except CheckpointError as error:
-        raise type(error)(f"{KEY} = {printable(given)}: {error}") from None
+        raise type(error)(f"{KEY} = {printable(source)}: {error}") from None
     if loaded.checkpoint.step == 0:
         raise CheckpointError(
-            f"{KEY} = {printable(given)}: this model was never trained (step 0). Name another one"
+            f"{KEY} = {printable(source)}: this model was never trained (step 0). Name another one"
         )
     origin = loaded.checkpoint.read_origin()
     folder = path.absolute()
@@ -101,25 +95,21 @@ def open_base(given: str) -> Base:
     return Base(name, loaded, origin)
 
 
-def find_base(given: str) -> Path:
-    """A run or step folder by path, or a base that comes along by name.
-
-    Raises:
-        ConfigError: where there is neither; it lists the names.
-    """
+def _find_base(source: str) -> Path:
+    """A run or step folder by path, or a bundled base by name."""
     bundled = bases_folder()
     names = sorted(path.name for path in bundled.glob("*") if path.is_dir())
-    if given in names:
-        return bundled / given
-    if os.path.isdir(given):
-        return Path(given)
-    known = f" Bases that come along: {', '.join(names)}." if names else ""
+    if source in names:
+        return bundled / source
+    if os.path.isdir(source):
+        return Path(source)
+    known = f" Bundled bases: {', '.join(names)}." if names else ""
     problem = f"no such run or step folder.{known} `none` starts from scratch"
-    raise ConfigError([Problem("", KEY, printable(given), problem)])
+    raise ConfigError([Problem("", KEY, printable(source), problem)])
 
 
 def describe_origin(config: Config, corpus: Corpus, base: Base | None) -> dict[str, Any]:
-    """What the checkpoints of a training say of its text and of its base."""
+    """The checkpoints' record of a training's text and base."""
     files = find_files(config.data.train or "", key="data.train")
     return {
         "texts": [printable(name) for name in short_names(files)],
@@ -129,10 +119,10 @@ def describe_origin(config: Config, corpus: Corpus, base: Base | None) -> dict[s
 
 
 def inherit(loaded: LoadedConfig, base: Base) -> LoadedConfig:
-    """A config with what its base decides.
+    """A config with the values inherited from its base.
 
     Raises:
-        ConfigError: where the config says otherwise, naming both values.
+        ConfigError: if the config sets another value, naming both.
     """
     config, theirs = loaded.config, base.loaded.config
     problems = []
@@ -140,15 +130,11 @@ def inherit(loaded: LoadedConfig, base: Base) -> LoadedConfig:
         own, other = value_of(config, key), value_of(theirs, key)
         alike = own == other or (key == "model.peephole" and {own, other} == DIAGONAL)
         if is_set(config, key) and not alike:
-            problems.append(
-                Problem(
-                    "",
-                    key,
-                    printable(own),
-                    f"but {KEY} = {printable(base.name)} has {printable(other)}. "
-                    f"Leave {key} out, or start from scratch ({KEY}: none)",
-                )
+            message = (
+                f"but {KEY} = {printable(base.name)} has {printable(other)}. "
+                f"Leave {key} out, or start from scratch ({KEY}: none)"
             )
+            problems.append(Problem("", key, printable(own), message))
     if config.data.vocabulary is not None and config.data.vocabulary_from != "text":
         message = "data.vocabulary lists the entries already. Remove one of the two"
         problems.append(Problem("", "data.vocabulary_from", config.data.vocabulary_from, message))
@@ -163,10 +149,10 @@ def inherit(loaded: LoadedConfig, base: Base) -> LoadedConfig:
 
 
 def entries_of_base(config: Config, base: Base, corpus: Corpus | None) -> tuple[str, ...] | None:
-    """The entries of a vocabulary that is not the text's own; None where it is.
+    """The vocabulary entries imposed by the base; None if the text's own are used.
 
     Args:
-        corpus: the text by its own vocabulary, where both are wanted.
+        corpus: the text with its own vocabulary, to combine both.
     """
     theirs = base.loaded.vocabulary.entries
     if config.data.vocabulary_from == "base":
@@ -178,31 +164,31 @@ def entries_of_base(config: Config, base: Base, corpus: Corpus | None) -> tuple[
 
 
 def match_base(corpus: Corpus, base: Base) -> Match:
-    """Where a base has the words of a text."""
+    """Match a text's words with a base's."""
     kind = base.loaded.config.data.tokenizer
     return match_vocabularies(corpus.vocabulary, base.loaded.vocabulary, kind=kind)
 
 
 def with_base_stems(corpus: Corpus, base: Base, match: Match) -> Corpus:
-    """A text whose possessives may stand behind the base's words too."""
+    """A corpus in which the base's words can take a possessive too."""
     new, old = corpus.vocabulary, base.loaded.vocabulary
     if new.possessive_stems is None or old.possessive_stems is None:
         return corpus
-    theirs = np.flatnonzero(np.isin(match.sources, old.possessive_stems)).tolist()
-    stems = tuple(sorted({*new.possessive_stems, *theirs}))
+    added = np.flatnonzero(np.isin(match.sources, old.possessive_stems)).tolist()
+    stems = tuple(sorted({*new.possessive_stems, *added}))
     return replace(corpus, vocabulary=replace(new, possessive_stems=stems))
 
 
 def init_from_base(
     model: "LanguageModel", config: Config, corpus: Corpus, base: Base
 ) -> InitReport:
-    """Fill a fresh model with a base's weights.
+    """Initialize a fresh model with a base's weights.
 
     Raises:
-        CheckpointError: where its weights do not fit its own config.
-        DataError: where it has no word of the text.
+        CheckpointError: if its weights do not fit its own config.
+        DataError: if it knows no word of the text.
     """
-    from lstmgen.model.transfer import move_biases, take_over  # torch
+    from lstmgen.model.transfer import move_biases, transfer_weights  # torch
 
     new, old = corpus.vocabulary, base.loaded.vocabulary
     match = match_base(corpus, base)
@@ -214,32 +200,22 @@ def init_from_base(
     clusters = None
     if config.model.output == "adaptive":
         clusters = frequency_clusters(new.counts), frequency_clusters(old.counts)
+    words: dict[str, Any] = {
+        "sources": match.sources, "counts": old.counts, "own_counts": new.counts
+    }  # fmt: skip
     try:
-        take_over(
-            model,
-            base.loaded.weights,
-            sources=match.sources,
-            counts=old.counts,
-            own_counts=new.counts,
-            clusters=clusters,
-        )
-        move_biases(
-            model,
-            sources=match.sources,
-            counts=old.counts,
-            own_counts=new.counts,
-            weight=config.train.move_biases,
-        )
+        transfer_weights(model, base.loaded.weights, clusters=clusters, **words)
+        move_biases(model, weight=config.train.move_biases, **words)
     except (ValueError, LookupError, RuntimeError) as error:
         raise checkpoint.damaged(base.loaded.checkpoint.path, str(error)) from None
     return InitReport(base.name, match)
 
 
-def describe_fit(taken: InitReport) -> str:
-    """A notice where a base knows little of the text; empty where it fits."""
-    if taken.match.covered >= FITTING:
+def describe_fit(report: InitReport) -> str:
+    """A notice if a base knows few of the text's words; otherwise empty."""
+    if report.match.covered >= FITTING:
         return ""
     return (
-        f"{KEY} = {printable(taken.name)}: it knows {taken.match.covered:.0%} of this text's "
+        f"{KEY} = {printable(report.name)}: it knows {report.match.covered:.0%} of this text's "
         "words; it may be of another language or subject. Compare with train.init_from=none"
     )

@@ -1,4 +1,4 @@
-"""What a training records: metrics, events and samples in the run folder, rates and times."""
+"""Recording a training: metrics, events and samples in the run folder, rates and times."""
 
 import time
 from dataclasses import asdict
@@ -11,12 +11,12 @@ from lstmgen.training.build import TrainingSetup
 from lstmgen.training.card import start_card
 from lstmgen.training.distributed import World
 from lstmgen.training.events import Evaluated, Finished, Notice, Started, Stepped
-from lstmgen.training.loop import LOOK, StepReport
+from lstmgen.training.loop import CHECK_EVERY, StepReport
 from lstmgen.training.meters import Meter, Spikes
 from lstmgen.training.progress import Progress
 
-REPORT_SECONDS = 0.1  # between two reports of a step: reading a GPU's sums waits for it
-WARM_UP = 3  # first steps of a process, which no rate counts
+REPORT_SECONDS = 0.1  # between two step reports, since reading a GPU's sums syncs it
+WARM_UP = 3  # steps excluded from throughput
 
 
 class Journal:
@@ -27,12 +27,12 @@ class Journal:
         self.records = Records(run, writes=world.is_main)
         self.meter, self.since_evaluation = Meter(), Meter()
         self.warm_up, self.spikes = WARM_UP, Spikes()
-        self.begun = self.reported = time.monotonic()
-        self.seconds_before = 0.0  # of the processes that trained this run before
+        self.started_at = self.reported_at = time.monotonic()
+        self.seconds_before = 0.0  # of earlier processes of this run
 
     @property
     def progress(self) -> Progress:
-        """How far the training has come."""
+        """The training's counters."""
         return self.setup.state.progress
 
     def restore(self) -> None:
@@ -43,40 +43,38 @@ class Journal:
             self.seconds_before = max((row["seconds"] or 0.0 for row in rows), default=0.0)
 
     def seconds(self) -> float:
-        """Since the run began, the time between its processes left out."""
-        return self.seconds_before + time.monotonic() - self.begun
+        """Training time of the run, without the time between its processes."""
+        return self.seconds_before + time.monotonic() - self.started_at
 
     def epoch(self) -> float:
-        """Epochs done."""
+        """Epochs done, as a fraction."""
         steps = self.setup.plan.steps_in(self.progress.epoch)
         return self.progress.epoch + self.progress.epoch_step / steps
 
     def add_step(self, report: StepReport) -> list[Notice | Stepped]:
-        """Count a step; now and then it is reported, and a spike of its loss always is."""
+        """Count a step; report it at most every ``REPORT_SECONDS``, and any loss spike."""
         self.warm_up -= 1
         for meter in (self.meter, self.since_evaluation):
             meter.add(
-                nats=report.sums[0],
-                words=report.words,
-                seconds=report.seconds,
+                nats=report.sums[0], words=report.words, seconds=report.seconds,
                 timed=self.warm_up < 0,
-            )
+            )  # fmt: skip
         events: list[Notice | Stepped] = []
         spike = self._spike(report)
         if spike:
             events.append(Notice(spike))
-        if time.monotonic() - self.reported >= REPORT_SECONDS:
-            self.reported = time.monotonic()
+        if time.monotonic() - self.reported_at >= REPORT_SECONDS:
+            self.reported_at = time.monotonic()
             nats, rate = self.meter.nats_per_word, self.meter.words_per_second
             events.append(Stepped(report.step, self.setup.until, report.epoch, nats, rate))
         return events
 
     def _spike(self, report: StepReport) -> str:
-        """That a step's loss is far above those before it, in words; empty: it is not."""
-        if self.setup.state.model.device.type != "cpu" and report.step % LOOK:
-            return ""  # to read a GPU's sums is to wait for it
+        """A notice if a step's loss is far above the previous ones; otherwise empty."""
+        if self.setup.state.model.device.type != "cpu" and report.step % CHECK_EVERY:
+            return ""  # reading a GPU's sums syncs it
         nats = report.nats / report.words
-        usual = self.spikes.look(nats)
+        usual = self.spikes.update(nats)
         if usual is None:
             return ""
         facts = {"nats_per_word": nats, "usual": usual, "learning_rate": report.learning_rate}
@@ -87,7 +85,7 @@ class Journal:
         )
 
     def add_row(self, report: StepReport | None, result: Evaluation | None) -> None:
-        """A row of metrics; right after a resumption there is no step to report."""
+        """Write a row of metrics; right after resuming there is no step report."""
         self.records.add_row(
             {
                 "step": self.progress.step,
@@ -107,7 +105,7 @@ class Journal:
     def add_evaluation(
         self, report: StepReport | None, result: Evaluation, *, zero_state: float | None, best: bool
     ) -> Evaluated:
-        """A row and an event of an evaluation."""
+        """Record an evaluation as a row of metrics and an event."""
         event = Evaluated(
             step=self.progress.step,
             epoch=self.epoch(),
@@ -126,20 +124,20 @@ class Journal:
         return event
 
     def add_start(self, *, resumed: bool) -> Started:
-        """The start card, as an event."""
+        """Record the start card."""
         resumed_at = self.progress.step if resumed else None
         card = start_card(self.run, self.setup, self.world, resumed_at=resumed_at)
         self.records.add_event("started", self.progress.step, asdict(card) | {"run": ""})
         return card
 
     def add_divergence(self, error: DivergedError) -> None:
-        """An event of a training that diverged."""
+        """Record a divergence."""
         self.records.add_event(
             "diverged", self.progress.step, {"message": str(error), **error.facts}
         )
 
     def add_end(self, reason: str, *, interrupted: bool) -> Finished:
-        """The end of the run, as an event."""
+        """Record the end of the run."""
         event = Finished(
             run=self.run,
             step=self.progress.step,

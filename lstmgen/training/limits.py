@@ -1,4 +1,4 @@
-"""When a training ends or saves: its limits, and what signals and clocks ask for."""
+"""When a training ends or saves: limits, signals and clocks."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from lstmgen.training.distributed import World
 from lstmgen.training.progress import Progress
 from lstmgen.training.signals import StopRequests
 
-SAVE_SECONDS = 600.0  # after which a checkpoint is written in any case
+SAVE_SECONDS = 600.0  # maximum time between checkpoints
 
 
 class Decision(NamedTuple):
@@ -19,7 +19,7 @@ class Decision(NamedTuple):
     Attributes:
         stop: number of the signal that ends the training; 0: none.
         save: whether to write a checkpoint.
-        time_over: whether ``train.max_minutes`` are over.
+        time_over: whether ``train.max_minutes`` has passed.
     """
 
     stop: int = 0
@@ -28,11 +28,7 @@ class Decision(NamedTuple):
 
 
 class Limits:
-    """The limits of one training process.
-
-    Args:
-        seconds: of the run so far.
-    """
+    """The limits of one training process; ``seconds`` returns the run's training time."""
 
     def __init__(
         self, setup: TrainingSetup, manager: CheckpointManager, requests: StopRequests,
@@ -44,31 +40,31 @@ class Limits:
 
     @property
     def stopping(self) -> int:
-        """The signal that ends the training here; 0: none.
+        """The signal that ends the training now; 0: none.
 
-        One process obeys it at any time, several ranks only once they have agreed.
+        A single process obeys it at once, several ranks only after they have agreed.
         """
         return self.requests.stop if self.world.size == 1 else self.decision.stop
 
     def decide(self) -> None:
-        """Ask signals and clocks, between two steps; all ranks decide alike."""
+        """Check signals and clocks between two steps; a collective call."""
         minutes = self.settings.max_minutes
-        late = time.monotonic() - self.manager.saved_at > SAVE_SECONDS
+        overdue = time.monotonic() - self.manager.saved_at > SAVE_SECONDS
         over = self.world.is_main and minutes is not None and self.seconds() >= minutes * 60
-        requested = self.requests.stop, self.requests.save or late, over
+        requested = self.requests.stop, self.requests.save or overdue, over
         self.decision = Decision(*self.world.all_reduce_max(*requested))
 
     def keep_evaluating(self) -> bool:
-        """Ask signals within an evaluation; every rank asks equally often."""
+        """Check signals during an evaluation; a collective call."""
         stop = self.world.all_reduce_max(self.requests.stop)[0]
         self.decision = self.decision._replace(stop=stop)
         return not self.stopping
 
     def reached(self, progress: Progress) -> str:
-        """The limit that ends the run here, in words; empty: none.
+        """The limit that ends the run now, in words; empty: none.
 
-        To be asked once a step: a clock that strikes between two questions would end the
-        run without its last evaluation.
+        Call it once per step: a clock that expires between two calls would end the run without
+        its last evaluation.
         """
         if progress.step > self.until:  # resumed with a lower limit
             return (
@@ -82,7 +78,7 @@ class Limits:
         return ""
 
     def out_of_patience(self, progress: Progress) -> str:
-        """In words, that evaluations have not improved for ``train.patience``; empty: they have."""
+        """That ``train.patience`` evaluations brought no improvement, in words; otherwise empty."""
         patience, stale = self.settings.patience, progress.stale
         if patience is not None and stale >= patience:
             return f"no better evaluation in the last {stale}"

@@ -1,9 +1,8 @@
 """The training loop, as a generator of reports.
 
-One step reads all its micro-batches, sums nats over them, divides once by the
-count of all their words, clips once and steps once: so one batch of 64 and four
-of 16 are the same step. Nothing here prints, draws or saves; whoever iterates
-may save between two reports, since the state given to the loop is then whole.
+One step sums the nats of all its micro-batches, divides once by the number of their words,
+clips once and updates once, so that one batch of 64 and four of 16 are the same step. Nothing
+here prints or saves; between two reports the state is consistent and can be saved.
 """
 
 import math
@@ -27,12 +26,12 @@ from lstmgen.training.distributed import ALONE, World
 from lstmgen.training.noising import Noise
 from lstmgen.training.optimizers import Optimizer, apply_gradients, set_learning_rate
 from lstmgen.training.progress import Progress
-from lstmgen.training.replica import replicated
+from lstmgen.training.replica import make_replica
 from lstmgen.training.schedules import learning_rate
 from lstmgen.windows.plans import Plan
 from lstmgen.windows.window import Ids, Window
 
-LOOK = 16  # steps after which a deferred training looks for one that was not finite
+CHECK_EVERY = 16  # steps between checks for non-finite ones, if deferred
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,9 @@ class StepReport:
     """What one step did.
 
     Attributes:
-        step: steps done, this one included.
-        sums: (2,) nats and gradient norm, where the training runs: to read them on a
-            GPU is to wait for it.
+        step: steps done, including this one.
+        sums: (2,) nats and gradient norm, on the training device: reading them syncs a GPU.
         words: scored in this step.
-        seconds: this step took.
     """
 
     step: int
@@ -61,19 +58,18 @@ class StepReport:
 
     @property
     def gradient_norm(self) -> float:
-        """Of the mean over the step's words, before clipping."""
+        """Norm of the mean gradient over the step's words, before clipping."""
         return float(self.sums[1])
 
 
 @dataclass
 class TrainState:
-    """All that training changes: give the same one again to go on.
+    """Everything that training changes.
 
     Attributes:
-        average: of the weights; None keeps none.
-        states: carried states of each micro-batch that this process reads; empty at an
-            epoch's start.
-        failed: whether a step was not finite; it and those behind it are not applied.
+        average: of the weights, if any.
+        states: carried states of this process's micro-batches; empty at an epoch's start.
+        failed: whether a step was not finite; it and later ones are not applied.
     """
 
     model: LanguageModel
@@ -85,7 +81,7 @@ class TrainState:
 
     @contextmanager
     def averaged(self) -> Iterator[LanguageModel]:
-        """The model as it is evaluated and saved: with its averaged weights, if it has any."""
+        """The model as it is evaluated and saved: with averaged weights, if any."""
         with nullcontext() if self.average is None else self.average.applied(self.model):
             yield self.model
 
@@ -95,15 +91,14 @@ class StepSetup:
     """What all steps of a training have in common.
 
     Attributes:
-        settings: of the learning rate, clipping, penalties, dropout's seed and compression.
         ids: the training text.
-        plan: which windows each step takes.
+        plan: which windows each step reads.
         schedule_steps: the length of the learning-rate schedule.
-        noise: which words are read as others.
-        bf16: take matmuls in bfloat16 (``training.precision``).
-        deferred: look for steps that were not finite now and then only, so that the
-            host need not wait for the device; None: on a GPU.
-        world: the processes that share each step; all of them train alike.
+        noise: replaces input words.
+        bf16: do matmuls in bfloat16 (``training.precision``).
+        deferred: check only every ``CHECK_EVERY`` steps whether they were finite, so that the
+            host does not wait for the device; None: on a GPU.
+        world: the processes that share each step.
     """
 
     settings: TrainConfig
@@ -120,10 +115,10 @@ def train_steps(state: TrainState, setup: StepSetup, *, until: int) -> Iterator[
     """Train step by step.
 
     Args:
-        until: the number of steps at which to end.
+        until: the step to end at.
 
     Yields:
-        One report after each step; ``state`` is then ready to be saved.
+        One report after each step; ``state`` can then be saved.
 
     Raises:
         DivergedError: at a gradient that is not finite; it never reaches a weight.
@@ -131,22 +126,22 @@ def train_steps(state: TrainState, setup: StepSetup, *, until: int) -> Iterator[
     model, optimizer, progress = state.model, state.optimizer, state.progress
     settings, plan, world = setup.settings, setup.plan, setup.world
     deferred = model.device.type != "cpu" if setup.deferred is None else setup.deferred
-    replica = replicated(model, world, settings.compression)
+    replica = make_replica(model, world, settings.compression)
     keep_memory()
     while progress.step < until:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         model.train()
         windows = plan.micro_batches(setup.ids, epoch=progress.epoch, step=progress.epoch_step)
         words = sum(window.count for window in windows)
-        own = world.shard(windows, accumulate=plan.accumulate)
+        shard = world.shard(windows, accumulate=plan.accumulate)
         if progress.epoch_step == 0 or not plan.carries:
-            state.states = [model.zero_states(len(window.rows)) for window in own]
+            state.states = [model.zero_states(len(window.rows)) for window in shard]
         rate = learning_rate(
             settings, progress.step, total_steps=setup.schedule_steps, halvings=progress.halvings
         )
         set_learning_rate(optimizer, rate)
-        sums = accumulate_gradients(state, setup, replica, own, words=words)
-        if not deferred or progress.step % LOOK == 0:
+        sums = accumulate_gradients(state, setup, replica, shard, words=words)
+        if not deferred or progress.step % CHECK_EVERY == 0:
             _check_step(state, sums, words=words)
         apply_gradients(
             optimizer, words=words / world.size, norm=sums[1], clip_norm=settings.clip_norm,
@@ -158,19 +153,18 @@ def train_steps(state: TrainState, setup: StepSetup, *, until: int) -> Iterator[
             state.average.add(model, step=progress.step)
         if progress.epoch_step == 0 or not plan.carries:
             state.states = []
-        seconds = time.perf_counter() - begun
         yield StepReport(
             step=progress.step,
             epoch=progress.epoch + progress.epoch_step / steps_in_epoch,
             sums=sums,
             words=words,
             learning_rate=rate,
-            seconds=seconds,
+            seconds=time.perf_counter() - start,
         )
 
 
 def check_finite(state: TrainState) -> None:
-    """Keep a training that has gone wrong out of checkpoints.
+    """Check that a training has not diverged, before it is saved.
 
     Raises:
         DivergedError: after a step that was not applied, or naming the first weight
@@ -191,47 +185,46 @@ def check_finite(state: TrainState) -> None:
 def accumulate_gradients(
     state: TrainState, setup: StepSetup, replica: nn.Module, windows: list[Window], *, words: int
 ) -> Tensor:
-    """Gradients of the nats and penalties of all words of all micro-batches, summed.
+    """Accumulate the gradients of the summed loss of all micro-batches.
 
-    With several ranks each has its own windows, and the gradients are those of all of them,
-    divided by the number of ranks, which is what torch's engine makes of them.
+    With several ranks, each has its own windows; DDP averages the gradients over the ranks.
 
     Args:
-        replica: reads a micro-batch. words: of the whole step.
+        replica: runs a micro-batch. words: of the step, over all ranks.
 
     Returns:
-        (2,) the nats, and the norm of the mean gradient; where they are not finite,
-        ``state.failed`` is set.
+        (2,) the nats, and the norm of the mean gradient; sets ``state.failed`` if they are not
+        finite.
     """
     model, step, world = state.model, state.progress.step, setup.world
     device = model.device
     total = torch.zeros((), dtype=torch.float64, device=device)
-    read: list[Window | None] = [window for window in windows if len(window.rows)]
-    if not read and world.size > 1:
-        read, state.states = [None], [[]]
-    drawn = [
+    batches: list[Window | None] = [window for window in windows if len(window.rows)]
+    if not batches and world.size > 1:
+        batches, state.states = [None], [[]]  # a rank without rows still takes part
+    masks_of = [
         Masks(setup.settings.seed, step, range(0) if window is None else _span(window),
               dtype=model.dtype, device=device)
-        for window in read
+        for window in batches
     ]  # fmt: skip
-    with model.recurrent_dropped(drawn[0]):
-        for part, (window, masks) in enumerate(zip(read, drawn, strict=True)):
-            shared = replica if isinstance(replica, DistributedDataParallel) else None
-            more = part + 1 < len(read)  # gradients are summed over the ranks once, at the last
-            with shared.no_sync() if shared is not None and more else nullcontext():
+    with model.recurrent_dropout(masks_of[0]):
+        for part, (window, masks) in enumerate(zip(batches, masks_of, strict=True)):
+            ddp = replica if isinstance(replica, DistributedDataParallel) else None
+            more = part + 1 < len(batches)  # DDP reduces gradients once, at the last
+            with ddp.no_sync() if ddp is not None and more else nullcontext():
                 if window is not None and setup.noise is not None:
-                    window = setup.noise.applied(window, masks)  # noqa: PLW2901
-                cost, nats, state.states[part] = replica(
+                    window = setup.noise.apply(window, masks)  # noqa: PLW2901
+                loss, nats, state.states[part] = replica(
                     window, state.states[part], carries=setup.plan.carries, masks=masks,
                     settings=setup.settings, bf16=setup.bf16,
                 )  # fmt: skip
-                if cost is not None:
-                    cost.backward()
+                if loss is not None:
+                    loss.backward()
                 if nats is not None:
                     total += nats
     norm = get_total_norm(p.grad for p in model.parameters() if p.grad is not None)
     norm = norm.double() * world.size / words
-    # The first rank's norm, so that machines that round it otherwise take the same step.
+    # Rank 0's norm, so that machines that round differently take the same step.
     sums = world.all_reduce_sum(
         torch.stack([total, norm if world.is_main else torch.zeros_like(norm)])
     )
@@ -240,29 +233,29 @@ def accumulate_gradients(
 
 
 def _span(window: Window) -> range:
-    """The numbers of a window's rows, which have no gaps."""
+    """The numbers of a window's rows, which are consecutive."""
     return range(int(window.rows[0]), int(window.rows[-1]) + 1)
 
 
 def _check_step(state: TrainState, sums: Tensor, *, words: int) -> None:
-    """Stop at a step that is not finite, before it is applied."""
+    """Raise at a step that is not finite, before it is applied."""
     if not bool(state.failed):
         return
     nats, norm = sums.tolist()
     progress = state.progress
     rate = state.optimizer.param_groups[0]["lr"]
-    if math.isfinite(nats) and math.isfinite(norm):  # it was one of the steps since the last look
+    if math.isfinite(nats) and math.isfinite(norm):  # it was a step since the last check
         raise DivergedError(_diagnosis(f"at or shortly before step {progress.step + 1}"))
     named = list(state.model.named_parameters())
     weights = _not_finite(named)
     gradients = _not_finite((name, p.grad) for name, p in named if p.grad is not None)
     facts: dict[str, object] = {
         "epoch": progress.epoch,
-        "epoch_step": progress.epoch_step,  # with the epoch it says which windows were read
+        "epoch_step": progress.epoch_step,  # with the epoch, this identifies the windows
         "nats_per_word": repr(nats / words),
         "gradient_norm": repr(norm),
         "learning_rate": rate,
-        "weights": weights,  # those that are not finite
+        "weights": weights,  # the non-finite ones
         "gradients": gradients,
     }
     first = f"the weights {weights[0]}" if weights else "the loss"
@@ -278,7 +271,7 @@ def _check_step(state: TrainState, sums: Tensor, *, words: int) -> None:
 
 
 def _not_finite(named: Iterable[tuple[str, Tensor]]) -> list[str]:
-    """The names of tensors that hold a number which is not finite."""
+    """The names of tensors with non-finite values."""
     return [name for name, tensor in named if not bool(tensor.isfinite().all())]
 
 

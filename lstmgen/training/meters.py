@@ -1,4 +1,4 @@
-"""Sums over several steps, of which only the properties divide, and what stands out of them."""
+"""Sums over several steps, and detection of loss spikes."""
 
 import math
 import statistics
@@ -10,15 +10,15 @@ from torch import Tensor
 
 @dataclass
 class Meter:
-    """Nats, words and seconds since it was made."""
+    """Sums of nats, words and seconds; only the properties divide."""
 
-    nats: float | Tensor = 0.0  # a tensor stays where it is until somebody asks
+    nats: float | Tensor = 0.0  # a tensor stays on its device until read
     words: int = 0
     timed_words: int = 0
     seconds: float = 0.0
 
     def add(self, *, nats: float | Tensor, words: int, seconds: float, timed: bool = True) -> None:
-        """Count one step; the rate leaves out steps that are not timed, as a warm-up."""
+        """Count one step; untimed ones (warm-up) are excluded from the rate."""
         self.nats = self.nats + nats
         self.words += words
         if timed:
@@ -36,30 +36,27 @@ class Meter:
         return self.timed_words / self.seconds if self.seconds else 0.0
 
 
-SPIKE = 3.0  # times the usual nats per word
-LEAST = 1.0  # nats above it: a text that is known by heart has leaps of no account
-SPREADS = 10.0  # of the steps before, as their median distance from it: few words are noisy
-FEWEST, MOST = 10, 100  # steps whose median is the usual
+# A spike exceeds all three bounds over the median loss of recent steps.
+RATIO = 3.0
+MARGIN = 1.0  # nats: below this, spikes are noise, as on a memorized text
+DEVIATIONS = 10.0  # median absolute deviations: steps of few words are noisy
+MIN_STEPS, MAX_STEPS = 10, 100  # of the median
 
 
 class Spikes:
-    """Finds steps whose nats per word leap up; each leap is found once, at its first step."""
+    """Detects loss spikes; each is reported once, at its first step."""
 
     def __init__(self) -> None:
-        self.recent: deque[float] = deque(maxlen=MOST)
+        self.recent: deque[float] = deque(maxlen=MAX_STEPS)
         self.high = False
 
-    def look(self, nats_per_word: float) -> float | None:
-        """Count one step.
-
-        Returns:
-            Where a leap begins with it, the median of the steps before.
-        """
+    def update(self, nats_per_word: float) -> float | None:
+        """Add one step; if a spike starts with it, return the median of the steps before."""
         usual = bound = math.inf
-        if len(self.recent) >= FEWEST:
+        if len(self.recent) >= MIN_STEPS:
             usual = statistics.median(self.recent)
             spread = statistics.median(abs(nats - usual) for nats in self.recent)
-            bound = max(SPIKE * usual, usual + LEAST, usual + SPREADS * spread)
+            bound = max(RATIO * usual, usual + MARGIN, usual + DEVIATIONS * spread)
         before, self.high = self.high, nats_per_word > bound
         self.recent.append(nats_per_word)
         return usual if self.high and not before else None

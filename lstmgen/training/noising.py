@@ -1,8 +1,8 @@
-"""Kneser-Ney noising: now and then training reads a word as another one (Xie et al. 2017).
+"""Kneser-Ney noising: random replacement of input words (Xie et al. 2017, arXiv 1703.02573).
 
-The counterpart, for a network, of backing off in an n-gram model (arXiv 1703.02573): a word
-is replaced the more often, the more different words follow it, by a word that stands behind
-many different ones. Targets stay as they are.
+The counterpart, for a network, of backing off in an n-gram model: the more different words
+follow a word, the more often it is replaced, by a word that follows many different ones.
+Targets are unchanged.
 """
 
 from dataclasses import dataclass, replace
@@ -19,37 +19,32 @@ class Noise:
     """Which words are replaced, and by which.
 
     Attributes:
-        shares: (vocabulary,) how often each word is replaced.
-        cumulated: (vocabulary,) the distribution of replacements, summed up to each word.
+        rates: (vocabulary,) the probability that each word is replaced.
+        cumulative: (vocabulary,) the cumulative distribution of replacements.
     """
 
-    shares: NDArray[np.float64]
-    cumulated: NDArray[np.float64]
+    rates: NDArray[np.float64]
+    cumulative: NDArray[np.float64]
 
-    def applied(self, window: Window, masks: Masks) -> Window:
-        """A window as it is read; what is drawn depends on the step and on each row's number."""
-        drawn = masks.uniform(NOISE, 2 * window.inputs.shape[1])
-        decides, chooses = np.split(drawn, 2, axis=1)
-        others = np.searchsorted(self.cumulated, chooses, side="right")
-        replaced = decides < self.shares[window.inputs]
+    def apply(self, window: Window, masks: Masks) -> Window:
+        """A noised window; the noise depends on the step and on each row's number."""
+        uniform = masks.uniform(NOISE, 2 * window.inputs.shape[1])
+        decides, chooses = np.split(uniform, 2, axis=1)
+        others = np.searchsorted(self.cumulative, chooses, side="right")
+        replaced = decides < self.rates[window.inputs]
         return replace(window, inputs=np.where(replaced, others, window.inputs))
 
 
 def kneser_ney_noise(ids: Ids, *, vocab_size: int, rate: float) -> Noise:
     """The noise of a training text.
 
-    Args:
-        ids: the text.
-        rate: the share of a word that is followed by another one each time.
-
-    Returns:
-        Shares of rate x (different words behind it) / (times it is there), and replacements in
-        proportion to the number of different words before them.
+    A word's rate is ``rate`` x (number of different next words) / (its count); replacements are
+    drawn in proportion to their number of different previous words.
     """
     words = np.asarray(ids, dtype=np.int64)
     pairs = np.unique(words[:-1] * vocab_size + words[1:])
-    times = np.bincount(words, minlength=vocab_size)
-    behind = np.bincount(pairs // vocab_size, minlength=vocab_size)
+    counts = np.bincount(words, minlength=vocab_size)
+    after = np.bincount(pairs // vocab_size, minlength=vocab_size)
     before = np.bincount(pairs % vocab_size, minlength=vocab_size)
-    cumulated = np.cumsum(before) / max(1, len(pairs))
-    return Noise(rate * behind / np.maximum(times, 1), cumulated)
+    cumulative = np.cumsum(before) / max(1, len(pairs))
+    return Noise(rate * after / np.maximum(counts, 1), cumulative)

@@ -1,4 +1,4 @@
-"""Optimisers by name, and their tensors by the parameters' names."""
+"""Optimizers by name, and their state by parameter name."""
 
 from typing import Any, Literal, cast
 
@@ -8,20 +8,18 @@ from torch import Tensor, nn
 from lstmgen.model.sizes import MOMENTS
 
 Optimizer = torch.optim.AdamW | torch.optim.SGD
-ADAMW = frozenset({"step", "exp_avg", "exp_avg_sq"})  # what it remembers of a parameter
+ADAMW = frozenset({"step", "exp_avg", "exp_avg_sq"})  # its state of a parameter
 
 
 def build_optimizer(
     model: nn.Module, *, name: Literal["adamw", "sgd"], weight_decay: float, epsilon: float = 3e-5
 ) -> Optimizer:
-    """The optimiser of a model; weight decay acts on matrices and leaves biases alone.
-
-    The learning rate is set anew before each step.
+    """The optimizer of a model, with weight decay on matrices only; set the rate before each step.
 
     Args:
-        epsilon: what AdamW adds to a gradient's size before it divides by it. Of a word that is
-            hardly ever a target the gradient is some 1e-6, and with torch's 1e-8 it moves as
-            far as any other, away from where its counts had put it.
+        epsilon: of AdamW. Words that are rarely targets have gradients around 1e-6; with
+            torch's default of 1e-8 their biases would move as far as any other's, away from
+            the log frequencies they start at.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
@@ -34,7 +32,7 @@ def build_optimizer(
 
 
 def moments(optimizer: Optimizer) -> int:
-    """How many numbers the optimiser remembers of each weight."""
+    """The optimizer's state values per weight."""
     return MOMENTS["adamw" if isinstance(optimizer, torch.optim.AdamW) else "sgd"]
 
 
@@ -47,35 +45,35 @@ def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
 def apply_gradients(
     optimizer: Optimizer, *, words: float, norm: Tensor, clip_norm: float | None, failed: Tensor
 ) -> None:
-    """Step by the mean of summed gradients, shortened where it is too long, and forget it.
+    """Clip the mean of the summed gradients, step by it and reset it.
 
-    The kernel divides while it reads, so no pass over the gradients is spent on that.
+    The fused kernel divides while it reads, which saves a pass over the gradients.
 
     Args:
-        words: whose nats the gradients are of; with several ranks, their mean number.
+        words: that the gradients were summed over; with several ranks, the mean number.
         norm: of the mean gradient, a scalar.
-        clip_norm: the longest that is not shortened; None is any.
-        failed: a truth value; where it is true the kernel leaves the weights alone.
+        clip_norm: the maximum norm; None: no clipping.
+        failed: a boolean scalar; if true, the kernel skips the update.
     """
-    held = [p.grad for group in optimizer.param_groups for p in group["params"]]
-    gradients = [gradient for gradient in held if gradient is not None]
+    optional = [p.grad for group in optimizer.param_groups for p in group["params"]]
+    gradients = [gradient for gradient in optional if gradient is not None]
     norm = norm.to(gradients[0].dtype)
-    shorter = torch.ones_like(norm)
+    scale = torch.ones_like(norm)
     if clip_norm is not None:
-        shorter = (clip_norm / (norm + 1e-6)).clamp(max=1.0)
-    divisor = words / shorter
-    kernel = cast("Any", optimizer)  # torch's own gradient scaler sets these two
+        scale = (clip_norm / (norm + 1e-6)).clamp(max=1.0)
+    divisor = words / scale
+    kernel = cast("Any", optimizer)  # torch's GradScaler sets these two attributes
     kernel.found_inf = failed.float()
     if divisor.dtype == torch.float32:
         kernel.grad_scale = divisor
-    else:  # the kernel takes a float32 only, which is too coarse for float64
+    else:  # the kernel accepts only float32, too coarse for float64
         torch._foreach_div_(gradients, divisor)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
 
 
 def optimizer_tensors(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
-    """What the optimiser remembers, as ``name of parameter/name of tensor``."""
+    """The optimizer's state, by ``parameter name/state name``."""
     return {
         f"{name}/{key}": value
         for name, parameter in model.named_parameters()
@@ -85,25 +83,25 @@ def optimizer_tensors(model: nn.Module, optimizer: Optimizer) -> dict[str, Tenso
 
 
 def restore_optimizer(model: nn.Module, optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Give the optimiser back what ``optimizer_tensors`` took.
+    """Load the state that ``optimizer_tensors`` returned.
 
     Raises:
-        ValueError: naming what is missing, belongs nowhere or has another shape.
+        ValueError: naming a tensor that is missing, unexpected or of another shape.
     """
     parameters = dict(model.named_parameters())
     inner_names = ADAMW if isinstance(optimizer, torch.optim.AdamW) else frozenset()
-    held = {key.rpartition("/")[0] for key in tensors}
+    saved = {key.rpartition("/")[0] for key in tensors}
     # An adaptive output's rare words may have had no gradient yet.
-    names = {name for name in parameters if name in held or not name.startswith("adaptive.")}
-    wanted = {f"{name}/{inner}" for name in names for inner in inner_names}
-    if wanted != set(tensors):
-        odd = sorted(wanted ^ set(tensors))
-        raise ValueError(f"the optimiser's tensors do not fit: {odd[0]}")
+    names = {name for name in parameters if name in saved or not name.startswith("adaptive.")}
+    expected = {f"{name}/{inner}" for name in names for inner in inner_names}
+    if expected != set(tensors):
+        different = sorted(expected ^ set(tensors))
+        raise ValueError(f"the optimizer's tensors do not fit: {different[0]}")
     for key, value in tensors.items():
         name, _, inner = key.rpartition("/")
         parameter = parameters[name]
         if inner != "step" and value.shape != parameter.shape:
-            raise ValueError(f"the optimiser's {key} has the shape {tuple(value.shape)}")
+            raise ValueError(f"the optimizer's {key} has the shape {tuple(value.shape)}")
         device = torch.device("cpu") if value.dim() == 0 else parameter.device
         if optimizer.param_groups[0].get("fused"):
             device = parameter.device

@@ -1,8 +1,7 @@
-"""How exactly training multiplies: float32 throughout, or products in bfloat16.
+"""Matmul precision in training: float32 or bfloat16.
 
-With bfloat16 the weights that the optimiser moves, the softmax, the gradients
-between layers and the carried cells stay float32, and sums of products are taken
-in float32. Evaluation never uses it.
+With bfloat16, matmuls accumulate in float32, and the optimizer's weights, the softmax, the
+gradients between layers and the carried cells stay float32. Evaluation never uses it.
 """
 
 from typing import Literal
@@ -15,20 +14,17 @@ from lstmgen.model.recurrent import RecurrentLayer
 
 Precision = Literal["auto", "fp32", "bf16"]
 
-TOLERANCE = 0.05  # of a bfloat16 kernel's outputs, which lie in -1..1, and of gradients' norms
+TOLERANCE = 0.05  # on a bfloat16 kernel's outputs, in -1..1, and relative on gradient norms
 
 
 def resolve_precision(
     name: Precision, model: LanguageModel, *, batch: int, window: int
 ) -> tuple[bool, str]:
-    """Whether a model trains with products in bfloat16.
+    """Whether a model trains in bfloat16, and a notice if that differs from the config.
 
     Args:
-        name: what the config says; ``auto`` takes bfloat16 where the device has units for it.
-        batch, window: the shape of a micro-batch; each layer is tried at it once.
-
-    Returns:
-        The answer, and a notice where it is not what was asked for.
+        name: the config's; ``auto`` is bfloat16 on hardware that supports it.
+        batch, window: the shape of a micro-batch, at which each layer is tested once.
     """
     if name == "fp32":
         return False, ""
@@ -36,52 +32,52 @@ def resolve_precision(
     if not has_bf16_units(device):
         kind = "GPU" if device.type == "cuda" else "CPU"
         return False, (
-            f"train.precision = bf16: this {kind} has no units for bfloat16, so training takes fp32"
+            f"train.precision = bf16: this {kind} has no bfloat16 units, so training uses fp32"
             if name == "bf16"
             else ""
         )
     for layer in model.recurrent:
-        problem = _try(layer, batch=batch, window=window)
+        problem = _check_bf16(layer, batch=batch, window=window)
         if problem:
             return False, (
                 f"train.precision = {name}: no bfloat16 kernel for a layer of {layer.hidden_size} "
-                f"units ({problem}), so training takes fp32"
+                f"units ({problem}), so training uses fp32"
             )
     return True, ""
 
 
 def has_bf16_units(device: torch.device) -> bool:
-    """Whether products in bfloat16 are fast there."""
+    """Whether bfloat16 matmuls are fast on a device."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    one_dnn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    if not one_dnn or not torch.backends.mkldnn.enabled:
+    available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if not available or not torch.backends.mkldnn.enabled:
         return False  # without oneDNN bfloat16 is a hundred times slower than float32
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    features = torch.cpu.get_capabilities()
+    return bool(features.get("avx512_bf16") or features.get("amx_bf16"))
 
 
-def _try(layer: RecurrentLayer, *, batch: int, window: int) -> str:
-    """What goes wrong with a layer in bfloat16, forwards and backwards; empty if nothing does."""
+def _check_bf16(layer: RecurrentLayer, *, batch: int, window: int) -> str:
+    """What is wrong with a layer's bfloat16 kernel, forward or backward; empty if nothing."""
     if not layer.has_bf16:
-        return ""  # no other layer has such a kernel: it stays in float32
+        return ""  # it stays in float32
     weight = layer.get_parameter("weight_ih_l0")
     generator = torch.Generator().manual_seed(0)
-    inputs, given = (
+    inputs, d_outputs = (
         torch.randn(batch, window, size, generator=generator).to(weight)
         for size in (weight.shape[1], layer.hidden_size)
     )
-    outcomes = []
+    results = []
     for bf16 in (False, True):
         try:
             outputs = run_layer(layer, inputs, layer.zero_state(batch), bf16=bf16).outputs
-            (gradient,) = torch.autograd.grad(outputs, weight, given)
-        except RuntimeError as error:
-            return str(error).splitlines()[0]
-        outcomes.append((outputs.detach(), gradient))
-    (outputs, gradient), (rounded, its_gradient) = outcomes
-    off = max(
-        float((outputs - rounded).abs().max()),
-        float((gradient - its_gradient).norm() / gradient.norm().clamp_min(1e-30)),
+            (gradient,) = torch.autograd.grad(outputs, weight, d_outputs)
+        except RuntimeError as problem:
+            return str(problem).splitlines()[0]
+        results.append((outputs.detach(), gradient))
+    (outputs, gradient), (outputs_bf16, gradient_bf16) = results
+    error = max(
+        float((outputs - outputs_bf16).abs().max()),
+        float((gradient - gradient_bf16).norm() / gradient.norm().clamp_min(1e-30)),
     )
-    return "" if off <= TOLERANCE else f"it is off by {off:.2g}"
+    return "" if error <= TOLERANCE else f"it is off by {error:.2g}"

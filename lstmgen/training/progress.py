@@ -1,4 +1,4 @@
-"""How far a training has come: all that a resumption needs beside tensors."""
+"""The counters of a training: everything but tensors that resuming needs."""
 
 import math
 from dataclasses import asdict, dataclass, field
@@ -12,13 +12,13 @@ class Progress:
     """Counters of a training; saved with each checkpoint.
 
     Attributes:
-        step: optimiser steps done.
-        epoch, epoch_step: position in the plan: the next step to take.
+        step: optimizer steps done.
+        epoch, epoch_step: position of the next step in the plan.
         words: scored so far.
-        best_step, best_nats: the evaluation with the fewest nats per word.
+        best_step, best_nats: of the evaluation with the fewest nats per word.
         stale: evaluations since the best one.
         stalled: evaluations since the best one or the last halving of the rate.
-        halvings: how often the plateau schedule has halved the rate.
+        halvings: times that the plateau schedule has halved the rate.
         evaluated: the step of the last evaluation.
         valid_nats: per word, of every evaluation.
     """
@@ -44,13 +44,13 @@ class Progress:
             self.epoch, self.epoch_step = self.epoch + 1, 0
 
     def record(self, nats_per_word: float) -> bool:
-        """Count one evaluation of the current step; True where it is the best so far.
+        """Record an evaluation of the current step; True if it is the best so far.
 
-        A tie keeps the older one, and what is not a number is never the best.
+        A tie keeps the older one, and NaN is never the best.
         """
         self.valid_nats.append(nats_per_word)
-        before = math.inf if self.best_nats is None else self.best_nats
-        if nats_per_word < before:
+        best = math.inf if self.best_nats is None else self.best_nats
+        if nats_per_word < best:
             self.best_step, self.best_nats = self.step, nats_per_word
             self.stale = self.stalled = 0
             return True
@@ -63,25 +63,27 @@ class Progress:
 
     @classmethod
     def from_json(cls, data: Any) -> "Progress":
-        """What ``as_json`` gave, from a file that may come from a stranger.
+        """The inverse of ``as_json``, for an untrusted file.
 
         Raises:
-            ValueError: where it is not that.
+            ValueError: if it is not valid.
         """
-        found = cls(**data) if isinstance(data, dict) else None
-        if found is None or set(data) != set(asdict(found)):
+        progress = cls(**data) if isinstance(data, dict) else None
+        if progress is None or set(data) != set(asdict(progress)):
             raise ValueError("other counters than a training has")
-        counts = [found.step, found.epoch, found.epoch_step, found.words, found.stale,
-                  found.stalled, found.halvings, found.evaluated + 1]  # fmt: skip
-        counts += [] if found.best_step is None else [found.best_step]
+        counts = [
+            progress.step, progress.epoch, progress.epoch_step, progress.words, progress.stale,
+            progress.stalled, progress.halvings, progress.evaluated + 1,
+        ]  # fmt: skip
+        counts += [] if progress.best_step is None else [progress.best_step]
         if not all(type(count) is int and 0 <= count < 2**62 for count in counts):
-            raise ValueError("a counter that is no whole number")
-        nats = found.valid_nats if isinstance(found.valid_nats, list) else [None]
-        nats = nats if found.best_nats is None else [*nats, found.best_nats]
+            raise ValueError("a counter that is not an integer")
+        nats = progress.valid_nats if isinstance(progress.valid_nats, list) else [None]
+        nats = nats if progress.best_nats is None else [*nats, progress.best_nats]
         if not all(isinstance(value, float) for value in nats):
-            raise ValueError("nats that are no numbers")
-        return found
+            raise ValueError("nats that are not numbers")
+        return progress
 
     def as_json(self) -> dict[str, Any]:
-        """All counters; no time is among them, so equal trainings save equal bytes."""
+        """All counters; no times, so that equal trainings save equal bytes."""
         return asdict(self)

@@ -1,28 +1,27 @@
-"""How a model is trained where the config says nothing else, by the size of its text."""
+"""Defaults of a training that depend on the size of its text."""
 
 from typing import Any
 
 LEAST, TINY, SHORT, MIDDLE, LONG = 1_000, 5_000, 20_000, 60_000, 200_000  # tokens
-OFTEN = 15  # tokens for each entry from which on more epochs pay
-FITTING = 0.6  # share of a text's words from which on a base counts as one of its language
+REPETITIVE = 15  # tokens per vocabulary entry from which more epochs help
+FITTING = 0.6  # coverage of a text's words from which a base counts as of its language
 
 
 def from_scratch(tokens: int, *, entries: int, characters: bool = False) -> dict[str, Any]:
-    """Values of config keys for a short text; none for a long one, or one read by characters.
+    """Config values for a short text; none for a long or character-level one.
 
-    Nor for a text of some hundred words, which can only be memorized.
-
-    Small batches and much dropout, and so few epochs that the learning rate falls while the
-    validation perplexity still does (docs/recipes.md has the measurements).
+    Nor for a text of some hundred words, which can only be memorized. Small batches, strong
+    dropout, and so few epochs that the learning rate decays while the validation perplexity
+    still falls (measurements: docs/recipes.md).
 
     Args:
         tokens: of the training text.
         entries: of its vocabulary.
-        characters: are its tokens.
+        characters: whether the tokens are characters.
     """
     if not LEAST <= tokens < LONG or characters:
         return {}
-    epochs = 15 if tokens < TINY else 12 if tokens >= OFTEN * entries else 8
+    epochs = 15 if tokens < TINY else 12 if tokens >= REPETITIVE * entries else 8
     return {
         "model.dropout.input": 0.5,
         "model.dropout.output": 0.6,
@@ -38,17 +37,15 @@ def from_scratch(tokens: int, *, entries: int, characters: bool = False) -> dict
 def fine_tuning(
     tokens: int, *, entries: int, covered: float, own_words: bool, characters: bool = False
 ) -> dict[str, Any]:
-    """Values of config keys for a model that starts from a base.
-
-    Chosen by measurement (docs/fine-tuning.md).
+    """Config values for a model that starts from a base (measurements: docs/fine-tuning.md).
 
     Args:
         tokens: of the training text.
         entries: of the model's vocabulary.
-        covered: share of its words that the base has. Of another language it has few, and
-            their vectors have to be learnt.
-        own_words: the vocabulary is the text's own, not the base's.
-        characters: are its tokens.
+        covered: fraction of the text's words that the base has. If it is low, as for another
+            language, most vectors have to be learned from scratch.
+        own_words: whether the vocabulary is the text's own, not the base's.
+        characters: whether the tokens are characters.
     """
     values = {"train.move_biases": 0.7 if own_words else 0.0}
     if covered < FITTING:

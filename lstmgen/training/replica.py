@@ -1,4 +1,4 @@
-"""What reads a micro-batch, alone or with other ranks, and what it is to make smaller."""
+"""The module that computes a micro-batch's loss, on one rank or several."""
 
 import inspect
 from typing import Any, Literal, cast
@@ -20,107 +20,95 @@ from lstmgen.windows.window import IGNORED, Window
 
 Compression = Literal["bf16", "powersgd"]
 
-# PowerSGD (Vogels et al. 2019) sends a matrix as two of this many columns, and adds what that
-# leaves out to the next step's. Its first steps travel in full, or it would follow noise.
+# PowerSGD (Vogels et al. 2019) sends a low-rank approximation of a gradient, and adds its error
+# to the next step's. The first steps are uncompressed, since their gradients are noise.
 POWER_RANK, FULL_STEPS = 16, 100
-BUCKET_MB = 25  # of gradients that travel together: torch's own choice
+BUCKET_MB = 25  # torch's default
 
 
-class Reader(nn.Module):
-    """A model as DistributedDataParallel wants it: one call reads one micro-batch."""
+class LossModule(nn.Module):
+    """A model as DistributedDataParallel needs it: one call computes one micro-batch's loss.
 
-    def __init__(self, model: LanguageModel) -> None:
+    With ``distributed``, a rank without words to score still takes part in gradient reduction.
+    The adaptive softmax is excluded: DDP detects which of its tails no rank has used, and the
+    optimizer skips those, as with a single process.
+    """
+
+    def __init__(self, model: LanguageModel, *, distributed: bool) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.distributed = model, distributed
 
     def forward(
         self, window: Window | None, states: States, *, carries: bool, masks: Masks,
         settings: TrainConfig, bf16: bool,
     ) -> tuple[Tensor | None, Tensor | None, States]:  # fmt: skip
-        """Read a window.
+        """Run a window.
 
         Returns:
-            What is to be made smaller and the nats, summed over the scored words, or no two
-            where there are none; and the states for the next window.
+            The loss and the nats, summed over the scored words, and the states for the next
+            window. Without scored words the nats are None, and the loss is None or 0.
         """
         if window is None:
-            return None, None, []
+            return self._empty_loss(), None, []
         model = self.model
         outputs, states = model.run_layers(
-            _sent(window.inputs, model.device),
+            _to_device(window.inputs, model.device),
             states,
             carry=torch.from_numpy(window.carry) if carries else None,
             masks=masks,
             bf16=bf16,
         )
-        features = model.drop_outputs(outputs, masks)
-        scored, targets = select_scored(features, window)
+        scored, targets = select_scored(model.drop_outputs(outputs, masks), window)
         if not len(targets):
-            return None, None, states
+            return self._empty_loss(), None, states
         nats = model.summed_nats(scored, targets, bf16=bf16)
-        return nats + penalise(settings, outputs, scored, window), nats.detach(), states
+        return nats + activation_penalty(settings, outputs, scored, window), nats.detach(), states
+
+    def _empty_loss(self) -> Tensor | None:
+        """A loss of 0 whose gradients are 0, with several ranks."""
+        if not self.distributed:
+            return None
+        named = self.model.named_parameters()
+        used = [p for name, p in named if not name.startswith("adaptive.")]
+        return torch.stack([p.sum() * 0 for p in used]).sum()
 
 
-class _Shared(nn.Module):
-    """The same for a rank that may have no word to score: it takes part all the same.
-
-    But for an adaptive softmax: torch's engine finds which of its tails no rank has used,
-    and those the optimiser leaves alone, as where one process trains.
-    """
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__()
-        self.reader = reader
-
-    def forward(
-        self, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Tensor | None, States]:  # fmt: skip
-        """Likewise; without a word the cost is 0 and so are all gradients."""
-        cost, nats, states = self.reader(*args, **kwargs)
-        if cost is None:
-            named = self.reader.named_parameters()
-            used = [p for name, p in named if not name.startswith("model.adaptive.")]
-            cost = torch.stack([p.sum() * 0 for p in used]).sum()
-        return cost, nats, states
-
-
-def replicated(model: LanguageModel, world: World, compression: Compression | None) -> nn.Module:
-    """What reads a micro-batch: with other ranks, torch's own engine sums their gradients."""
-    reader = Reader(model)
+def make_replica(model: LanguageModel, world: World, compression: Compression | None) -> nn.Module:
+    """The module that runs a micro-batch; with several ranks, wrapped in DDP."""
     if world.size == 1:
-        return reader
-    name = "forward_sync_buffers"  # what torch calls broadcast_buffers from 2.13 on
+        return LossModule(model, distributed=False)
+    name = "forward_sync_buffers"  # the name of broadcast_buffers from torch 2.13 on
     if name not in inspect.signature(DistributedDataParallel.__init__).parameters:
         name = "broadcast_buffers"
     options: dict[str, Any] = {name: False}
-    engine = DistributedDataParallel(
-        _Shared(reader),
+    ddp = DistributedDataParallel(
+        LossModule(model, distributed=True),
         gradient_as_bucket_view=True,
         bucket_cap_mb=BUCKET_MB,
-        find_unused_parameters=model.adaptive is not None,  # a step may have no rare word
+        find_unused_parameters=model.adaptive is not None,  # a step may have no rare words
         **options,
     )
-    _compress(engine, compression)
-    return engine
+    _compress(ddp, compression)
+    return ddp
 
 
-def _compress(engine: DistributedDataParallel, compression: Compression | None) -> None:
-    """Let gradients travel in fewer bytes, by torch's own hooks."""
+def _compress(ddp: DistributedDataParallel, compression: Compression | None) -> None:
+    """Compress gradients with torch's hooks."""
     if compression == "bf16":
-        engine.register_comm_hook(None, _round_to_bf16)
+        ddp.register_comm_hook(None, _round_to_bf16)
     if compression == "powersgd":
         state = PowerSGDState(
             None, matrix_approximation_rank=POWER_RANK, start_powerSGD_iter=FULL_STEPS
         )
-        engine.register_comm_hook(state, _send_columns)
+        ddp.register_comm_hook(state, _send_columns)
 
 
 def _round_to_bf16(
     group: Any,
     bucket: distributed.GradBucket,  # type: ignore[name-defined]
 ) -> torch.futures.Future[Tensor]:
-    """torch's own hook by another name: by its own it is refused without NCCL, though gloo
-    sums bfloat16 too."""
+    """torch's hook under another name: DDP rejects its own name without NCCL, though gloo can
+    sum bfloat16 too."""
     return bf16_compress_hook(group, bucket)
 
 
@@ -128,29 +116,25 @@ def _send_columns(
     state: PowerSGDState,
     bucket: distributed.GradBucket,  # type: ignore[name-defined]
 ) -> torch.futures.Future[Tensor]:
-    """torch's own hook, one bucket after another.
-
-    It waits for sums within the callbacks of others. By gloo two buckets under way would
-    wait for each other for ever.
-    """
-    done = powerSGD_hook(state, bucket)
-    done.wait()
-    return done
+    """torch's hook, one bucket at a time: with gloo, two buckets in flight would deadlock."""
+    future = powerSGD_hook(state, bucket)
+    future.wait()
+    return future
 
 
-def penalise(
+def activation_penalty(
     settings: TrainConfig, outputs: Tensor, scored: Tensor, window: Window
 ) -> Tensor | int:
-    """Activation and temporal activation regularisation (Merity et al. 2017, section 5.1).
+    """Activation and temporal activation regularization (Merity et al. 2017, section 5.1).
 
     Args:
-        settings: the weights ``ar`` and ``tar``; 0 leaves one out.
-        outputs: (batch, time, size) of the top layer, before the output dropout.
+        settings: the weights ``ar`` and ``tar``.
+        outputs: (batch, time, size) of the top layer, before output dropout.
         scored: (rows, size) after it, at the scored positions.
 
     Returns:
-        For each scored position the mean of squares over the units, of the output, and of
-        its change from the word before in the same window; summed.
+        The sum over scored positions of the mean square of the output and of its change from
+        the previous word of the window, each times its weight.
     """
     size, total = scored.shape[-1], cast("Tensor | int", 0)
     if settings.ar:
@@ -162,19 +146,15 @@ def penalise(
 
 
 def select_scored(features: Tensor, window: Window) -> tuple[Tensor, Tensor]:
-    """The outputs at a window's scored positions and their targets.
-
-    Returns:
-        (rows, size) and (rows,), without the positions that are not scored.
-    """
+    """The outputs at a window's scored positions, (rows, size), and their targets, (rows,)."""
     batch, _, size = features.shape
-    targets = _sent(window.targets, features.device)
+    targets = _to_device(window.targets, features.device)
     stride = targets.shape[1]
     begin = int(window.first[0])
     if (window.first == begin).all():
         features = features[:, begin : begin + stride]
     else:  # rows at the start of the text have shorter windows
-        first = _sent(window.first, features.device)
+        first = _to_device(window.first, features.device)
         places = first[:, None] + torch.arange(stride, device=features.device)
         rows = torch.arange(batch, device=features.device)[:, None]
         features = features[rows, places]
@@ -182,10 +162,10 @@ def select_scored(features: Tensor, window: Window) -> tuple[Tensor, Tensor]:
     inside = (window.targets.reshape(-1) != IGNORED).nonzero()[0]
     if len(inside) == flat.numel():
         return scored, flat
-    kept = _sent(inside, features.device)
-    return scored[kept], flat[kept]
+    indices = _to_device(inside, features.device)
+    return scored[indices], flat[indices]
 
 
-def _sent(array: NDArray[np.int64], device: torch.device) -> Tensor:
-    """An array on a device; a GPU is not waited for, which it would be by torch's default."""
+def _to_device(array: NDArray[np.int64], device: torch.device) -> Tensor:
+    """Copy an array to a device without syncing it, as torch would by default."""
     return torch.from_numpy(array).to(device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""A config with all that its base and its text decide: the part of a training without torch."""
+"""Completing a config with what its base and its text decide, without torch."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,17 +22,17 @@ from lstmgen.training.init_from import (
 from lstmgen.training.recipes import fine_tuning, from_scratch
 
 BUNDLED = BASES[0]
-ENOUGH = 0.8  # share of a text's tokens from which on it is started from unasked
+MIN_COVERAGE = 0.8  # of a text's words, to start from the bundled base by default
 
 
 def prepare_training(
     loaded: LoadedConfig, runs: Path, *, progress: Progress | None = None, choose_base: bool = False
 ) -> tuple[LoadedConfig, Corpus]:
-    """A config with all that its base and its text decide, and the text's ids.
+    """Complete a config with what its base and its text decide, and prepare the text.
 
     Args:
-        choose_base: start from the base that comes along, if the config names none and the
-            base has ``ENOUGH`` of the text's words.
+        choose_base: start from the bundled base, if the config names none and the base covers
+            ``MIN_COVERAGE`` of the text's words.
 
     Raises:
         ConfigError, CheckpointError, DataError: as ``open_base``, ``inherit`` and
@@ -74,30 +74,29 @@ def prepare_training(
 
 
 def _with_recipe(loaded: LoadedConfig, values: dict[str, Any]) -> LoadedConfig:
-    """A config with the library's own choices for the keys that it leaves open.
+    """Fill in a recipe's values for the keys that a config leaves open.
 
-    Dropout and noise go together: where a config sets one of them, the others keep their
-    defaults.
+    Dropout and noise go together: if a config sets one of them, the others keep their defaults.
     """
-    settings, left_out = loaded.config.train, set()
+    settings, excluded = loaded.config.train, set()
     dropout = {key for key in values if key.startswith(("model.dropout.", "train.noise"))}
     if any(is_set(loaded.config, key) for key in dropout):
-        left_out |= dropout
-    if settings.max_steps is not None:  # it says when to end
-        left_out.add("train.epochs")
-    if settings.optimizer != "adamw":  # whose rate and decay they are
-        left_out |= {"train.learning_rate", "train.weight_decay"}
-    kept = {key: value for key, value in values.items() if key not in left_out}
-    return replace(loaded, config=fill_in(loaded.config, kept))
+        excluded |= dropout
+    if settings.max_steps is not None:  # which sets the end
+        excluded.add("train.epochs")
+    if settings.optimizer != "adamw":  # the recipe's rate and decay are for AdamW
+        excluded |= {"train.learning_rate", "train.weight_decay"}
+    values = {key: value for key, value in values.items() if key not in excluded}
+    return replace(loaded, config=fill_in(loaded.config, values))
 
 
 def _choose_base(
     loaded: LoadedConfig, runs: Path, progress: Progress | None
 ) -> tuple[LoadedConfig, Base | None, tuple[str, ...]]:
-    """A config that starts from the bundled base, if that knows the text's words.
+    """Start a config from the bundled base, if that covers the text's words.
 
     Returns:
-        The config and the base, or the config as it was, no base and a notice that says why.
+        The config and the base; or the unchanged config, no base and a notice that says why.
     """
     if not (bases_folder() / BUNDLED).is_dir():
         return loaded, None, ()
@@ -110,7 +109,7 @@ def _choose_base(
         return loaded, None, (f"training starts from scratch: {keys} does not fit {BUNDLED}",)
     corpus = prepare_text(candidate.config.data, runs, progress=progress)
     covered = match_base(corpus, base).covered
-    if covered < ENOUGH:
+    if covered < MIN_COVERAGE:
         notice = f"training starts from scratch: {BUNDLED} knows {covered:.0%} of this text's words"
         return loaded, None, (notice,)
     text = f"{loaded.text}train:\n  init_from: {BUNDLED}\n"

@@ -1,6 +1,7 @@
-"""Proof, on a user's own config, that a training interrupted is the training uninterrupted."""
+"""Proof, on a user's own config, that an interrupted training equals an uninterrupted one."""
 
 import json
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -19,18 +20,18 @@ from lstmgen.training.resolve import prepare_training
 from lstmgen.training.signals import StopRequests
 from lstmgen.training.start import resume, train
 
-STOP = 15  # the signal that the interrupted training is told of: SIGTERM
 TENSORS = (checkpoint.MODEL, checkpoint.STATE)
 
 
 @dataclass(frozen=True)
 class ResumeCheck:
-    """What two trainings have in common.
+    """A comparison of two trainings.
 
     Attributes:
-        steps: that each took. stopped_at: the step after which one was interrupted.
-        tensors, numbers: compared: weights, optimiser and carried states; counters and losses.
-        differing: their names; empty where the two are one.
+        steps: of each. stopped_at: the step after which one was interrupted.
+        tensors: compared: weights, optimizer state and carried states.
+        numbers: compared: counters and losses.
+        differing: names of what differs.
     """
 
     steps: int
@@ -41,40 +42,40 @@ class ResumeCheck:
 
 
 def check_resume(
-    loaded: LoadedConfig, *, steps: int, tell: Callable[[str], None], progress: Progress
+    loaded: LoadedConfig, *, steps: int, report: Callable[[str], None], progress: Progress
 ) -> ResumeCheck:
-    """Train straight, and in two halves, in a folder that is deleted; compare all that is saved.
+    """Train without and with an interruption, in a temporary folder; compare all that is saved.
 
     Args:
-        steps: to train at the most; a config with fewer ends as it says.
-        tell: is told what happens.
+        steps: the maximum number; a config may end earlier.
+        report: called with each stage, in words.
         progress: of preparing the text.
 
     Raises:
-        UsageError: where a config ends before it can be interrupted.
+        UsageError: if the config ends before it can be interrupted.
     """
     with tempfile.TemporaryDirectory(prefix="lstmgen-check-") as name:
         runs = Path(name)
         steps = min(steps, loaded.config.train.max_steps or steps)
         limits = {"max_steps": steps, "max_minutes": None, "keep": 1}
         loaded, corpus = prepare_training(loaded, runs, progress=progress)
-        tell(f"training straight, up to {steps:,} steps")
-        straight = _train(_changed(loaded, save_every=steps, **limits), corpus, runs)
-        total = _open_last(straight).step
+        report(f"training without interruption, up to {steps:,} steps")
+        uninterrupted = _train(_changed(loaded, save_every=steps, **limits), corpus, runs)
+        total = _open_last(uninterrupted).step
         half = total // 2
         if not half:
             raise UsageError(
                 f"this training ends after {total} step{'s' * (total != 1)}: it takes 2 to "
                 "interrupt one. Raise --steps, train.epochs or train.max_steps"
             )
-        tell(f"training again, to be interrupted after step {half:,}")
-        halves = _train(_changed(loaded, save_every=half, **limits), corpus, runs, stop_at=half)
-        tell(f"going on to step {total:,}")
+        report(f"training again, interrupted after step {half:,}")
+        resumed = _train(_changed(loaded, save_every=half, **limits), corpus, runs, stop_at=half)
+        report(f"resuming up to step {total:,}")
         device = f"train.device={loaded.config.train.device}"  # whatever the environment says
         settings = [f"train.save_every={steps}", device]
-        for _ in resume(halves, settings, runs=runs, requests=StopRequests()):
+        for _ in resume(resumed, settings, runs=runs, requests=StopRequests()):
             pass
-        return _compare(_open_last(straight), _open_last(halves), stopped_at=half)
+        return _compare(_open_last(uninterrupted), _open_last(resumed), stopped_at=half)
 
 
 def _changed(loaded: LoadedConfig, **changes: Any) -> LoadedConfig:
@@ -84,18 +85,18 @@ def _changed(loaded: LoadedConfig, **changes: Any) -> LoadedConfig:
 
 
 def _train(loaded: LoadedConfig, corpus: Corpus, runs: Path, *, stop_at: int | None = None) -> Path:
-    """Train; at the checkpoint of one step the training is told to stop."""
+    """Train, and request a stop at the checkpoint of step ``stop_at``."""
     requests = StopRequests()
-    finished = None
+    run = None
     events: Iterator[Event] = train(loaded, corpus, name="check", runs=runs, requests=requests)
     for event in events:
         if isinstance(event, Saved) and event.step == stop_at:
-            requests.stop = STOP
+            requests.stop = signal.SIGTERM
         if isinstance(event, Finished):
-            finished = event.run
-    if finished is None:  # a training ends with that event, or with an error
+            run = event.run
+    if run is None:  # a training ends with that event or an error
         raise RuntimeError("a training without an end")
-    return finished
+    return run
 
 
 def _open_last(run: Path) -> Checkpoint:
@@ -104,29 +105,30 @@ def _open_last(run: Path) -> Checkpoint:
     return checkpoint.open_checkpoint(checkpoint.step_folder(checkpoints, step))
 
 
-def _compare(straight: Checkpoint, halves: Checkpoint, *, stopped_at: int) -> ResumeCheck:
-    """Every tensor by its bits, every number of the counters."""
+def _compare(uninterrupted: Checkpoint, resumed: Checkpoint, *, stopped_at: int) -> ResumeCheck:
+    """Compare tensors bit by bit, and all counters."""
     differing = []
     tensors = 0
     for name in TENSORS:
-        a, b = straight.read_tensors(name), halves.read_tensors(name)
+        a, b = uninterrupted.read_tensors(name), resumed.read_tensors(name)
         tensors += len(a)
-        same = {key for key in set(a) & set(b) if _same(a[key], b[key])}
-        differing += sorted((set(a) | set(b)) - same)
+        same = {key for key in a.keys() & b.keys() if _bits(a[key]) == _bits(b[key])}
+        differing += sorted((a.keys() | b.keys()) - same)
     first, second = (
-        dict(_leaves("", each.read_json(checkpoint.PROGRESS))) for each in (straight, halves)
+        dict(_leaves("", each.read_json(checkpoint.PROGRESS))) for each in (uninterrupted, resumed)
     )
-    keys = set(first) | set(second)
-    differing += sorted(key for key in keys if first.get(key) != second.get(key))
-    return ResumeCheck(straight.step, stopped_at, tensors, len(first), tuple(differing))
+    differing += sorted(
+        key for key in first.keys() | second.keys() if first.get(key) != second.get(key)
+    )
+    return ResumeCheck(uninterrupted.step, stopped_at, tensors, len(first), tuple(differing))
 
 
-def _same(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
-    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+def _bits(array: np.ndarray[Any, Any]) -> tuple[object, ...]:
+    return array.dtype, array.shape, array.tobytes()
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """The numbers and words of a JSON value, by their paths."""
+    """The scalars of a JSON value, by path."""
     if isinstance(value, dict | list):
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
         for key, inner in pairs:

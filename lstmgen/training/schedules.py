@@ -4,8 +4,8 @@ import math
 
 from lstmgen.config.schema import TrainConfig
 
-RISE, LOW = 0.3, 25.0  # of one_cycle: share of its steps that rise, and the peak by its start
-STALE = 2  # evaluations without a new best after which ``plateau`` halves the rate
+RISE, LOW = 0.3, 25.0  # of one_cycle: fraction of warm-up steps, peak rate / initial rate
+STALE = 2  # evaluations without improvement before ``plateau`` halves the rate
 
 
 def learning_rate(
@@ -14,13 +14,13 @@ def learning_rate(
     """The rate of one step.
 
     Args:
-        settings: the peak rate, the schedule, and the warm-up, over which the rate rises
-            linearly; it takes at most a tenth of all steps.
+        settings: the peak rate, the schedule, and the linear warm-up, which takes at most a
+            tenth of all steps.
         step: counted from 0.
-        total_steps: the length of the schedule; ``cosine`` ends near 0 there
-            (Loshchilov and Hutter 2017, without restarts); ``one_cycle`` rises to the peak and
-            ends near 0, both along a cosine (Smith 2018), and has no warm-up.
-        halvings: how often ``plateau`` has halved the rate.
+        total_steps: the length of the schedule, at whose end ``cosine`` (Loshchilov and Hutter
+            2017, without restarts) and ``one_cycle`` (Smith 2018, with cosine phases and no
+            warm-up) are near 0.
+        halvings: times that ``plateau`` has halved the rate.
     """
     schedule, peak = settings.schedule, settings.learning_rate
     if schedule == "one_cycle":
@@ -37,12 +37,12 @@ def learning_rate(
 
 
 def _one_cycle(done: float) -> float:
-    """The share of the peak where so much of the schedule is done."""
+    """The rate as a fraction of the peak, ``done`` being the fraction of steps done."""
     if done < RISE:
         return 1 / LOW + (1 - 1 / LOW) * 0.5 * (1 - math.cos(math.pi * done / RISE))
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (done - RISE) / (1 - RISE))))
 
 
 def planned_epochs(steps_per_epoch: int) -> int:
-    """How many epochs a config without ``train.epochs`` gets: some 1,000 steps, 5 to 200."""
+    """The epochs of a config without ``train.epochs``: about 1,000 steps, but 5 to 200 epochs."""
     return max(5, min(200, round(1000 / steps_per_epoch)))

@@ -1,7 +1,7 @@
-"""Signals set a flag; the training looks at it between two steps.
+"""Signal handlers that set flags, which the training checks between two steps.
 
-The first SIGINT, SIGTERM or SIGHUP asks for a stop, a second one of any of them
-stops at once. SIGUSR1 asks for a checkpoint.
+The first SIGINT, SIGTERM or SIGHUP requests a stop, a second one exits at once. SIGUSR1
+requests a checkpoint.
 """
 
 import os
@@ -14,11 +14,11 @@ from types import FrameType
 
 @dataclass
 class StopRequests:
-    """What the user has asked for by signals.
+    """What signals have requested.
 
     Attributes:
-        stop: number of the signal that asked to stop; 0 where none has.
-        save: a checkpoint was asked for.
+        stop: number of the signal that requested a stop; 0: none.
+        save: whether a checkpoint was requested.
     """
 
     stop: int = 0
@@ -27,22 +27,22 @@ class StopRequests:
 
 @contextmanager
 def listening() -> Iterator[StopRequests]:
-    """Turn signals into flags while training."""
+    """Install the signal handlers while training."""
     requests = StopRequests()
 
     def stop(number: int, frame: FrameType | None) -> None:
         if requests.stop:
-            os._exit(128 + number)  # the second time: at once, files are whole at any instant
+            os._exit(128 + number)  # files are consistent at any instant
         requests.stop = number
 
     def save(number: int, frame: FrameType | None) -> None:
         requests.save = True
 
     stops = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, stop) for number in stops}
-    before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, save)
+    previous = {number: signal.signal(number, stop) for number in stops}
+    previous[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, save)
     try:
         yield requests
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

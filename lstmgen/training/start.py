@@ -1,4 +1,4 @@
-"""A training begun from its config, or taken up where it was left, alone or with other ranks."""
+"""Starting a training from its config, or resuming it, on one rank or several."""
 
 import platform
 import sys
@@ -36,20 +36,20 @@ def train(
     """Train a config from its first step to its last.
 
     Args:
-        corpus: the config's text, prepared.
-        name: of the run; default the config file's.
-        runs: where the run folder is made.
-        requests: what signals ask for.
-        world: the processes that train together; each of them calls this alike.
+        corpus: the config's prepared text.
+        name: of the run; default: the config file's.
+        runs: the folder to create the run folder in.
+        requests: set by signals.
+        world: the training processes; all of them must call this.
     """
     config = loaded.config
-    setup = run_on_all(world, lambda: _ready_to_start(config, corpus, runs, world))
+    setup = run_on_all(world, lambda: _build_and_check(config, corpus, runs, world))
     facts = {"text": corpus.fingerprint, "precision (train.precision)": setup.bf16}
     check_ranks_agree(world, {"config": dump(config, portable=True), **facts})
 
     def create() -> Path:
         if not world.is_main:
-            return runs  # rank 0 says which folder it is
+            return runs  # replaced by rank 0's folder
         stem = loaded.path.stem.lstrip(".")[:80] if loaded.path else ""
         return folders.create_run(runs, name or stem or "run")
 
@@ -63,7 +63,7 @@ def train(
         yield from Trainer(run, setup, requests, world).events(resumed=False)
 
 
-def _ready_to_start(config: Config, corpus: Corpus, runs: Path, world: World) -> TrainingSetup:
+def _build_and_check(config: Config, corpus: Corpus, runs: Path, world: World) -> TrainingSetup:
     setup = build_training(config, corpus, world)
     if world.is_main:
         check_disk_space(runs, setup.state, checkpoints=most_checkpoints(config, setup))
@@ -71,57 +71,58 @@ def _ready_to_start(config: Config, corpus: Corpus, runs: Path, world: World) ->
 
 
 def resume(
-    given: Path | None,
+    path: Path | None,
     overrides: list[str],
     *,
     runs: Path,
     requests: StopRequests,
     world: World = ALONE,
 ) -> Iterator[Event]:
-    """Go on with a run from its last checkpoint, with the bits of a run never interrupted.
+    """Resume a run from its last checkpoint, bit-equal to an uninterrupted run.
 
     Args:
-        world: the processes that train together; they all see the run's folder, and may be
-            others in number than before.
+        path: the run folder; None: the newest run.
+        world: the training processes, which must all see the run's folder; their number may
+            have changed.
     """
-    run = run_on_all(world, lambda: _run_to_resume(given, overrides, runs))
+    run = run_on_all(world, lambda: _find_run(path, overrides, runs))
     with folders.locked(run) if world.is_main else nullcontext():
-        config = run_on_all(world, lambda: _config_to_resume(run, overrides))
-        corpus = run_main_first(world, lambda: _same_text(config, run))
+        config = run_on_all(world, lambda: _load_config(run, overrides))
+        corpus = run_main_first(world, lambda: _prepare_same_text(config, run))
         setup = run_on_all(world, lambda: build_training(config, corpus, world, resumed=True))
         trainer = Trainer(run, setup, requests, world)
         run_on_all(world, trainer.restore)
         same = {"config": dump(config, portable=True), "precision (train.precision)": setup.bf16}
         check_ranks_agree(world, {"checkpoint": trainer.progress.step, **same})
-        if overrides and world.is_main:  # so that the next resumption knows of them
+        if overrides and world.is_main:  # so that they hold for the next resume too
             folders.replace_text(run / folders.RESOLVED, dump(config))
         yield Created(run)
         yield from trainer.events(resumed=True)
 
 
-def _run_to_resume(given: Path | None, overrides: list[str], runs: Path) -> Path:
-    run = folders.newest_run(runs) if given is None else given
+def _find_run(path: Path | None, overrides: list[str], runs: Path) -> Path:
+    run = folders.newest_run(runs) if path is None else path
     if not (run / folders.RESOLVED).is_file():
-        raise CheckpointError(f"{run}: is no run folder, there is nothing to go on from")
+        raise CheckpointError(f"{run}: is not a run folder, there is nothing to resume")
     _check_overrides(overrides)
     return run
 
 
-def _config_to_resume(run: Path, overrides: list[str]) -> Config:
+def _load_config(run: Path, overrides: list[str]) -> Config:
     if not checkpoint.saved_steps(run / folders.CHECKPOINTS):
-        raise CheckpointError(f"{run}: holds no checkpoint to go on from")
+        raise CheckpointError(f"{run}: has no checkpoint to resume from")
     return load(run / folders.RESOLVED, overrides).config
 
 
-def _same_text(config: Config, run: Path) -> Corpus:
-    """A run's text, from where it was or from where the command line says that it is now."""
+def _prepare_same_text(config: Config, run: Path) -> Corpus:
+    """Prepare a run's text, from its old path or an overriding one."""
     stored = _stored_vocabulary(run)
     entries = None
     if config.data.vocabulary_from != "text" and stored is not None:
         entries = stored.entries
     try:
         corpus = prepare_text(config.data, run.absolute().parent, entries=entries)
-        if stored == corpus.vocabulary:  # with what it knows of its base
+        if stored == corpus.vocabulary:  # which also has the base's possessive stems
             corpus = replace(corpus, vocabulary=stored)
         return corpus
     except DataError as error:
@@ -132,13 +133,13 @@ def _same_text(config: Config, run: Path) -> Corpus:
 
 
 def _stored_vocabulary(run: Path) -> Vocabulary | None:
-    """The vocabulary of a run's newest whole checkpoint; None where none is whole."""
+    """The vocabulary of a run's newest intact checkpoint, if any."""
     checkpoints = run / folders.CHECKPOINTS
     for step in sorted(checkpoint.saved_steps(checkpoints), reverse=True):
         try:
             return load_step(checkpoint.step_folder(checkpoints, step)).vocabulary
         except CheckpointError:
-            continue  # told when it is restored
+            continue  # reported when it is restored
     return None
 
 

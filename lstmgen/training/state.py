@@ -1,4 +1,4 @@
-"""What a resumption needs beside weights and counters, as a checkpoint's arrays."""
+"""The training state that a checkpoint has besides weights and counters, as arrays."""
 
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,7 @@ OPTIMIZER, CARRIED, RAW = "optimizer/", "carried/", "raw/"
 
 
 def gather_state(state: TrainState, states: list[States]) -> dict[str, Any]:
-    """The optimiser's tensors, the carried states of every micro-batch and layer, and the
-    weights that are trained, where their average stands beside them.
+    """Optimizer state, carried states, and the raw weights if the checkpoint has their average.
 
     Args:
         states: of all micro-batches, from all ranks.
@@ -35,22 +34,22 @@ def gather_state(state: TrainState, states: list[States]) -> dict[str, Any]:
 
 
 def checkpoint_bytes(state: TrainState) -> int:
-    """The size of a checkpoint's tensors, without the carried states; known before any step."""
+    """The bytes of a checkpoint's tensors, without carried states; known before any step."""
     copies = 1 + moments(state.optimizer) + (state.average is not None)
     return copies * sum(p.numel() * p.element_size() for p in state.model.parameters())
 
 
 def restore_state(
-    state: TrainState, arrays: Arrays, *, path: Path, begun: bool, parts: int, batch_size: int
+    state: TrainState, arrays: Arrays, *, path: Path, started: bool, parts: int, batch_size: int
 ) -> None:
-    """Give back what ``gather_state`` took, to a model that holds the checkpoint's weights.
+    """Restore what ``gather_state`` saved, after the model has loaded the checkpoint's weights.
 
     Args:
-        begun: whether a step was done.
-        parts, batch_size: how many micro-batches carry a state here, and its sequences.
+        started: whether a step was done.
+        parts, batch_size: number of micro-batches with a carried state, and their sequences.
 
     Raises:
-        CheckpointError: where a tensor is missing, belongs nowhere or has another shape.
+        CheckpointError: if a tensor is missing, unexpected or of another shape.
     """
     device = state.model.device
     tensors = {name: tensor.to(device) for name, tensor in to_tensors(arrays).items()}
@@ -61,7 +60,7 @@ def restore_state(
     }
     try:
         _restore_average(state, arrays)
-        if begun or optimizer:
+        if started or optimizer:
             restore_optimizer(state.model, state.optimizer, optimizer)
         fresh = state.model.zero_states(batch_size)
         state.states = [_carried(tensors, fresh, part) for part in range(parts)]
@@ -75,7 +74,7 @@ def restore_state(
 
 
 def _restore_average(state: TrainState, arrays: Arrays) -> None:
-    """The model holds the averaged weights; give them to the average, and the model its own."""
+    """Move the model's averaged weights to the average, and load its raw ones."""
     if state.average is None or not state.average.steps:
         return
     state.average.tensors = {name: p.detach().clone() for name, p in state.model.named_parameters()}
@@ -84,7 +83,7 @@ def _restore_average(state: TrainState, arrays: Arrays) -> None:
 
 
 def _carried(tensors: dict[str, Tensor], fresh: States, part: int) -> States:
-    """The carried states of one micro-batch, of the shapes of fresh ones."""
+    """The carried states of one micro-batch; ``fresh`` gives their shapes."""
     states = []
     for place, layer in enumerate(fresh):
         prefix = f"{CARRIED}{part}/{place}/"

@@ -1,4 +1,4 @@
-"""A training run as a stream of events: what happens when."""
+"""A training run as a stream of events."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,13 +21,13 @@ from lstmgen.training.loop import StepReport
 from lstmgen.training.progress import Progress
 from lstmgen.training.signals import StopRequests
 
-ROWS = 200  # of metrics.csv in a run, besides those of evaluations
-EVALUATIONS = 20  # of a run, at ends of epochs, unless the config says otherwise
-SAMPLES = 5  # times a run continues its cues, unless the config says otherwise
+ROWS = 200  # of metrics.csv per run, besides those of evaluations
+EVALUATIONS = 20  # per run, at ends of epochs, by default
+SAMPLES = 5  # per run and cue, by default
 
 
 class Trainer:
-    """One training process at work on one run folder."""
+    """One process that trains in one run folder."""
 
     def __init__(
         self, run: Path, setup: TrainingSetup, requests: StopRequests, world: World
@@ -39,41 +39,35 @@ class Trainer:
             index_copies(self.config.data, self.corpus) if world.is_main else (None, "")
         )
         self.manager = CheckpointManager(
-            run,
-            self.config,
-            self.corpus,
-            setup.fit,
-            schedule_steps=self.until,
-            world=world,
-            bf16=setup.bf16,
-            origin=setup.origin,
-        )
+            run, self.config, self.corpus, setup.fit, schedule_steps=self.until, world=world,
+            bf16=setup.bf16, origin=setup.origin,
+        )  # fmt: skip
         self.journal = Journal(run, setup, world)
         self.limits = Limits(setup, self.manager, requests, world, self.journal.seconds)
-        self.passed_over: list[str] = []  # checkpoints that a resumption could not use
+        self.skipped: list[str] = []  # notices about damaged checkpoints
 
     @property
     def progress(self) -> Progress:
-        """How far the training has come."""
+        """The training's counters."""
         return self.state.progress
 
     def restore(self) -> None:
-        """Continue at the newest whole checkpoint, with its records and its clock."""
-        self.passed_over = self.manager.restore_newest(self.state)
-        if self.world.is_main and self.progress.step < self.until:  # a finished run needs no room
+        """Restore the newest intact checkpoint, its records and its clock."""
+        self.skipped = self.manager.restore_newest(self.state)
+        if self.world.is_main and self.progress.step < self.until:  # a finished run needs no space
             existing = len(checkpoint.saved_steps(self.manager.checkpoints))
             more = max(1, most_checkpoints(self.config, self.setup) - existing)
             check_disk_space(self.run, self.state, checkpoints=more)
         self.journal.restore()
 
     def events(self, *, resumed: bool) -> Iterator[Event]:
-        """The whole training."""
+        """Run the training."""
         yield from self._start(resumed=resumed)
         self.limits.decide()
         reason = self.limits.reached(self.progress)
         due = bool(reason) or self._due(self.config.train.eval_every)
         if resumed and due and not self._evaluated():
-            yield from self._evaluate(None)  # the run was stopped just before it
+            yield from self._evaluate(None)  # the run was stopped just before
             if self.world.is_main:  # the step's folder has these weights already
                 self.manager.write_index(self.progress)
         reason = reason or self.limits.out_of_patience(self.progress)
@@ -83,7 +77,7 @@ class Trainer:
         reports = self.setup.steps(
             until=self.until, schedule_steps=self.manager.schedule_steps, world=self.world
         )
-        with self._noting_divergence():
+        with self._recording_divergence():
             while not reason:
                 report = next(reports)
                 self.limits.decide()
@@ -97,25 +91,25 @@ class Trainer:
             yield from self._save()
         if self.state.average is not None and not self.state.average.steps:
             yield Notice(
-                f"train.average = {self.config.train.average}: it never began, so the weights are "
-                "those of the last step"
+                f"train.average = {self.config.train.average}: averaging never started, so the "
+                "weights are those of the last step"
             )
         yield self.journal.add_end(reason, interrupted=False)
 
     def _start(self, *, resumed: bool) -> Iterator[Event]:
-        """What comes before the first step."""
-        # Not before a resumption is known to be one of the same text.
+        """Report what was decided before the first step."""
+        # Only now is a resumed run known to have the same text.
         if self.index is not None:
             arrays = self.index.to_arrays()
             self.manager.copy_index = checkpoint.write_shared(
                 self.run / checkpoint.COPY_INDEX, arrays
             )
-        decided = (
-            *self.corpus.notices, *self.passed_over, *self.setup.notices, self.index_notice,
+        notices = (
+            *self.corpus.notices, *self.skipped, *self.setup.notices, self.index_notice,
             self._precision_notice(),
         )  # fmt: skip
-        yield from (Notice(notice) for notice in decided if notice)
-        if self.world.is_main:  # it counts n-grams
+        yield from (Notice(notice) for notice in notices if notice)
+        if self.world.is_main:  # it counts n-grams, so not on every rank
             yield self.journal.add_start(resumed=resumed)
         schedule = self.config.train.schedule
         if schedule in ("cosine", "one_cycle") and self.until > self.manager.schedule_steps:
@@ -125,7 +119,7 @@ class Trainer:
             )
 
     @contextmanager
-    def _noting_divergence(self) -> Iterator[None]:
+    def _recording_divergence(self) -> Iterator[None]:
         try:
             yield
         except DivergedError as error:
@@ -167,7 +161,7 @@ class Trainer:
         return self.progress.evaluated == self.progress.step
 
     def _evaluate(self, report: StepReport | None) -> Iterator[Event]:
-        """Score the validation text; a signal in the middle leaves it to the resumption."""
+        """Score the validation text; a signal in between leaves that to the resumed run."""
         valid = self.corpus.valid
         if valid is None:
             self.progress.evaluated = self.progress.step
@@ -184,12 +178,12 @@ class Trainer:
                 ).perplexity
         if self.limits.stopping:
             return
-        # All use the figures of rank 0: another machine may round otherwise.
+        # All ranks use rank 0's numbers, since machines may round differently.
         result, zero_state = self.world.broadcast((result, zero_state))
         self.progress.evaluated = self.progress.step
         best = self.progress.record(result.nats_per_word)
         if self.state.average is not None:
-            self.state.average.look(self.state.model, self.progress.valid_nats)
+            self.state.average.check_trigger(self.state.model, self.progress.valid_nats)
         yield self.journal.add_evaluation(report, result, zero_state=zero_state, best=best)
 
     def _sample(self) -> Sampled:
@@ -206,7 +200,7 @@ class Trainer:
             yield event
 
     def _precision_notice(self) -> str:
-        """That a resumption uses another precision, as on another machine; empty: the same."""
+        """A notice if a resumed run uses another precision than before; otherwise empty."""
         before, now = self.manager.bf16_before, self.setup.bf16
         if before is None or before == now:
             return ""
@@ -218,7 +212,7 @@ class Trainer:
 
 
 def most_checkpoints(config: Config, setup: TrainingSetup) -> int:
-    """The largest number of checkpoints on disk at a time: those kept, the best, a new one."""
+    """The maximum number of checkpoints on disk: those kept, the best and a new one."""
     settings = config.train
     every = settings.save_every or settings.eval_every
     saves = setup.until // every if every else EVALUATIONS

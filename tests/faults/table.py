@@ -292,7 +292,7 @@ RESUMPTIONS = (
     Fault("t05_another_window", "`train.window=5` on resuming", (*RESUME, "train.window=5"),
           "train.window: cannot change when a run is resumed; these can: "),
     Fault("t05_another_text", "a text that begins otherwise", RESUME, "cannot be resumed: the "
-          "text, or its vocabulary file, is not the one that it was trained on. Put that back",
+          "text, or its vocabulary file, is not the one it was trained on. Put that back",
           harm=lambda f: (f / "story.txt").write_bytes(b"A " + (f / "story.txt").read_bytes())),
     Fault("t05_longer_text", "a text that has grown", RESUME, "cannot be resumed: the text, or",
           harm=lambda f: (f / "story.txt").write_bytes((f / "story.txt").read_bytes() + b"More.")),
@@ -319,21 +319,21 @@ RESUMPTIONS = (
         )
     ),
     Fault("t05_no_run", "a folder that is no run", ("train", "--resume", "."),
-          ".: is no run folder, there is nothing to go on from"),
+          ".: is not a run folder, there is nothing to resume"),
     Fault("t05_nothing_saved", "a run without a checkpoint", RESUME,
-          "holds no checkpoint to go on from",
+          "has no checkpoint to resume from",
           harm=lambda f: _remove_checkpoints(f / RUN)),
     _forged("t03_no_carried_state", "carried states taken out of the state", "is damaged "
             "(state.safetensors: the carried states do not fit", command=RESUME,
             harm=lambda step: _drop(step, "carried/")),
     _forged("t03_no_moments", "the optimiser's moments taken out of the state", "is damaged "
-            "(state.safetensors: the optimiser's tensors", command=RESUME,
+            "(state.safetensors: the optimizer's tensors", command=RESUME,
             harm=lambda step: _drop(step, "optimizer/")),
     _forged("t03_half_a_moment", "one of the optimiser's tensors taken out", "is damaged "
-            "(state.safetensors: the optimiser's tensors do not fit", command=RESUME,
+            "(state.safetensors: the optimizer's tensors do not fit", command=RESUME,
             harm=lambda step: _drop(step, "optimizer/embedding.weight/exp_avg_sq")),
     _forged("t03_one_parameter_without_moments", "all of one parameter's moments taken out",
-            "is damaged (state.safetensors: the optimiser's tensors do not fit: embedding.weight/",
+            "is damaged (state.safetensors: the optimizer's tensors do not fit: embedding.weight/",
             command=RESUME, harm=lambda step: _drop(step, "optimizer/embedding.weight/")),
     _forged("t03_no_counters", "the counters taken out of the state", "is damaged (state.json "
             "lacks a counter)", command=RESUME,
@@ -545,8 +545,8 @@ HOSTILE = (
     _forged("t18_another_tokenizer", "another tokeniser than the config's", "is damaged "
             "(tokenizer.json and config.yaml disagree)",
             _entries(lambda v: v | {"tokenizer": "character"}, "tokenizer.json")),
-    _forged("t18_older_tokenizer", "a text cut by an older lstmgen, to resume", "its text was cut "
-            "into words by an older lstmgen",
+    _forged("t18_older_tokenizer", "a text cut by an older lstmgen, to resume", "its text was "
+            "tokenized by an older lstmgen",
             _entries(lambda v: {k: v[k] for k in ("tokenizer", "lowercase")}, "tokenizer.json"),
             command=("train", "--resume", RUN, "train.epochs=9")),
     _forged("t18_newer_tokenizer", "a tokenizer of a later version", "is damaged "
@@ -575,7 +575,7 @@ RUNNING = (
           "train.warmup_steps=0", "train.epochs=50", "--runs-dir", "others", "-q"),
           "training diverged at step", code=3),
     Fault("t26_enormous_layers", "layers that no memory holds",
-          (*TRAIN, "model.hidden_sizes=[65536,65536,65536]"), "GB of memory at the least ("),
+          (*TRAIN, "model.hidden_sizes=[65536,65536,65536]"), "GB of memory ("),
     Fault("t26_enormous_vectors", "word vectors that no memory holds",
           (*TRAIN, "model.embedding_dim=65536", "model.hidden_sizes=[65536]"),
           "Lower model.hidden_sizes ([65536]), model.embedding_dim (65,536)"),

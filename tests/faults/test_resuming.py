@@ -296,8 +296,8 @@ def test_t15_a_damaged_checkpoint_is_passed_over_for_the_one_before(tiny, tmp_pa
     done = call_cli("train", "--resume", run, cwd=tmp_path, check=0)
     said = " ".join(done.stderr.split())
     assert "is damaged (state.safetensors has" in said
-    assert "training goes on from the checkpoint of step 50" in said
-    assert "index.json is damaged" in said and "It is made anew" in said
+    assert "training continues from the checkpoint of step 50" in said
+    assert "index.json is damaged" in said and "It is rewritten" in said
     deep_compare(whole, run)
 
 
@@ -308,7 +308,7 @@ def test_t15_no_whole_checkpoint_is_one_error(tiny, tmp_path):
         (checkpoint.step_folder(run / folders.CHECKPOINTS, step) / checkpoint.MODEL).unlink()
     before = sorted(run.rglob("*"))
     done = call_cli("train", "--resume", run, "train.epochs=2", cwd=tmp_path, check=2)
-    assert "no checkpoint of this run is whole" in done.stderr
+    assert "no checkpoint of this run is intact" in done.stderr
     assert "is damaged (model.safetensors: No such file" in done.stderr
     assert sorted(run.rglob("*")) == before
 

@@ -206,12 +206,12 @@ def test_t22_a_weight_that_went_wrong_unseen_is_not_saved(tiny, tmp_path, monkey
 def test_t24_a_leap_is_told_once_and_training_goes_on(tiny, tmp_path, monkeypatch):
     """Three times the median and a nat more; it stands among the events too."""
     spikes = Spikes()
-    assert [spikes.look(n) for n in [2.0] * 20] == [None] * 20
-    assert [spikes.look(n) for n in (5.9, 6.1, 9.0, 2.0, 7.0)] == [None, 2.0, None, None, 2.0]
+    assert [spikes.update(n) for n in [2.0] * 20] == [None] * 20
+    assert [spikes.update(n) for n in (5.9, 6.1, 9.0, 2.0, 7.0)] == [None, 2.0, None, None, 2.0]
     noisy = Spikes()  # as with a word or two a step
-    assert [noisy.look(n) for n in [0.5, 3.5, 2.0, 1.0, 4.0] * 4 + [7.0]] == [None] * 21
+    assert [noisy.update(n) for n in [0.5, 3.5, 2.0, 1.0, 4.0] * 4 + [7.0]] == [None] * 21
     small = Spikes()
-    assert [small.look(n) for n in [0.1] * 20 + [0.9]] == [None] * 21
+    assert [small.update(n) for n in [0.1] * 20 + [0.9]] == [None] * 21
     real = loop.accumulate_gradients
 
     def leaping(state, *args, **kwargs):

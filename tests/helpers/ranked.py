@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lstmgen.model.language_model import DropoutShares, LanguageModel
+from lstmgen.model.language_model import DropoutRates, LanguageModel
 from lstmgen.training import replica
 from lstmgen.training.averaging import Average
-from lstmgen.training.distributed import ALONE, World, joined
+from lstmgen.training.distributed import ALONE, World, process_group
 from lstmgen.training.loop import StepSetup, TrainState, train_steps
 from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer
@@ -23,16 +23,16 @@ from tests.helpers.arrays import steady
 
 VOCAB, LENGTH, STEPS = 13, 163, 20
 IDS = np.random.default_rng(3).integers(0, VOCAB, LENGTH)
-ALL_DROPPED = DropoutShares(0.3, 0.3, 0.3, 0.3, 0.3)
+ALL_DROPPED = DropoutRates(0.3, 0.3, 0.3, 0.3, 0.3)
 CASES = {
-    "whole_micro_batches": (StreamPlan(LENGTH, 8, 8, 3, 2), DropoutShares(), "tied"),
+    "whole_micro_batches": (StreamPlan(LENGTH, 8, 8, 3, 2), DropoutRates(), "tied"),
     "rows_of_one": (StreamPlan(LENGTH, 8, 8, 6, 1), ALL_DROPPED, "tied"),
     "uneven_rows_of_three": (StreamPlan(LENGTH, 8, 5, 3, 3), ALL_DROPPED, "own"),
     "many_to_one": (StreamPlan(LENGTH, 7, 1, 4, 2), ALL_DROPPED, "tied"),
     "random_with_a_last_group_of_one": (RandomPlan(LENGTH, 8, 3, 5, 2, 7), ALL_DROPPED, "tied"),
     "random_rows_with_a_rank_left_out": (RandomPlan(LENGTH, 8, 3, 13, 1, 7), ALL_DROPPED, "tied"),
-    "adaptive": (StreamPlan(LENGTH, 4, 4, 3, 2), DropoutShares(), "adaptive"),
-    "two_whole_micro_batches_each": (StreamPlan(LENGTH, 4, 4, 3, 4), DropoutShares(), "adaptive"),
+    "adaptive": (StreamPlan(LENGTH, 4, 4, 3, 2), DropoutRates(), "adaptive"),
+    "two_whole_micro_batches_each": (StreamPlan(LENGTH, 4, 4, 3, 4), DropoutRates(), "adaptive"),
     # 155 windows: the last group is one word for the first rank, so a tail is left alone.
     "adaptive_with_a_rank_left_out": (RandomPlan(LENGTH, 8, 1, 11, 1, 7), ALL_DROPPED, "adaptive"),
 }
@@ -74,7 +74,7 @@ def train_case(
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    with joined() as world:
+    with process_group() as world:
         for name in CASES:
             arrays = train_case(name, world)
             if world.is_main:
