@@ -19,7 +19,7 @@ from lstmgen.cells import (
     initial_weights,
     zero_state,
 )
-from lstmgen.config.schema import ModelConfig
+from lstmgen.config.schema import LOOP_CELLS, PEEPHOLE_CELLS, ModelConfig
 from lstmgen.model.elman_layer import loop_elman
 from lstmgen.model.gru_layer import loop_gru
 from lstmgen.model.initialize import initialize_layer
@@ -51,6 +51,8 @@ def test_a_cell_describes_itself_whole():
         assert layer.weight_hh_l0.shape == (cell.blocks * 4, 4)
         assert hasattr(layer, "weight_ch_l0") == cell.has_peepholes
         assert layer.zero_state(2).cell.shape == (2, 4 if cell.has_cell else 0)
+        assert layer.has_kernel == (name not in LOOP_CELLS)
+        assert cell.has_peepholes == (name in PEEPHOLE_CELLS)
     titles = [cell.title for cell in CELLS.values()]
     assert len(set(titles)) == len(titles)
 

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
 Sources = str | list[str]
+PEEPHOLE_CELLS = ("lstm_peephole",)  # model.peephole applies to these
+LOOP_CELLS = ("lstm_peephole",)  # torch has no fused kernel for these
 BASES = ("english-fiction",)  # bundled models for train.init_from, the default first
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 OnResume = Literal["fixed", "free", "ignored"]
@@ -409,13 +411,13 @@ def _model_conflicts(model: ModelConfig) -> list[Conflict]:
             "the two cannot be tied. Set model.tie_weights: false"
         )
         conflicts.append(Conflict(("model.output", "model.tie_weights"), "adaptive", message))
-    if model.peephole is not None and model.cell != "lstm_peephole":
+    if model.peephole is not None and model.cell not in PEEPHOLE_CELLS:
         message = (
             f"model.cell: {model.cell} has no peepholes. "
             "Set model.cell: lstm_peephole, or leave model.peephole out"
         )
         conflicts.append(Conflict(("model.peephole", "model.cell"), model.peephole, message))
-    if model.backend == "fused" and model.cell == "lstm_peephole":
+    if model.backend == "fused" and model.cell in LOOP_CELLS:
         message = "torch has no kernel for peepholes. Set model.backend: loop, or leave it out"
         conflicts.append(Conflict(("model.backend", "model.cell"), "fused", message))
     return conflicts
