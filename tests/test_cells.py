@@ -1,6 +1,7 @@
 """The cells three times over: numpy, the written-out loop and torch's kernels are one."""
 
 import dataclasses
+from copy import deepcopy
 from typing import get_args
 
 import numpy as np
@@ -20,11 +21,8 @@ from lstmgen.cells import (
     zero_state,
 )
 from lstmgen.config.schema import LOOP_CELLS, PEEPHOLE_CELLS, ModelConfig
-from lstmgen.model.elman_layer import loop_elman
-from lstmgen.model.gru_layer import loop_gru
 from lstmgen.model.initialize import initialize_layer
-from lstmgen.model.layers import make_layer
-from lstmgen.model.lstm_layer import loop_lstm
+from lstmgen.model.layers import make_layer, run_layer
 from lstmgen.model.recurrent import State as TorchState
 from lstmgen.model.stacks import run_stack
 from lstmgen.reporting.equations import spelled_out
@@ -161,23 +159,21 @@ def test_numpy_loop_and_fused_are_one(cell, peephole, dtype, lengths, sizes):
 @every_cell
 def test_the_loop_is_what_finite_differences_say(cell, peephole):
     """gradcheck moves each number of each argument by itself."""
-    blocks, size = CELLS[cell].blocks, 3
-    weight = (torch.from_numpy(normal(blocks * size, size, seed=2)) / 2).requires_grad_()
-    products, hidden, state = (
-        torch.from_numpy(normal(*shape, seed=seed)).requires_grad_()
-        for seed, shape in enumerate(((4, BATCH, blocks * size), (BATCH, size), (BATCH, size)))
-    )
-    if cell == "elman":
-        assert torch.autograd.gradcheck(loop_elman, (products, weight, hidden))
-    elif cell == "gru":
-        bias = torch.from_numpy(normal(blocks * size, seed=5)).requires_grad_()
-        assert torch.autograd.gradcheck(loop_gru, (products, weight, bias, hidden))
-    else:
-        seen = None
-        if cell == "lstm_peephole":
-            shape = (3 * size,) if peephole == "diagonal" else (3 * size, size)
-            seen = torch.from_numpy(normal(*shape, seed=6)).requires_grad_()
-        assert torch.autograd.gradcheck(loop_lstm, (products, weight, seen, hidden, state))
+    rows, size = CELLS[cell].blocks * 3, 3
+    _, (layer,) = make_stack(cell, peephole, [size])
+    parameters = dict(layer.named_parameters())
+    state = random_states(make_stack(cell, peephole, [size])[0])[0]
+    parts = [part for part in (normal(4, BATCH, rows), *state) if part.size]
+    given = [torch.from_numpy(part).requires_grad_() for part in parts]
+
+    def run(*values):
+        sums, hidden, *rest = values
+        layer._parameters.update(zip(parameters, values[len(given) :], strict=True))
+        cell_state = rest[0] if len(given) == 3 else hidden[:, :0]
+        outputs, last, _ = layer.run_loop(sums, TorchState(hidden, cell_state))
+        return outputs, last.hidden
+
+    assert torch.autograd.gradcheck(run, (*given, *parameters.values()))
 
 
 @every_cell
@@ -202,56 +198,24 @@ def test_hand_derived_gradients_are_what_finite_differences_say(cell, peephole):
             assert (more - less) / (2 * reach) == pytest.approx(gradient[place], abs=1e-8)
 
 
-def step_in_torch(cell, weights, x, hidden, state):
-    """One step by the formulas, for autograd to differentiate."""
-    w_ih, w_hh, b_ih, b_hh, w_ch = weights
-    if cell == "gru":
-        (r, z, n), (hr, hz, hn) = (
-            (x @ w_ih.T + b_ih).chunk(3, 1),
-            (hidden @ w_hh.T + b_hh).chunk(3, 1),
-        )
-        r, z = torch.sigmoid(r + hr), torch.sigmoid(z + hz)
-        n = torch.tanh(n + r * hn)
-        return (1 - z) * n + z * hidden, state
-    sums = x @ w_ih.T + b_ih + hidden @ w_hh.T + b_hh
-    if cell == "elman":
-        return torch.tanh(sums), state
-    i, f, g, o = sums.chunk(4, 1)
-    seen = [torch.zeros(())] * 3 if w_ch is None else w_ch.chunk(3)
-
-    def see(matrix, c):
-        return c @ matrix.T if matrix.dim() == 2 else c * matrix
-
-    i, f = torch.sigmoid(i + see(seen[0], state)), torch.sigmoid(f + see(seen[1], state))
-    state = f * state + i * torch.tanh(g)
-    o = torch.sigmoid(o + see(seen[2], state))
-    return o * torch.tanh(state), state
-
-
 @every_cell
 def test_the_gradient_of_shared_weights_is_the_sum_over_untied_copies(cell, peephole):
-    (layer, *_), _ = make_stack(cell, peephole, [4])
+    (layer,), (theirs,) = make_stack(cell, peephole, [4])
     inputs, d_outputs = normal(BATCH, TIME, INPUT, seed=1), normal(BATCH, TIME, 4, seed=2)
-    copies = [
-        [w if w is None else torch.from_numpy(w.copy()).requires_grad_() for w in layer.weights]
-        for _ in range(TIME)
-    ]
-    zero = zero_state(layer, BATCH)
-    hidden, state = torch.from_numpy(zero.hidden), torch.from_numpy(zero.cell)
-    cost = torch.zeros(())
+    copies, state, cost = [deepcopy(theirs) for _ in range(TIME)], theirs.zero_state(BATCH), 0.0
     for step, copy in enumerate(copies):
-        hidden, state = step_in_torch(cell, copy, torch.from_numpy(inputs[:, step]), hidden, state)
-        cost = cost + (hidden * torch.from_numpy(d_outputs[:, step])).sum()
+        read = torch.from_numpy(inputs[:, step : step + 1])
+        outputs, state, _ = run_layer(copy, read, state, loop=True)
+        cost = cost + (outputs[:, 0] * torch.from_numpy(d_outputs[:, step])).sum()
     cost.backward()
     found = backward(forward(layer, inputs), d_outputs, per_step=True)
     assert len(found.steps) == TIME
     for step, copy in zip(found.steps, copies, strict=True):
-        for ours, theirs in zip(step.weights, copy, strict=True):
-            if ours is not None:
-                close(ours, theirs.grad)
-    for place, total in enumerate(found.weights):
-        if total is not None:
-            close(total, sum(copy[place].grad for copy in copies))
+        for name, parameter in copy.named_parameters():
+            close(getattr(step.weights, name.removesuffix("_l0")), parameter.grad)
+    for name, _ in theirs.named_parameters():
+        total = sum(copy.get_parameter(name).grad for copy in copies)
+        close(getattr(found.weights, name.removesuffix("_l0")), total)
 
 
 @every_cell
