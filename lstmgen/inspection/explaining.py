@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmgen.cells.cell import Layer
-from lstmgen.cells.sequence import Gradients, Run, backward_stack, forward_stack
+from lstmgen.cells.sequence import ForwardPass, Gradients, backward_stack, forward_stack
 from lstmgen.cells.step import Array
 from lstmgen.generation.engine import Engine
 from lstmgen.generation.sampling import highest
@@ -64,7 +64,7 @@ class Explanation:
 
     ids: tuple[int, ...]
     prediction: Prediction
-    runs: tuple[Run, ...]
+    runs: tuple[ForwardPass, ...]
     gradients: tuple[Gradients, ...]
     lowest: Prediction | None
     highest: Prediction | None
@@ -106,7 +106,7 @@ def cost_gradient(
     *,
     layers: Sequence[Layer] | None = None,
     per_step: bool = False,
-) -> tuple[Array, list[Run], list[Gradients]]:
+) -> tuple[Array, list[ForwardPass], list[Gradients]]:
     """Read words from a zero state, and take the gradients of the cost of the next one.
 
     Args:
@@ -182,7 +182,7 @@ class GateSum:
     value: float
 
 
-def gate_sums(run: Run, *, step: int, unit: int) -> tuple[GateSum, ...]:
+def gate_sums(run: ForwardPass, *, step: int, unit: int) -> tuple[GateSum, ...]:
     """The sums of all gates of a unit at a word, in the order of the cell's equations."""
     (cell, weights), before = run.layer, run.before(step)
     size, sums = before.hidden.shape[1], []

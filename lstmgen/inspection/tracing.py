@@ -92,8 +92,8 @@ def trace_gradient(
         layers: a network to take instead of the engine's own.
     """
     logits, _, gradients = cost_gradient(engine, ids, target, layers=layers)
-    arriving: State = gradients[layer].arriving
-    both = np.concatenate([arriving.hidden[0], arriving.cell[0]], axis=1)
+    d_states: State = gradients[layer].states
+    both = np.concatenate([d_states.hidden[0], d_states.cell[0]], axis=1)
     return GradientTrace(
         nats=cost(logits, target),
         states=np.linalg.norm(both, axis=1),

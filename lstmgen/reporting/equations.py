@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from lstmgen.cells.cell import Cell, Numbers
-from lstmgen.cells.sequence import Run
+from lstmgen.cells.sequence import ForwardPass
 from lstmgen.inspection.explaining import GateSum, gate_sums
 
 LONGEST_NAME = 6  # letters of a gate's name that a column has room for
@@ -21,7 +21,9 @@ def legend(cell: Cell) -> str:
     return ", ".join(known)
 
 
-def spelled_out(run: Run, *, step: int, unit: int, number: Callable[[float], str]) -> list[str]:
+def spelled_out(
+    run: ForwardPass, *, step: int, unit: int, number: Callable[[float], str]
+) -> list[str]:
     """The equations of one unit at one word, with the numbers in their places."""
     cell, sums = run.layer.cell, {g.name: g for g in gate_sums(run, step=step, unit=unit)}
 

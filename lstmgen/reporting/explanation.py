@@ -69,7 +69,7 @@ def explanation_json(
         "lowest": found.lowest and _prediction_json(subject, found.lowest),
         "highest": found.highest and _prediction_json(subject, found.highest),
         "gradient": {
-            "hidden": by_unit(gradients.arriving.hidden),
+            "hidden": by_unit(gradients.states.hidden),
             "cell": [s.cell[0, chosen].tolist() for s in gradients.steps]
             if run.layer.cell.has_cell
             else None,
@@ -213,7 +213,7 @@ class _Page:
         columns = ["d h'", *["d c'"] * self.has_cell, *(f"d {name}" for name in self.columns)]
         steps = self.back.steps
         for unit in self.units:
-            panels = [self.back.arriving.hidden[0, :, unit]]
+            panels = [self.back.states.hidden[0, :, unit]]
             if self.has_cell:
                 panels.append(np.array([step.cell[0, unit] for step in steps]))
             gates = [[gate[0, unit] for gate in step.gates] for step in steps]
