@@ -20,7 +20,7 @@ from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import LstmgenError
 from lstmgen.generation.constraints import History
 from lstmgen.generation.load import load_generator
-from lstmgen.generation.sampling import draw, shape
+from lstmgen.generation.sampling import draw, filter_scores
 from lstmgen.generation.stepping import next_scores
 from lstmgen.runs import folders
 from lstmgen.text.prepared import Progress
@@ -165,7 +165,7 @@ def time_generation(step: Path, words: int) -> dict[str, float]:
             begun = time.perf_counter()
         states = engine.read(drawn, states)
         scores = next_scores(engine.logits(states), [history], constraints)
-        drawn = draw(shape(scores, sample), generators)
+        drawn = draw(filter_scores(scores, sample), generators)
     seconds = (time.perf_counter() - begun) / words
     numbers = sum(a.size for a in found.read_tensors("model.safetensors").values())
     buffer, sums = np.ones(numbers, dtype=np.float32), []
