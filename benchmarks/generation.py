@@ -58,7 +58,7 @@ def child(embedding: int, hidden: int, vocabulary: int, words: int) -> None:
     from benchmarks.plain import PlainModel
     from lstmgen.config.schema import SampleConfig
     from lstmgen.generation.engine import Engine
-    from lstmgen.generation.sampling import draw, forbid, shape
+    from lstmgen.generation.sampling import draw, filter_scores, forbid
     from lstmgen.model.language_model import LanguageModel
     from lstmgen.training.devices import set_up
 
@@ -84,7 +84,7 @@ def child(embedding: int, hidden: int, vocabulary: int, words: int) -> None:
         for _ in range(words):
             states = engine.read(word, states)
             scores = forbid(engine.logits(states).astype(np.float64), [0])
-            word = draw(shape(scores, sample), generators)
+            word = draw(filter_scores(scores, sample), generators)
         return words * batch / (time.perf_counter() - start)
 
     @torch.no_grad()

@@ -1,7 +1,4 @@
-"""A trainer for word-level LSTM text generation.
-
-For programs: ``lstmgen.load`` (see ``lstmgen.generation.api``), loaded when it is asked for.
-"""
+"""A trainer for word-level LSTM text generation; ``lstmgen.load`` is the Python API."""
 
 from importlib import import_module
 from typing import Any

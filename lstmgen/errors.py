@@ -1,29 +1,29 @@
-"""The errors that lstmgen raises for its users, and the exit code of each.
+"""The errors that lstmgen raises for its users, and their exit codes.
 
-LstmgenError                exit 1   anything foreseeable that has no code of its own
-|-- UsageError              exit 2   a command that cannot be carried out as typed
-|   |-- ConfigError                  a config file or override, all its problems at once
-|   |-- DataError                    a text, or a place where a text should be
-|   `-- CheckpointError              a run or a checkpoint: missing, of another make
-|       `-- DamagedError             a checkpoint that is not what was written
-|-- DivergedError           exit 3   training left the finite numbers
-`-- StorageError            exit 1   the disk would not take what had to be written
+LstmgenError                exit 1   expected errors without a code of their own
+|-- UsageError              exit 2   a command that cannot be executed as typed
+|   |-- ConfigError                  problems of a config file or override, all at once
+|   |-- DataError                    a text that is missing or cannot be read
+|   `-- CheckpointError              a run or checkpoint that is missing or incompatible
+|       `-- DamagedError             a checkpoint whose contents have changed
+|-- DivergedError           exit 3   loss or gradients became NaN or infinite
+`-- StorageError            exit 1   a file that could not be written
 
-Every message names the thing, its value and the way out. The command line
-prints it as it stands, without a traceback.
+Every message names the thing, its value and the way out. The command line prints it without
+a traceback.
 """
 
 from dataclasses import dataclass
 
 
 class LstmgenError(Exception):
-    """The root of all errors that carry a message for the user."""
+    """Base class of errors with a message for the user."""
 
     exit_code = 1
 
 
 class UsageError(LstmgenError):
-    """A command that cannot be carried out as typed."""
+    """A command that cannot be executed as typed."""
 
     exit_code = 2
 
@@ -37,15 +37,11 @@ class CheckpointError(UsageError):
 
 
 class DamagedError(CheckpointError):
-    """A checkpoint that is not what was written."""
+    """A checkpoint whose contents have changed since it was written."""
 
 
 class DivergedError(LstmgenError):
-    """Training met a number that is not finite.
-
-    Args:
-        facts: numbers and names of the step, for the run's events.
-    """
+    """Loss or gradients became NaN or infinite; ``facts`` go into the run's events."""
 
     exit_code = 3
 
@@ -60,20 +56,20 @@ class StorageError(LstmgenError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a config: where it stands, what it says, what to do."""
+    """One problem of a config."""
 
     place: str  # "story.yaml:12", or "command line"
-    key: str  # "train.window", or "" where no key is to blame
-    value: str  # as it should be shown, or "" where there is none
+    key: str  # "train.window", or "" if no key is involved
+    value: str  # as displayed, or "" if there is none
     message: str
 
     def __str__(self) -> str:
-        named = f"{self.key} = {self.value}" if self.value else self.key
-        return ": ".join(part for part in (self.place, named, self.message) if part)
+        setting = f"{self.key} = {self.value}" if self.value else self.key
+        return ": ".join(part for part in (self.place, setting, self.message) if part)
 
 
 class ConfigError(UsageError):
-    """A config with one or more problems, all of them told at once."""
+    """All problems of a config."""
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = tuple(problems)
@@ -81,10 +77,9 @@ class ConfigError(UsageError):
 
 
 def printable(text: object) -> str:
-    """Make any text safe for a terminal: control characters become escapes.
+    """Escape control characters except newline and tab, so text is safe for a terminal.
 
-    Newlines and tabs stay. Everything that lstmgen says about a file name, a
-    config value or a word goes through here before it reaches a terminal.
+    Applied to every file name, config value and word before it is printed.
     """
     return "".join(
         character

@@ -94,11 +94,11 @@ def test_in_numpy_it_is_the_same_forwards_and_back():
     )
     hidden = HIDDEN.clone().requires_grad_()
     logits = model.logits(hidden)
-    found = engine.read_out(HIDDEN.numpy())
+    found = engine.output.logits(HIDDEN.numpy())
     np.testing.assert_allclose(found, logits.detach().numpy(), rtol=0, atol=1e-12)
     pull = torch.randn(ROWS, VOCAB, generator=torch.Generator().manual_seed(1)).double()
     (expected,) = torch.autograd.grad(logits, hidden, pull)
-    back = engine.read_out_backward(HIDDEN.numpy(), pull.numpy())
+    back = engine.output.backward(HIDDEN.numpy(), pull.numpy())
     np.testing.assert_allclose(back, expected.numpy(), rtol=0, atol=1e-12)
 
 

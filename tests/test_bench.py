@@ -92,5 +92,5 @@ def test_bench_tells_rates_and_keeps_nothing(tiny, tmp_path):
 def test_bench_takes_one_config_with_a_text_that_stays(tiny, tmp_path):
     assert "one config at a time" in call_cli("bench", tiny, tiny, cwd=tmp_path, check=2).stderr
     refused = call_cli("bench", tiny, "data.train=-", cwd=tmp_path, check=2).stderr
-    assert "data.train = -: bench reads no standard input. Name a file" in refused
+    assert "data.train = -: bench cannot read standard input. Name a file" in refused
     assert "no such config file" in call_cli("bench", "nope", cwd=tmp_path, check=2).stderr

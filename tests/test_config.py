@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from lstmgen.cli.options import NONE_GIVEN, sample_options
+from lstmgen.cli.options import NO_SETTINGS, sample_options
 from lstmgen.config import schema
 from lstmgen.config.loader import dump, from_portable, load, override_sample
 from lstmgen.config.reference import commented_yaml, key_table
@@ -147,7 +147,7 @@ def test_a_key_is_declared_once():
     taken = {}
 
     @sample_options(section=WiderSample)
-    def command(settings=NONE_GIVEN):
+    def command(settings=NO_SETTINGS):
         taken.update(settings)
 
     program = typer.Typer()

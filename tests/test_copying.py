@@ -1,6 +1,7 @@
 """The copy meter against a brute-force search, and the cap that it makes possible."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import lstmgen
 from lstmgen.config.schema import DataConfig
 from lstmgen.generation.novelty import copied_runs, measure_novelty
-from lstmgen.generation.pieces import Drawn, Piece
+from lstmgen.generation.pieces import Piece, WordDetails
 from lstmgen.runs import checkpoint
 from lstmgen.text.copy_index import Location, RunMeter, build_copy_index, from_arrays
 from lstmgen.text.prepared import prepare
@@ -192,7 +193,7 @@ def test_a_damaged_index_is_refused():
 
 def piece(text, run=0, line=1):
     location = Location("a.txt", line) if run else None
-    return Piece(0, text, drawn=Drawn(1, -1.0, 1.0, 1, (), run, location))
+    return Piece(0, text, details=WordDetails(1, -1.0, 1.0, 1, (), run, location))
 
 
 def test_copied_words_are_those_inside_long_runs():
@@ -204,7 +205,7 @@ def test_copied_words_are_those_inside_long_runs():
     assert (found.pairs, found.different) == (9 + 1, 9)
     (run,) = copied_runs(pieces)
     assert (run.words, run.first, run.last, run.location.line) == (6, 0, 6, 5)
-    assert measure_novelty([]).copied_share == 0.0
+    assert measure_novelty([]).copied_fraction == 0.0
 
 
 def brute_words(text):
@@ -241,14 +242,13 @@ def test_copied_runs_are_marked_with_file_and_line(parrot):
     done = call_cli("generate", *options, "--show-copied", cwd=parrot, check=0)
     assert "[[" in done.stdout and "]]1" in done.stdout
     assert "words, story.txt, line 1" in done.stdout
-    assert "100 % of 12 words stand in copied runs of 5 or more" in done.stdout.replace(
-        ".0 %", " %"
-    )
+    assert "copied passages of 5+ words: 12 of 12 words; longest " in done.stdout
     told = json.loads(call_cli("evaluate", "--split", "train", "--samples", 3, "--json", cwd=parrot,
                                check=0).stdout)  # fmt: skip
     assert told["copied_share"] > 0.5 and told["longest_run"] > 5 and 0 < told["distinct_2"] <= 1
     table = call_cli("evaluate", "--split", "train", "--samples", 3, cwd=parrot, check=0).stdout
-    assert "in copied runs" in table and "distinct-2" in table
+    assert re.search(r"^copied passages of 5\+ words +\d+ of \d+ words; longest \d+$", table, re.M)
+    assert "distinct-2" in table
 
 
 def test_the_index_is_one_file_for_all_checkpoints(parrot):

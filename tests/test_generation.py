@@ -25,14 +25,14 @@ from lstmgen.generation.sampling import (
     NONE_LEFT,
     apply_temperature,
     draw,
+    filter_scores,
     forbid,
     forbid_each,
     keep_min_p,
     keep_top_k,
     keep_top_p,
-    penalise_repeats,
+    penalize_repeats,
     probabilities,
-    shape,
 )
 from lstmgen.generation.stepping import CueReader
 from lstmgen.model.language_model import LanguageModel
@@ -105,14 +105,14 @@ def test_sigmoid_overflows_nowhere():
     ("change", "message"),
     [
         (lambda w: w.pop("output_bias"), "the weights lack output_bias"),
-        (lambda w: w.update(extra=np.zeros(3)), "weights that this model has no use for: extra"),
+        (lambda w: w.update(extra=np.zeros(3)), "weights that this model does not have: extra"),
         (
             lambda w: w.update(output_bias=np.zeros(3, np.float32)),
-            r"output_bias is float32 \(3,\), wanted floats 12",
+            r"output_bias is float32 \(3,\), expected floats 12",
         ),
         (
             lambda w: w.update(output_bias=np.zeros(12, np.int64)),
-            r"output_bias is int64 \(12,\), wanted floats 12",
+            r"output_bias is int64 \(12,\), expected floats 12",
         ),
     ],
 )
@@ -179,8 +179,8 @@ def test_t41_temperature_sharpens_and_zero_is_greedy():
     for extreme in (1e-300, 1e6):
         assert np.isfinite(probabilities(apply_temperature(SCORES, extreme))).all()
     np.testing.assert_allclose(probabilities(apply_temperature(SCORES, 1e-300))[0], [0, 1, 0, 0])
-    assert left(shape(SCORES, drawing(1e-300, top_p=0.9))) == [[1], [0, 1, 2, 3]]
-    assert left(shape(SCORES * 1e300, drawing(1e-300, top_p=0.9)))[0] == [1]
+    assert left(filter_scores(SCORES, drawing(1e-300, top_p=0.9))) == [[1], [0, 1, 2, 3]]
+    assert left(filter_scores(SCORES * 1e300, drawing(1e-300, top_p=0.9)))[0] == [1]
 
 
 def test_forbidden_words_are_never_drawn_whatever_their_logits():
@@ -189,7 +189,7 @@ def test_forbidden_words_are_never_drawn_whatever_their_logits():
     for sample in (drawing(), drawing(0), drawing(top_k=1), drawing(top_k=3, top_p=0.9)):
         generators = [np.random.default_rng(i) for i in range(50)]
         scores = forbid(np.repeat(logits, 50, axis=0).astype(float), [0])
-        scores = shape(scores, sample)
+        scores = filter_scores(scores, sample)
         drawn = draw(scores, generators)
         assert (drawn != 0).all()
 
@@ -198,7 +198,7 @@ def test_draws_follow_the_probabilities():
     count = 20_000
     generators = [np.random.default_rng([1, i]) for i in range(count)]
     logits = np.repeat(SCORES[:1], count, axis=0)
-    drawn = draw(shape(logits, drawing()), generators)
+    drawn = draw(filter_scores(logits, drawing()), generators)
     expected = np.exp(SCORES[0]) * count
     seen = np.bincount(drawn, minlength=4)
     assert ((seen - expected) ** 2 / expected).sum() < 16.27  # chi-square, 3 degrees, p = 0.001
@@ -215,9 +215,9 @@ def test_min_p_is_a_share_of_the_likeliest(p, kept):
 
 def test_the_repetition_penalty_divides_above_zero_and_multiplies_below():
     scores = np.array([[2.0, -1.0, 0.5, 0.0], [1.0, 1.0, 1.0, 1.0]])
-    found = penalise_repeats(scores, [[0, 1, 0], []], 2.0)
+    found = penalize_repeats(scores, [[0, 1, 0], []], 2.0)
     assert found.tolist() == [[1.0, -2.0, 0.5, 0.0], [1.0, 1.0, 1.0, 1.0]]
-    assert penalise_repeats(scores, [[0], [1]], 1.0) is scores
+    assert penalize_repeats(scores, [[0], [1]], 1.0) is scores
 
 
 def test_words_are_ruled_out_row_by_row():
@@ -246,7 +246,7 @@ def test_ngrams_that_would_stand_twice_are_known(history, n):
     st.sets(st.integers(0, 5), max_size=6),
 )
 def test_filters_only_ever_take_words_away_and_leave_the_likeliest(logits, t, k, p, m, out):
-    scores = shape(forbid(logits, out), drawing(t, top_k=k, top_p=p, min_p=m))
+    scores = filter_scores(forbid(logits, out), drawing(t, top_k=k, top_p=p, min_p=m))
     chances = probabilities(scores)
     assert np.isfinite(chances).all()
     assert not chances[:, list(out)].any()
@@ -322,7 +322,7 @@ def test_a_sentence_ends_where_it_does(kind, tokens, text):
     found.detokenizer.add(tokens[0])
     written = ""
     for token in tokens[1:]:
-        piece = found.take(token)
+        piece = found.add(token)
         written += piece.text
         if piece.ended:
             break
@@ -458,7 +458,7 @@ def test_beams_find_the_likeliest_text_that_a_search_of_all_finds():
         wanted,
     )
     pieces = list(continue_cue(reader, samples=2, seed=0, details=True))
-    first = [piece.drawn.word for piece in pieces if piece.sample == 0]
+    first = [piece.details.word for piece in pieces if piece.sample == 0]
     assert first == list(best)
     assert {piece.sample for piece in pieces} == {0, 1}
 
@@ -467,7 +467,7 @@ def search(*, samples=1, copies=None, **sample):
     generator = generator_of(both(torch.float64)[1], (STORY, *"abcdefghijk"), copies=copies)
     reader = CueReader(generator, SampleConfig(**{"beams": 30, "words": 6} | sample), "b")
     found = list(continue_cue(reader, samples=samples, seed=0, details=True))
-    return [[p.drawn.word for p in found if p.sample == k and p.drawn] for k in range(samples)]
+    return [[p.details.word for p in found if p.sample == k and p.details] for k in range(samples)]
 
 
 def test_beams_keep_to_the_constraints():
@@ -499,7 +499,7 @@ def test_a_cue_reads_unknown_words_as_it_is_told():
 
     def ids(text, oov):
         cue = Cue(vocabulary, kind="word", lowercase=False, oov=oov)
-        return tuple(cue.ids_of(text)), cue.replaced
+        return tuple(cue.ids_of(text)), cue.replacements
 
     assert ids("the zebra", "unk") == ((1, unknown), {"zebra": None})
     assert ids("the zebra", "skip") == ((1,), {"zebra": ""})

@@ -576,4 +576,4 @@ def test_a_cue_in_another_typography_is_read_as_the_same_words():
     words = vocabulary("I", "don't", '"', "know", "'s")
     cue, ids = read_cue("“I don’t know’s”", words, kind="word", lowercase=False)
     assert [words.entries[i] for i in ids] == [STORY_ENTRY, '"', "I", "don't", "know", "'s", '"']
-    assert not cue.replaced
+    assert not cue.replacements

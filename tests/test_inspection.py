@@ -12,13 +12,13 @@ from rich.cells import cell_len
 from lstmgen.cells import CELLS
 from lstmgen.errors import UsageError
 from lstmgen.generation.load import load_checkpoint, make_engine
-from lstmgen.inspection.explaining import cost as cost_of
+from lstmgen.inspection.explaining import nll
 from lstmgen.inspection.tracing import (
     VANISHED,
     GradientTrace,
-    fresh_elman,
     trace_gates,
     trace_gradient,
+    untrained_elman,
 )
 from lstmgen.model.factory import build_model, load_weights
 from lstmgen.model.layers import run_layer
@@ -98,7 +98,7 @@ def test_a_page_fits_a_hundred_columns_and_can_be_followed(runs, name):
     for words in ("1. THE WORDS", "2. THE EQUATIONS", "3. FORWARD", "4. THE PREDICTION",
                   "LOW: ", "HIGH: ", "6. BACKWARD", "7. A WEIGHT IS USED AT EVERY WORD",
                   "unit 3", "unit 0", "unit 1", "the word to predict: .",
-                  "spelled out", "cost = -ln p(.) = "):  # fmt: skip
+                  "spelled out", "loss = -ln p(.) = "):  # fmt: skip
         assert words in page, words
     found = json.loads(explain(runs, name, "--layer", 2, "--json"))
     assert f"{found['forward']['hidden'][-1][3]:.6f}" in page
@@ -396,7 +396,7 @@ def test_a_fresh_elman_network_forgets(runs):
     weights = opened.weights
     exact = {k: v.astype(float) for k, v in weights.items()}
     engine = make_engine(opened.config, opened.vocabulary, exact)
-    layers = fresh_elman(engine, seed=0)
+    layers = untrained_elman(engine, seed=0)
     assert [layer.weights.weight_hh.shape for layer in layers] == [(9, 9), (7, 7)]
     ids = np.arange(2, 42) % len(opened.vocabulary)
     found = trace_gradient(engine, ids, 3, layer=0, layers=layers)
@@ -449,8 +449,8 @@ def test_a_preset_goes_before_a_folder_of_its_name(runs):
 
 def test_a_diverging_model_is_explained_with_finite_numbers():
     logits = np.array([0.0, 4e5, -1e6])
-    assert cost_of(logits, 2) == 1.4e6
-    assert cost_of(logits, 1) == 0.0
+    assert nll(logits, 2) == 1.4e6
+    assert nll(logits, 1) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -459,27 +459,27 @@ def test_a_diverging_model_is_explained_with_finite_numbers():
         (["explain", "nowhere"], "nowhere: neither a run folder nor a config or preset"),
         (["explain", "--layer", "3"], "--layer 3: the model has 2, counted from 1 at the input"),
         (["explain", "--units", "9"], "--units 9: layer 1 has units 0 to 8"),
-        (["explain", "--units", "x"], "--units x: write numbers and ranges, as in 0,3,8-11"),
+        (["explain", "--units", "x"], "--units x: write numbers and ranges, such as 0,3,8-11"),
         (["explain", "--units", "9" * 5000], "--units 99999999999999999999...: write numbers"),
         (["explain", "--cue", "The cat", "--window", "2"], "--cue is the text itself"),
         (["explain", "--layers", "2"], "--layers goes with --oracle"),
         (
             ["explain", "--oracle", "--window", "7"],
-            "--oracle brings its own model, text and window",
+            "--oracle has its own model, text and window",
         ),
         (["inspect", "--gates", "--svg", "picture.jpg"], "name a file that ends in .svg, .png or"),
         (["explain", "--units", "4-2"], "--units 4-2: write numbers and ranges"),
-        (["explain", "--cue", ""], "--cue: holds no word. Write some words"),
+        (["explain", "--cue", ""], "--cue: has no word to predict"),
         (["explain", "--cue", "The", "--start", "3"], "--cue is the text itself"),
         (["explain", "--start", "9999"], "--start 9999: the text has"),
         (
             ["explain", "--oracle", "--start", "8"],
             "--start 8: the example's windows start at 0 to 7",
         ),
-        (["explain", "--oracle", "--cue", "a"], "--oracle brings its own model, text and window"),
+        (["explain", "--oracle", "--cue", "a"], "--oracle has its own model, text and window"),
         (["explain", "--oracle", "--layer", "2"], "--layer 2: the example has 1. Add --layers 2"),
         (["explain", "--oracle", "--units", "5"], "--units 5: units are numbered 0 to 4"),
-        (["inspect"], "say what to look at: either --gates or --gradients"),
+        (["inspect"], "choose what to inspect: either --gates or --gradients"),
         (["inspect", "--gates", "--gradients"], "either --gates or --gradients"),
         (["inspect", "--gradients", "--units", "1"], "--units goes with --gates"),
         (["inspect", "--gates", "--svg", "no/such/folder.svg"], "no/such/folder.svg: No such file"),

@@ -26,7 +26,7 @@ from lstmgen.cells import (
 from lstmgen.cells.initialization import draw
 from lstmgen.cells.step import sigmoid, sigmoid_slope, tanh_slope
 from lstmgen.inspection import deep_breathe
-from lstmgen.inspection.explaining import cost_gradient, softmax
+from lstmgen.inspection.explaining import loss_gradient, softmax
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.model.layers import make_layer
 from lstmgen.model.output import summed_nats
@@ -417,7 +417,7 @@ def test_row_21_two_hundred_steps_of_deep_breathe():
     assert starts[:5] == [2, 6, 2, 6, 3]
     for start in starts:
         target = int(ids[start + 3])
-        logits, runs, (gradients,) = cost_gradient(engine, ids[start : start + 3], target)
+        logits, runs, (gradients,) = loss_gradient(engine, ids[start : start + 3], target)
         hidden, error = runs[-1].outputs[0, -1], softmax(logits)
         losses.append(-math.log(error[target]))
         error[target] -= 1

@@ -103,7 +103,7 @@ def test_a_receipt_is_replayed_by_another_process(parrot, tmp_path):
 @pytest.mark.parametrize("place", ["", "/", ".", "..", "nowhere/receipt.json"])
 def test_a_receipt_that_has_no_place_is_refused_before_a_text_is_made(place, parrot, tmp_path):
     done = call_cli("generate", run_of(parrot), *FREE, "--receipt", place, cwd=tmp_path, check=2)
-    assert "name a file in a folder that is there" in done.stderr and not done.stdout
+    assert "name a file in an existing folder" in done.stderr and not done.stdout
 
 
 def test_a_receipt_that_cannot_be_written_costs_no_text(parrot, tmp_path, monkeypatch):
@@ -133,7 +133,7 @@ def test_a_replay_names_what_has_changed(parrot, tmp_path):
     told["samples"][0]["text"] += "x"
     receipt.write_text(json.dumps(told))
     done = call_cli("generate", "--replay", receipt, cwd=tmp_path, check=1)
-    assert "sample 0 is another text now: numpy was 1.0" in done.stderr
+    assert "the text of sample 0 differs: numpy was 1.0" in done.stderr
     damages = ({"seed": "x"}, {"seed": 2**63}, {"settings": {"top_p": 7}}, {"samples": []},
                {"receipt": 9}, {"cue": "\ud800"}, {"checkpoint": {}}, {"samples": [3]})  # fmt: skip
     for damage in damages:
@@ -167,17 +167,17 @@ def test_a_reroll_draws_other_words_and_the_cap_is_kept(parrot):
     writer.type("The cat")
     writer.set_temperature(9.0)
     assert writer.go(8) == 8
-    first = writer.now.text
+    first = writer.current.text
     assert writer.reroll() == 8
-    assert writer.now.text != first and writer.now.text.startswith("The cat ")
-    assert len(writer.moments) == 3  # nothing, the cue, what was drawn
+    assert writer.current.text != first and writer.current.text.startswith("The cat ")
+    assert len(writer.snapshots) == 3  # nothing, the cue, what was drawn
     writer.undo()
     with pytest.raises(UsageError, match="was not drawn by the model"):
         writer.reroll()
     writer.set_temperature(1.0)
     writer.set_cap(2)
     writer.go(40)
-    assert writer.now.history.meter.run <= 2
+    assert writer.current.history.meter.run <= 2
     offered = writer.suggest()
     total = sum(word.probability for word in offered)
     assert total == pytest.approx(1) or (len(offered) == 9 and total < 1)
@@ -194,7 +194,7 @@ def test_what_a_person_typed_is_never_rerolled(parrot):
     assert writer.go(3) == 0
     with pytest.raises(UsageError, match="was not drawn by the model"):
         writer.reroll()
-    assert writer.now.text == "The cat"
+    assert writer.current.text == "The cat"
 
 
 def test_the_kept_state_is_that_of_the_text_read_anew(parrot):
@@ -207,8 +207,8 @@ def test_the_kept_state_is_that_of_the_text_read_anew(parrot):
     writer.go(3)
     writer.undo()
     writer.type("by the old")
-    other.type(writer.now.text)
-    for a, b in zip(writer.now.states, other.now.states, strict=True):
+    other.type(writer.current.text)
+    for a, b in zip(writer.current.states, other.current.states, strict=True):
         assert abs(a.hidden - b.hidden).max() < 1e-6
         assert abs(a.cell - b.cell).max() < 1e-5
 
@@ -227,7 +227,7 @@ def test_what_is_typed_stands_in_the_text_as_it_was_typed(parrot):
     ):
         writer.type(typed)
         whole += expected
-        assert writer.now.text == whole
+        assert writer.current.text == whole
 
 
 def test_a_text_is_saved_and_taken_up(parrot):
@@ -248,10 +248,10 @@ def test_a_text_is_saved_and_taken_up(parrot):
         ("/go -3", "error: /go -3: write a number from 1 to"),
         ("/cap x", "error: /cap x: write a number"),
         ("/load gone.json", "error: /load gone.json: No such file"),
-        ("/load story.txt", "error: /load story.txt: is no text that /save wrote"),
+        ("/load story.txt", "error: /load story.txt: is not a file written by /save"),
         ("/save no/such/place", "error: /save no/such/place: No such file"),
         ("/save", "error: /save: name a file"),
-        ("/save a\0b", "error: /save a\\x00b: is no name of a file"),
+        ("/save a\0b", "error: /save a\\x00b: is not a file name"),
         ("/help", "/reroll"),
         ("zebra", "note: not in the vocabulary, read as unknown: zebra"),
     ],
@@ -285,7 +285,7 @@ def test_a_program_loads_a_model_without_torch(parrot):
         ({"seed": -1}, "seed = -1: must be a whole number"),
         ({"samples": 0}, "samples = 0: must be a whole number, 1 or more"),
         ({"wrods": 3}, "wrods: no such setting. There are cues, words"),
-        ({"cue": None}, "cue = None: must be a text"),
+        ({"cue": None}, "cue = None: must be a string"),
     ):
         with pytest.raises(UsageError, match=message):
             model.generate(**wrong)

@@ -1,4 +1,4 @@
-"""The equations of recurrent cells, in numpy: forward, and backward derived by hand."""
+"""Recurrent cells in numpy: the forward equations, and the backward pass derived by hand."""
 
 from lstmgen.cells.cell import Cell, Layer, zero_state
 from lstmgen.cells.gates import reorder_gates

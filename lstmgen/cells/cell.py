@@ -1,8 +1,4 @@
-"""What a recurrent cell is to everything else: its gates, memory, equations and steps.
-
-The cells themselves are in files of their own, each with its ``Cell``; ``lstmgen.cells``
-lists them.
-"""
+"""What every recurrent cell defines: its gates, states, printed equations and steps."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,17 +12,17 @@ Peephole = Literal["diagonal", "full"]
 
 
 class Gate(NamedTuple):
-    """How a gate is shown to people."""
+    """How a gate is displayed."""
 
     letter: str  # in equations
-    purpose: str = ""  # what it does, where its name does not say so
-    squash: Literal["sigmoid", "tanh"] = "sigmoid"
+    purpose: str = ""  # if its name does not say what it does
+    squash: Literal["sigmoid", "tanh"] = "sigmoid"  # its activation function
 
 
 class Numbers(NamedTuple):
-    """One unit at one step, as text, for equations that are spelled out."""
+    """One unit at one step, formatted for the equations with numbers."""
 
-    gates: Mapping[str, str]  # values by gate
+    gates: Mapping[str, str]  # gate values
     lines: Mapping[str, str]  # each gate's equation with its numbers
     before: tuple[str, str]  # hidden and cell
     after: tuple[str, str]
@@ -34,19 +30,19 @@ class Numbers(NamedTuple):
 
 @dataclass(frozen=True)
 class Cell:
-    """A kind of cell.
+    """A type of recurrent cell.
 
     Attributes:
         name: as in ``model.cell``.
-        title: for people; ``{peephole}`` is the kind of its peepholes.
-        fields: the named tuple of its gates, in the order of the weights' rows.
-        gates: how each of them is shown.
+        title: display name; ``{peephole}`` is replaced by the kind of peephole.
+        fields: named tuple of the gates, in the order of the weights' rows.
+        gates: how each of them is displayed.
         equations, equations_backward: one step, as printed.
-        spell: the same for one unit with numbers, line by line.
+        spell: the equations of one unit with its numbers, as lines.
         step: (weights, x, state before) to the state after and the gates.
-        step_backward: from the gradient of the state after a step to all others.
-        has_cell: whether there is a second memory besides the hidden state.
-        has_peepholes: whether gates see that memory; needs ``weight_ch``.
+        step_backward: from the gradient of the state after a step to all other gradients.
+        has_cell: has a cell state in addition to the hidden state.
+        has_peepholes: gates see the cell state; needs ``weight_ch``.
         initial_biases: of gates whose bias does not start at 0.
         scaled_by: gates whose recurrent part, U h + b_hh, another gate multiplies.
     """
@@ -67,7 +63,7 @@ class Cell:
 
     @property
     def blocks(self) -> int:
-        """Blocks of ``hidden`` rows in its weights."""
+        """Number of blocks of ``hidden`` rows in its weights."""
         return len(self.fields._fields)
 
 

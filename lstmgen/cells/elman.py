@@ -2,7 +2,7 @@
 
     h' = tanh(W_ih x + b_ih + W_hh h + b_hh)
 
-Backwards, with d standing for the gradient of the cost:
+Backward, where d is the gradient of the loss:
 
     d_sum = d_h' * (1 - h'^2)
     d_W_ih = d_sum x^T      d_W_hh = d_sum h^T      d_b = d_sum
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lstmgen.cells.cell import Cell, Gate, Numbers
+from lstmgen.cells.cell import Cell, Gate
 from lstmgen.cells.step import (
     Array,
     State,
@@ -28,17 +28,13 @@ from lstmgen.cells.step import (
 
 
 class ElmanGates(NamedTuple):
-    """Its one squashed sum, which is the new hidden state."""
+    """The activation, which is the new hidden state."""
 
     candidate: Array  # (batch, hidden)
 
 
 def elman_step(weights: Weights, x: Array, before: State) -> tuple[State, ElmanGates]:
-    """Advance by one step.
-
-    Args:
-        x: (batch, input).
-    """
+    """One step forward; ``x`` is (batch, input)."""
     hidden = np.tanh(linear(weights, x, before.hidden))
     return State(hidden, before.cell), ElmanGates(hidden)
 
@@ -46,15 +42,11 @@ def elman_step(weights: Weights, x: Array, before: State) -> tuple[State, ElmanG
 def elman_step_backward(
     weights: Weights, x: Array, before: State, after: State, gates: ElmanGates, d_after: State
 ) -> StepGradient:
-    """Go back by one step: ``d_after`` is the gradient of the state after it."""
+    """One step backward; ``d_after`` is the gradient of the state after it."""
     d_sums = d_after.hidden * tanh_slope(after.hidden)
     d_weights, d_x, d_hidden = linear_backward(weights, x, before.hidden, d_sums)
-    before_state = State(d_hidden, d_after.cell)
-    return StepGradient(d_weights, d_x, before_state, ElmanGates(d_sums), d_after.cell)
-
-
-def _spell(n: Numbers) -> list[str]:
-    return [*n.lines.values(), f"h' = g = {n.after[0]}"]
+    d_before = State(d_hidden, d_after.cell)
+    return StepGradient(d_weights, d_x, d_before, ElmanGates(d_sums), d_after.cell)
 
 
 ELMAN = Cell(
@@ -67,7 +59,7 @@ ELMAN = Cell(
         "W = weight_ih, U = weight_hh, b = both biases; ' marks what is after the word",
     ),
     equations_backward=("d g = d h' * (1 - g^2)        d h = U^T d g",),
-    spell=_spell,
+    spell=lambda n: [*n.lines.values(), f"h' = g = {n.after[0]}"],
     step=elman_step,
     step_backward=elman_step_backward,
 )

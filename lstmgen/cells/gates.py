@@ -1,4 +1,4 @@
-"""LSTM weights from elsewhere: every library stacks the four gates in an order of its own."""
+"""LSTM weights of other libraries, each of which stacks the four gates in its own order."""
 
 from typing import Literal
 
@@ -20,10 +20,10 @@ GATE_ORDERS: dict[Source, str] = {
 
 
 def reorder_gates(weights: Array, *, source: Source, axis: int = 0) -> Array:
-    """Bring the four gates of an LSTM's weights into the order i, f, g, o.
+    """Reorder the four gates of an LSTM's weights to i, f, g, o.
 
-    What else differs is told here and left to the caller, since it is no matter
-    of order (C.T: transpose it before use as ``weight_ih`` or ``weight_hh``):
+    Other differences are listed here and left to the caller (transpose a matrix whose
+    gates are on axis 1 before using it as ``weight_ih`` or ``weight_hh``):
 
     ================  =======  ===========================================  ==================
     source            order    layout                                       forget bias
@@ -39,20 +39,16 @@ def reorder_gates(weights: Array, *, source: Source, axis: int = 0) -> Array:
     deep_breathe      f i g o  (4H, 1 + D + H), the bias in column 0        + 1 when run
     ================  =======  ===========================================  ==================
 
-    (LSTMBlockCell's own page writes i, f, ci, o; that of BlockLSTMV2 says that the older
-    block cells have i, ci, f, o.)
-
-    States differ too: TensorFlow and Deep-Breathe say (cell, hidden), torch (hidden, cell).
+    (The documentation of LSTMBlockCell says i, f, ci, o; that of BlockLSTMV2 says that the
+    older block cells have i, ci, f, o.) States differ too: TensorFlow and Deep-Breathe have
+    (cell, hidden), torch (hidden, cell).
 
     Args:
         weights: a matrix or a bias whose ``axis`` holds the gates as four equal blocks.
-        source: where it comes from.
-
-    Returns:
-        The same numbers in a new array of the same shape.
+        source: the library or program it comes from.
 
     Raises:
-        ValueError: for an unknown source, or an axis that is not four blocks.
+        ValueError: if the source is unknown or the axis is not four blocks.
     """
     if source not in GATE_ORDERS:
         known = ", ".join(GATE_ORDERS)

@@ -1,13 +1,13 @@
-"""The gated recurrent unit (Cho et al. 2014), in the variant of cuDNN and torch.
+"""The gated recurrent unit (Cho et al. 2014), in the variant that cuDNN and torch use.
 
     r = sigmoid(W_ir x + b_ir + W_hr h + b_hr)         reset gate
     z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)         update gate
     n = tanh(W_in x + b_in + r * (W_hn h + b_hn))      candidate
     h' = (1 - z) * n + z * h
 
-Rows stand in the order r, z, n. The reset gate acts on the recurrent sum, as in the
-first version of the paper (arXiv 1406.1078v1; the third one applies it to h), so the
-candidate's two biases are not one. Equals torch's ``nn.GRU``.
+Rows are in the order r, z, n. The reset gate acts on the recurrent sum, as in the first
+version of the paper (arXiv 1406.1078v1; the third one applies it to h), so the candidate's
+two biases cannot be merged. Equals torch's ``nn.GRU``.
 """
 
 from typing import NamedTuple
@@ -35,16 +35,12 @@ class GRUGates(NamedTuple):
 
 
 def gru_step(weights: Weights, x: Array, before: State) -> tuple[State, GRUGates]:
-    """Advance by one step.
-
-    Args:
-        x: (batch, input).
-    """
+    """One step forward; ``x`` is (batch, input)."""
     from_x = x @ weights.weight_ih.T + weights.bias_ih
     from_h = before.hidden @ weights.weight_hh.T + weights.bias_hh
     size = before.hidden.shape[1]
-    opened = sigmoid(from_x[:, : 2 * size] + from_h[:, : 2 * size])
-    reset, update = opened[:, :size], opened[:, size:]
+    reset_update = sigmoid(from_x[:, : 2 * size] + from_h[:, : 2 * size])
+    reset, update = reset_update[:, :size], reset_update[:, size:]
     candidate = np.tanh(from_x[:, 2 * size :] + reset * from_h[:, 2 * size :])
     hidden = (1 - update) * candidate + update * before.hidden
     return State(hidden, before.cell), GRUGates(reset, update, candidate)
@@ -53,31 +49,26 @@ def gru_step(weights: Weights, x: Array, before: State) -> tuple[State, GRUGates
 def gru_step_backward(
     weights: Weights, x: Array, before: State, after: State, gates: GRUGates, d_after: State
 ) -> StepGradient:
-    """Go back by one step: ``d_after`` is the gradient of the state after it.
+    """One step backward; ``d_after`` is the gradient of the state after it.
 
     d_z = d_h' * (h - n)                  d_n = d_h' * (1 - z)
     d_sum_n = d_n * (1 - n^2)             d_r = d_sum_n * (W_hn h + b_hn)
-    and d_h has three parts: z * d_h', and what comes back through the sums.
+    d_h = z * d_h' + W_hr^T d_sum_r + W_hz^T d_sum_z + W_hn^T (r * d_sum_n)
     """
     size = before.hidden.shape[1]
-    recalled = before.hidden @ weights.weight_hh[2 * size :].T + weights.bias_hh[2 * size :]
+    recurrent = before.hidden @ weights.weight_hh[2 * size :].T + weights.bias_hh[2 * size :]
     d_hidden = d_after.hidden
     candidate = d_hidden * (1 - gates.update) * tanh_slope(gates.candidate)
     update = d_hidden * (before.hidden - gates.candidate) * sigmoid_slope(gates.update)
-    reset = candidate * recalled * sigmoid_slope(gates.reset)
+    reset = candidate * recurrent * sigmoid_slope(gates.reset)
     d_from_x = np.concatenate([reset, update, candidate], axis=1)
     d_from_h = np.concatenate([reset, update, candidate * gates.reset], axis=1)
     d_weights = Weights(
         d_from_x.T @ x, d_from_h.T @ before.hidden, d_from_x.sum(axis=0), d_from_h.sum(axis=0)
     )
     d_before = d_hidden * gates.update + d_from_h @ weights.weight_hh
-    return StepGradient(
-        weights=d_weights,
-        x=d_from_x @ weights.weight_ih,
-        before=State(d_before, d_after.cell),
-        gates=GRUGates(reset, update, candidate),
-        cell=d_after.cell,
-    )
+    d_x, d_gates = d_from_x @ weights.weight_ih, GRUGates(reset, update, candidate)
+    return StepGradient(d_weights, d_x, State(d_before, d_after.cell), d_gates, d_after.cell)
 
 
 def _spell(n: Numbers) -> list[str]:

@@ -1,7 +1,4 @@
-"""Initial weights, drawn from (seed, name of the parameter).
-
-So a layer more, or a parameter that nothing uses, leaves all others as they were.
-"""
+"""Initial weights, drawn from (seed, parameter name), so adding a layer changes no other."""
 
 import hashlib
 import math
@@ -13,7 +10,7 @@ from lstmgen.cells.step import Array, Weights
 
 
 def draw(shape: tuple[int, ...], *, reach: float, seed: int, name: str) -> Array:
-    """Uniform numbers in +-reach, in float64."""
+    """Uniform numbers in [-reach, reach), in float64."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     generator = np.random.Generator(np.random.Philox(int.from_bytes(digest[:16], "little")))
     return generator.uniform(-reach, reach, size=shape)
@@ -30,17 +27,17 @@ def initial_weights(
 ) -> Weights:
     """A layer's weights before training.
 
-    Matrices are uniform in +-1/sqrt(hidden). Biases are 0, but for ``Cell.initial_biases``,
-    which one of a gate's two biases gets (they are added). Peepholes are 0: the network starts as
-    the LSTM of the same seed, from which full ones learn faster than from random ones.
+    Matrices are uniform in +-1/sqrt(hidden). Biases are 0 except ``Cell.initial_biases``, which
+    are set in ``bias_ih`` only (the two are added). Peepholes are 0: the network starts as the
+    LSTM of the same seed, from which full ones learn faster than from random values.
 
     Args:
-        name: of the layer, before the names of its parameters.
-        peephole: their shape, where the cell has any.
+        name: prefix of the parameter names.
+        peephole: ignored if the cell has none.
     """
     rows, reach = cell.blocks * hidden_size, 1 / math.sqrt(hidden_size)
 
-    def drawn(parameter: str, *shape: int) -> Array:
+    def draw_weight(parameter: str, *shape: int) -> Array:
         return draw(shape, reach=reach, seed=seed, name=name + parameter)
 
     bias = np.zeros(rows)
@@ -48,8 +45,8 @@ def initial_weights(
         begin = cell.fields._fields.index(gate) * hidden_size
         bias[begin : begin + hidden_size] = value
     weights = Weights(
-        drawn("weight_ih_l0", rows, input_size),
-        drawn("weight_hh_l0", rows, hidden_size),
+        draw_weight("weight_ih_l0", rows, input_size),
+        draw_weight("weight_hh_l0", rows, hidden_size),
         bias,
         np.zeros(rows),
     )

@@ -39,15 +39,11 @@ class LSTMGates(NamedTuple):
 
 
 def lstm_step(weights: Weights, x: Array, before: State) -> tuple[State, LSTMGates]:
-    """Advance by one step.
-
-    Args:
-        x: (batch, input).
-    """
+    """One step forward; ``x`` is (batch, input)."""
     sums = linear(weights, x, before.hidden)
     size = before.hidden.shape[1]
-    opened = sigmoid(sums[:, : 2 * size])
-    input_gate, forget = opened[:, :size], opened[:, size:]
+    input_forget = sigmoid(sums[:, : 2 * size])
+    input_gate, forget = input_forget[:, :size], input_forget[:, size:]
     candidate = np.tanh(sums[:, 2 * size : 3 * size])
     output = sigmoid(sums[:, 3 * size :])
     cell = forget * before.cell + input_gate * candidate
@@ -57,21 +53,21 @@ def lstm_step(weights: Weights, x: Array, before: State) -> tuple[State, LSTMGat
 def lstm_step_backward(
     weights: Weights, x: Array, before: State, after: State, gates: LSTMGates, d_after: State
 ) -> StepGradient:
-    """Go back by one step: ``d_after`` is the gradient of the state after it.
+    """One step backward; ``d_after`` is the gradient of the state after it.
 
     d_o = d_h' * tanh(c')
     d_c' gains d_h' * o * (1 - tanh(c')^2)
     d_i = d_c' * g      d_f = d_c' * c      d_g = d_c' * i      d_c = d_c' * f
 
-    Along c the gradient is only multiplied by f: with f = 1 it passes as it is.
+    Along c the gradient is only multiplied by f: with f = 1 it passes unchanged.
     """
-    squashed = np.tanh(after.cell)
-    d_cell = d_after.cell + d_after.hidden * gates.output * tanh_slope(squashed)
+    tanh_cell = np.tanh(after.cell)
+    d_cell = d_after.cell + d_after.hidden * gates.output * tanh_slope(tanh_cell)
     d_gates = LSTMGates(
         input=d_cell * gates.candidate * sigmoid_slope(gates.input),
         forget=d_cell * before.cell * sigmoid_slope(gates.forget),
         candidate=d_cell * gates.input * tanh_slope(gates.candidate),
-        output=d_after.hidden * squashed * sigmoid_slope(gates.output),
+        output=d_after.hidden * tanh_cell * sigmoid_slope(gates.output),
     )
     d_sums = np.concatenate(d_gates, axis=1)
     d_weights, d_x, d_hidden = linear_backward(weights, x, before.hidden, d_sums)
@@ -93,7 +89,7 @@ LSTM_BACKWARD = (
 
 
 def spell_lstm(n: Numbers) -> list[str]:
-    """The equations of one unit with its numbers; the output gate comes after the new cell."""
+    """The equations of one unit with its numbers; the output gate follows the new cell."""
     (_, cell_before), (hidden, cell), gates = n.before, n.after, n.gates
     first = [line for name, line in n.lines.items() if name != "output"]
     new = f"c' = {gates['forget']} * {cell_before} + {gates['input']} * {gates['candidate']}"

@@ -4,12 +4,12 @@
     f = sigmoid(W_f x + U_f h + P_f c + b_f)
     g = tanh(W_g x + U_g h + b_g)
     c' = f * c + i * g
-    o = sigmoid(W_o x + U_o h + P_o c' + b_o)      the new cell, so c' comes first
+    o = sigmoid(W_o x + U_o h + P_o c' + b_o)      sees the new cell, computed before it
     h' = o * tanh(c')
 
-P is ``weight_ch``, its rows in the order i, f, o. Usual is the diagonal one, where
-each unit sees its own cell only (3 * hidden numbers, P * c); full ones are
-matrices. With P = 0 this is the LSTM.
+P is ``weight_ch``, its rows in the order i, f, o. Usually it is diagonal: each unit sees
+only its own cell (3 * hidden numbers, P * c). Full peepholes are matrices. With P = 0
+this is the LSTM.
 """
 
 import numpy as np
@@ -30,67 +30,59 @@ from lstmgen.cells.step import (
 
 
 def lstm_peephole_step(weights: Weights, x: Array, before: State) -> tuple[State, LSTMGates]:
-    """Advance by one step.
-
-    Args:
-        x: (batch, input).
-    """
-    sums = linear(weights, x, before.hidden)
-    see_write, see_keep, see_read = _peepholes(weights)
-    sum_write, sum_keep, sum_candidate, sum_read = np.split(sums, 4, axis=1)
-    write = sigmoid(sum_write + _see(see_write, before.cell))
-    keep = sigmoid(sum_keep + _see(see_keep, before.cell))
-    candidate = np.tanh(sum_candidate)
-    cell = keep * before.cell + write * candidate
-    read = sigmoid(sum_read + _see(see_read, cell))
-    return State(read * np.tanh(cell), cell), LSTMGates(write, keep, candidate, read)
+    """One step forward; ``x`` is (batch, input)."""
+    p_i, p_f, p_o = _split_peepholes(weights)
+    sum_i, sum_f, sum_g, sum_o = np.split(linear(weights, x, before.hidden), 4, axis=1)
+    input_gate = sigmoid(sum_i + _peep(p_i, before.cell))
+    forget = sigmoid(sum_f + _peep(p_f, before.cell))
+    candidate = np.tanh(sum_g)
+    cell = forget * before.cell + input_gate * candidate
+    output = sigmoid(sum_o + _peep(p_o, cell))
+    return State(output * np.tanh(cell), cell), LSTMGates(input_gate, forget, candidate, output)
 
 
 def lstm_peephole_step_backward(
     weights: Weights, x: Array, before: State, after: State, gates: LSTMGates, d_after: State
 ) -> StepGradient:
-    """Go back by one step: as the LSTM does, and through the peepholes too.
+    """One step backward: as in the LSTM, plus the paths through the peepholes.
 
     d_c' gains P_o^T d_sum_o, d_c gains P_i^T d_sum_i + P_f^T d_sum_f, and
     d_P_i = d_sum_i c^T, d_P_f = d_sum_f c^T, d_P_o = d_sum_o c'^T.
     """
-    see_write, see_keep, see_read = _peepholes(weights)
-    squashed = np.tanh(after.cell)
-    read = d_after.hidden * squashed * sigmoid_slope(gates.output)
-    d_cell = d_after.cell + d_after.hidden * gates.output * tanh_slope(squashed)
-    d_cell = d_cell + _see_backward(see_read, read)
-    write = d_cell * gates.candidate * sigmoid_slope(gates.input)
-    keep = d_cell * before.cell * sigmoid_slope(gates.forget)
-    candidate = d_cell * gates.input * tanh_slope(gates.candidate)
-    d_before_cell = d_cell * gates.forget + _see_backward(see_write, write)
-    d_before_cell = d_before_cell + _see_backward(see_keep, keep)
-    d_gates = LSTMGates(write, keep, candidate, read)
+    p_i, p_f, p_o = _split_peepholes(weights)
+    tanh_cell = np.tanh(after.cell)
+    d_o = d_after.hidden * tanh_cell * sigmoid_slope(gates.output)
+    d_cell = d_after.cell + d_after.hidden * gates.output * tanh_slope(tanh_cell)
+    d_cell = d_cell + _peep_backward(p_o, d_o)
+    d_i = d_cell * gates.candidate * sigmoid_slope(gates.input)
+    d_f = d_cell * before.cell * sigmoid_slope(gates.forget)
+    d_g = d_cell * gates.input * tanh_slope(gates.candidate)
+    d_before_cell = d_cell * gates.forget + _peep_backward(p_i, d_i)
+    d_before_cell = d_before_cell + _peep_backward(p_f, d_f)
+    d_gates = LSTMGates(d_i, d_f, d_g, d_o)
     d_sums = np.concatenate(d_gates, axis=1)
     d_weights, d_x, d_hidden = linear_backward(weights, x, before.hidden, d_sums)
     d_peepholes = [
-        _peephole_gradient(see, d_sum, cell)
-        for see, d_sum, cell in (
-            (see_write, write, before.cell),
-            (see_keep, keep, before.cell),
-            (see_read, read, after.cell),
-        )
+        _peephole_gradient(p_i, d_i, before.cell),
+        _peephole_gradient(p_f, d_f, before.cell),
+        _peephole_gradient(p_o, d_o, after.cell),
     ]
     d_weights = d_weights._replace(weight_ch=np.concatenate(d_peepholes))
     return StepGradient(d_weights, d_x, State(d_hidden, d_before_cell), d_gates, d_cell)
 
 
-def _peepholes(weights: Weights) -> list[Array]:
-    """P_i, P_f and P_o: vectors where diagonal, matrices where full."""
+def _split_peepholes(weights: Weights) -> list[Array]:
+    """P_i, P_f and P_o: vectors if diagonal, matrices if full."""
     if weights.weight_ch is None:
         raise ValueError("a peephole LSTM needs weight_ch, these weights have none")
     return np.split(weights.weight_ch, 3)
 
 
-def _see(peephole: Array, cell: Array) -> Array:
+def _peep(peephole: Array, cell: Array) -> Array:
     return cell * peephole if peephole.ndim == 1 else cell @ peephole.T
 
 
-def _see_backward(peephole: Array, d_sum: Array) -> Array:
+def _peep_backward(peephole: Array, d_sum: Array) -> Array:
     return d_sum * peephole if peephole.ndim == 1 else d_sum @ peephole
 
 

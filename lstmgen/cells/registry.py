@@ -1,4 +1,4 @@
-"""The cells by name."""
+"""All cells by name."""
 
 from lstmgen.cells.elman import ELMAN
 from lstmgen.cells.gru import GRU

@@ -1,9 +1,8 @@
-"""Whole sequences forward, and back-propagation through time (Werbos 1990), for every cell.
+"""Sequences forward, and backpropagation through time (Werbos 1990), for every cell.
 
-A recurrent network read over T steps is a network of T layers that share their
-weights. So the gradient of a weight is the sum of the gradients of T copies of
-it, and the gradient of a state is what comes from its own output plus what comes
-back from the step after.
+A recurrent network unrolled over T steps is a network of T layers with tied weights. So
+the gradient of a weight is the sum over its T copies, and the gradient of a state is the
+sum of two: through its own output, and through the next step.
 """
 
 from collections.abc import Sequence
@@ -18,16 +17,15 @@ from lstmgen.cells.step import Array, State, StepGradient, Weights
 
 
 @dataclass(frozen=True)
-class Run:
-    """One layer's way through a batch of sequences.
+class ForwardPass:
+    """One layer's forward pass over a batch of sequences.
 
     Attributes:
         inputs: (batch, time, input).
         start: the state before the first step.
-        states: after every step, (batch, time, hidden) each; behind its end a
-            shorter sequence keeps its last one.
+        states: after every step, (batch, time, hidden) each; constant after a sequence's end.
         gates: at every step, (batch, time, hidden) each.
-        alive: (batch, time), false behind the end of a shorter sequence.
+        mask: (batch, time), false after a sequence's end.
     """
 
     layer: Layer
@@ -35,12 +33,12 @@ class Run:
     start: State
     states: State
     gates: Any
-    alive: NDArray[np.bool_]
+    mask: NDArray[np.bool_]
 
     @property
     def outputs(self) -> Array:
-        """The hiddens of all steps, (batch, time, hidden), 0 behind a sequence's end."""
-        return np.where(self.alive[..., None], self.states.hidden, 0)
+        """The hidden states of all steps, (batch, time, hidden), 0 after a sequence's end."""
+        return np.where(self.mask[..., None], self.states.hidden, 0)
 
     @property
     def last(self) -> State:
@@ -54,21 +52,20 @@ class Run:
 
 @dataclass(frozen=True)
 class Gradients:
-    """What back-propagation through time finds for one layer.
+    """One layer's gradients by backpropagation through time.
 
     Attributes:
-        weights: of every parameter, summed over steps and batch.
+        weights: summed over steps and batch.
         inputs: (batch, time, input).
         start: of the state before the first step.
-        arriving: of the state after each step, all later ones included,
-            (batch, time, hidden) each.
-        steps: each step's share, in order; empty unless asked for.
+        states: of the state after each step, through all later steps, (batch, time, hidden) each.
+        steps: the contribution of each step, in order; empty unless requested.
     """
 
     weights: Weights
     inputs: Array
     start: State
-    arriving: State
+    states: State
     steps: tuple[StepGradient, ...]
 
 
@@ -78,52 +75,52 @@ def forward(
     start: State | None = None,
     *,
     lengths: Sequence[int] | None = None,
-) -> Run:
-    """Read a batch of sequences.
+) -> ForwardPass:
+    """Run one layer over a batch of sequences.
 
     Args:
-        inputs: (batch, time, input), at least one step.
+        inputs: (batch, time, input), at least one step; values after a sequence's end are ignored.
         start: the state before them; None is zero.
-        lengths: how many steps each sequence has, 1..time; None is all of them.
-            What stands behind a sequence's end changes nothing.
+        lengths: steps of each sequence, 1..time; None is all of them.
 
     Raises:
-        ValueError: for no step at all, or lengths that do not fit.
+        ValueError: if there is no step, or the lengths do not fit.
     """
     batch, time, _ = inputs.shape
     ends = np.full(batch, time) if lengths is None else np.asarray(lengths)
     if time < 1 or ends.shape != (batch,) or ends.min() < 1 or ends.max() > time:
-        raise ValueError(f"lengths must be {batch} numbers in 1..{time}, one step at least")
-    alive = np.arange(time) < ends[:, None]
-    inputs = np.where(alive[..., None], inputs, 0)
+        raise ValueError(f"lengths must be {batch} numbers in 1..{time}, at least one step")
+    mask = np.arange(time) < ends[:, None]
+    inputs = np.where(mask[..., None], inputs, 0)
     start = start or zero_state(layer, batch)
     state, states, gates = start, [], []
     for step in range(time):
-        after, opened = layer.cell.step(layer.weights, inputs[:, step], state)
-        state = _choose(alive[:, step], after, state)
+        after, step_gates = layer.cell.step(layer.weights, inputs[:, step], state)
+        state = _choose(mask[:, step], after, state)
         states.append(state)
-        gates.append(opened)
-    return Run(layer, inputs, start, _stack(State, states), _stack(layer.cell.fields, gates), alive)
+        gates.append(step_gates)
+    stacked_gates = _stack(layer.cell.fields, gates)
+    return ForwardPass(layer, inputs, start, _stack(State, states), stacked_gates, mask)
 
 
 def backward(
-    run: Run, d_outputs: Array, d_last: State | None = None, *, per_step: bool = False
+    run: ForwardPass, d_outputs: Array, d_last: State | None = None, *, per_step: bool = False
 ) -> Gradients:
-    """Go back through time.
+    """Backpropagate through time.
 
     Args:
         d_outputs: gradient of the outputs, (batch, time, hidden).
         d_last: gradient of the last state; None is zero.
-        per_step: keep every step's share of the gradients.
+        per_step: also return the contribution of each step.
     """
     layer, time = run.layer, run.inputs.shape[1]
     later = d_last or State(np.zeros_like(run.start.hidden), np.zeros_like(run.start.cell))
     total = Weights(*(None if w is None else np.zeros_like(w) for w in layer.weights))  # type: ignore[arg-type]
-    d_inputs, arriving, steps = np.zeros_like(run.inputs), [], []
-    nothing = State(np.zeros_like(later.hidden), np.zeros_like(later.cell))
+    d_inputs, d_states, steps = np.zeros_like(run.inputs), [], []
+    zero = State(np.zeros_like(later.hidden), np.zeros_like(later.cell))
     for step in reversed(range(time)):
-        alive = run.alive[:, step]
-        here = State(later.hidden + alive[:, None] * d_outputs[:, step], later.cell)
+        mask = run.mask[:, step]
+        here = State(later.hidden + mask[:, None] * d_outputs[:, step], later.cell)
         gates = type(run.gates)(*(gate[:, step] for gate in run.gates))
         gradient = layer.cell.step_backward(
             layer.weights,
@@ -131,17 +128,17 @@ def backward(
             run.before(step),
             _at(run.states, step),
             gates,
-            _choose(alive, here, nothing),
+            _choose(mask, here, zero),
         )
-        later = _choose(alive, gradient.before, here)
+        later = _choose(mask, gradient.before, here)
         d_inputs[:, step] = gradient.x
-        for summed, share in zip(total, gradient.weights, strict=True):
-            if summed is not None and share is not None:
-                summed += share
-        arriving.append(here)
+        for summed, term in zip(total, gradient.weights, strict=True):
+            if summed is not None and term is not None:
+                summed += term
+        d_states.append(here)
         if per_step:
             steps.append(gradient)
-    return Gradients(total, d_inputs, later, _stack(State, arriving[::-1]), tuple(reversed(steps)))
+    return Gradients(total, d_inputs, later, _stack(State, d_states[::-1]), tuple(steps[::-1]))
 
 
 def forward_stack(
@@ -150,9 +147,9 @@ def forward_stack(
     starts: Sequence[State] | None = None,
     *,
     lengths: Sequence[int] | None = None,
-) -> list[Run]:
-    """Read a batch of sequences by layers on top of each other, from the input up."""
-    runs: list[Run] = []
+) -> list[ForwardPass]:
+    """Run stacked layers over a batch of sequences, from the input up."""
+    runs: list[ForwardPass] = []
     for place, layer in enumerate(layers):
         start = None if starts is None else starts[place]
         runs.append(forward(layer, inputs, start, lengths=lengths))
@@ -161,19 +158,13 @@ def forward_stack(
 
 
 def backward_stack(
-    runs: Sequence[Run],
+    runs: Sequence[ForwardPass],
     d_outputs: Array,
     d_lasts: Sequence[State] | None = None,
     *,
     per_step: bool = False,
 ) -> list[Gradients]:
-    """Go back through a stack.
-
-    Args:
-        d_outputs: gradient of the top layer's outputs, (batch, time, hidden).
-        d_lasts: of each layer's last state, from the input up; None is zero.
-        per_step: keep every step's share of the gradients.
-    """
+    """Backpropagate through stacked layers, from the input up; see ``backward``."""
     gradients: list[Gradients] = []
     for place in reversed(range(len(runs))):
         d_last = None if d_lasts is None else d_lasts[place]
@@ -187,7 +178,7 @@ def _at(states: State, step: int) -> State:
 
 
 def _choose(rows: NDArray[np.bool_], a: State, b: State) -> State:
-    """The rows of ``a`` where true, of ``b`` where not."""
+    """The rows of ``a`` where true, else of ``b``."""
     if rows.all():
         return a
     return State(*(np.where(rows[:, None], x, y) for x, y in zip(a, b, strict=True)))

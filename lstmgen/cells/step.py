@@ -1,7 +1,7 @@
-"""What one step of every cell is made of.
+"""Types and functions that the steps of all cells use.
 
-All arrays are batch first and of any float dtype; names and layouts are torch's,
-so that weights go from one to the other as they are.
+All arrays are batch first and of any float dtype; names and layouts are torch's, so weights
+can be exchanged unchanged.
 """
 
 from typing import Any, NamedTuple
@@ -13,20 +13,20 @@ Array = NDArray[np.floating[Any]]
 
 
 class Weights(NamedTuple):
-    """The parameters of one layer, a block of ``hidden`` rows for each of its gates."""
+    """The parameters of one layer, a block of ``hidden`` rows for each gate."""
 
     weight_ih: Array  # (gates * hidden, input), acts on the input x
-    weight_hh: Array  # (gates * hidden, hidden), acts on the hidden before
+    weight_hh: Array  # (gates * hidden, hidden), acts on the hidden state before
     bias_ih: Array  # (gates * hidden,)
-    bias_hh: Array  # (gates * hidden,), added to the other one wherever nothing stands between
+    bias_hh: Array  # (gates * hidden,), separate because the GRU scales it
     weight_ch: Array | None = None  # peepholes: (3 * hidden,) diagonal, (3 * hidden, hidden) full
 
 
 class State(NamedTuple):
-    """What a layer remembers from one step to the next."""
+    """The state of one layer between two steps."""
 
     hidden: Array  # (batch, hidden), also its output
-    cell: Array  # (batch, hidden); (batch, 0) where a cell has no second memory
+    cell: Array  # (batch, hidden); (batch, 0) if the cell type has no cell state
 
 
 class StepGradient(NamedTuple):
@@ -36,22 +36,22 @@ class StepGradient(NamedTuple):
     x: Array  # (batch, input)
     before: State
     gates: Any  # before their sigmoid or tanh, in the cell's own tuple of gates
-    cell: Array  # of the new cell, by way of the new hidden too; (batch, 0) where there is none
+    cell: Array  # of the new cell, including through the new hidden state; (batch, 0) if none
 
 
 def sigmoid(x: Array) -> Array:
-    """The logistic function 1 / (1 + exp(-x)), by way of tanh, which overflows nowhere."""
+    """The logistic function 1 / (1 + exp(-x)), computed by tanh, which never overflows."""
     result: Array = 0.5 * np.tanh(0.5 * x) + 0.5
     return result
 
 
 def sigmoid_slope(y: Array) -> Array:
-    """Derivative of the logistic function where its value is ``y``: at most 1/4."""
+    """Derivative of the logistic function, given its value ``y``: at most 1/4."""
     return y * (1 - y)
 
 
 def tanh_slope(y: Array) -> Array:
-    """Derivative of tanh where its value is ``y``: at most 1."""
+    """Derivative of tanh, given its value ``y``: at most 1."""
     return 1 - y * y
 
 
@@ -66,7 +66,7 @@ def linear(weights: Weights, x: Array, hidden: Array) -> Array:
 def linear_backward(
     weights: Weights, x: Array, hidden: Array, d_sums: Array
 ) -> tuple[Weights, Array, Array]:
-    """Gradients of the weights, of x and of the hidden, given those of ``linear``'s sums."""
+    """Gradients of the weights, of x and of the hidden state, given those of ``linear``'s sums."""
     bias = d_sums.sum(axis=0)
     return (
         Weights(d_sums.T @ x, d_sums.T @ hidden, bias, bias),

@@ -1,4 +1,4 @@
-"""The program ``lstmgen``."""
+"""The command-line program ``lstmgen``."""
 
 import importlib
 import io
@@ -11,8 +11,8 @@ from typer.core import TyperGroup
 
 from lstmgen import __version__
 
-# Each command is the function of its name in the module of its name; a test holds these
-# summaries to the docstrings. They stand here so that --help imports no command.
+# Each command is the function of its name in the module of its name. The summaries are repeated
+# here so that --help imports no command; a test compares them with the docstrings.
 COMMANDS = {
     "train": "Train a model and print the folder of the run.",
     "generate": "Continue a cue.",
@@ -33,13 +33,13 @@ class LazyGroup(TyperGroup):
     """A group that imports a command when it is run, not when it is listed."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """The command that arguments name, and the arguments behind its name."""
+        """Find and import the command; the arguments after its name are returned last."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, command and load_command(str(name)), rest
 
 
 def load_command(name: str) -> Any:
-    """A command with its options."""
+    """Import a command with its options."""
     module = importlib.import_module(f"lstmgen.cli.{name}")
     single = typer.Typer(**PLAIN)
     single.command(name)(getattr(module, name))
@@ -57,14 +57,8 @@ for _name, _summary in COMMANDS.items():
     app.command(_name, help=_summary)(lambda: None)
 
 
-def _reopen_stdout() -> None:
-    """Give a program that was started with a closed stdout somewhere to write."""
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (to the end)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(value: bool) -> None:
+    if value:
         typer.echo(f"lstmgen {__version__}")
         raise typer.Exit
 
@@ -81,10 +75,11 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
-    _reopen_stdout()
-    # To look for plug-ins, pydantic reads the metadata of every installed package.
+    if sys.stdout is None:  # started with a closed stdout
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open until exit)
+    # To find plug-ins, pydantic reads the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a letter shows a ?
+        if isinstance(stream, io.TextIOWrapper):  # print ? for characters the terminal lacks
             stream.reconfigure(errors="replace")
     app(prog_name="lstmgen")

@@ -1,16 +1,17 @@
 """``lstmgen bench``."""
 
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstmgen.cli.options import ConfigAndSettings, one_config
+from lstmgen.cli.options import ConfigAndOverrides, one_config
 from lstmgen.cli.outcome import reported
 from lstmgen.config.loader import load
 from lstmgen.errors import UsageError
 from lstmgen.reporting.console import TrainingConsole
-from lstmgen.reporting.figures import share
+from lstmgen.reporting.figures import percent
 from lstmgen.runs.presets import find_config
 from lstmgen.training import threads
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @reported
 def bench(
-    arguments: ConfigAndSettings,
+    arguments: ConfigAndOverrides,
     seconds: Annotated[
         float, typer.Option("--seconds", min=0.1, max=3600, help="Seconds of training to time.")
     ] = 10.0,
@@ -28,55 +29,52 @@ def bench(
 ) -> None:
     """Time training and generating with a config on this machine.
 
-    Nothing is kept.
+    Nothing is saved.
 
     Example: lstmgen bench story train.precision=fp32
     """
     config, overrides = one_config(arguments, command="bench")
     loaded = load(find_config(config), overrides)
     if loaded.config.data.train == "-":
-        raise UsageError("data.train = -: bench reads no standard input. Name a file")
+        raise UsageError("data.train = -: bench cannot read standard input. Name a file")
     threads.share_cores()
-    from lstmgen.training.benchmark import bench as bench_config  # torch, not before all is checked
+    from lstmgen.training.benchmark import bench as run_benchmark  # torch, after all checks
 
-    console = TrainingConsole()
-    try:
-        benched = bench_config(loaded, seconds=seconds, progress=console.preparing)
-    finally:
-        console.close()
-    typer.echo(json.dumps(_as_json(benched)) if as_json else _as_table(benched))
+    with closing(TrainingConsole()) as console:
+        result = run_benchmark(loaded, seconds=seconds, progress=console.preparing)
+    typer.echo(json.dumps(_as_json(result)) if as_json else _as_table(result))
 
 
-def _as_json(benched: "BenchmarkResult") -> dict[str, object]:
+def _as_json(result: "BenchmarkResult") -> dict[str, object]:
     return {
-        "device": benched.device,
-        "parameters": benched.parameters,
-        "training_words_per_second": benched.words_per_second,
-        "step_seconds": benched.step_seconds,
-        "step_words": benched.words / benched.steps,
-        "step_flop": benched.flop,
-        "share_of_products": benched.share_of_products,
-        "generating_words_per_second": 1 / benched.drawing,
-        "share_of_floor": benched.share_of_floor,
-        "weight_bytes": benched.weights,
-        "shell_seconds": benched.shell,
+        "device": result.device,
+        "parameters": result.parameters,
+        "training_words_per_second": result.words_per_second,
+        "step_seconds": result.step_seconds,
+        "step_words": result.words / result.steps,
+        "step_flop": result.flop,
+        "share_of_products": result.share_of_products,
+        "generating_words_per_second": 1 / result.drawing,
+        "share_of_floor": result.share_of_floor,
+        "weight_bytes": result.weights,
+        "shell_seconds": result.shell,
     }
 
 
-def _as_table(benched: "BenchmarkResult") -> str:
-    step = f"{1000 * benched.step_seconds:.1f} ms for {benched.words / benched.steps:,.0f} words"
-    products = f"{benched.flop / 1e9:.3g} GFLOP of matrix products, which take "
-    products += f"{share(benched.share_of_products)} of that by themselves"
-    floor = f"reading {benched.weights / 1e6:.1f} MB of weights once takes "
-    floor += f"{share(benched.share_of_floor)} of a word's time"
+def _as_table(result: "BenchmarkResult") -> str:
+    step = f"{1000 * result.step_seconds:.1f} ms for {result.words / result.steps:,.0f} words"
+    matmuls = f"{result.flop / 1e9:.3g} GFLOP of matmuls, which alone take "
+    matmuls += f"{percent(result.share_of_products)} of that time"
+    floor = f"reading {result.weights / 1e6:.1f} MB of weights once takes "
+    floor += f"{percent(result.share_of_floor)} of the time per word"
     rows = [
-        ("device", benched.device),
-        ("parameters", f"{benched.parameters:,}"),
-        ("training", f"{benched.words_per_second:,.0f} words/s scored"),
+        ("device", result.device),
+        ("parameters", f"{result.parameters:,}"),
+        ("training", f"{result.words_per_second:,.0f} words/s scored"),
         ("one step", step),
-        ("", products),
-        ("generating", f"{1 / benched.drawing:,.0f} words/s, one text"),
+        ("", matmuls),
+        ("generating", f"{1 / result.drawing:,.0f} words/s, one text"),
         ("", floor),
-        ("from the shell", f"{benched.shell:.2f} s for {benched.shell_words} words"),
+        ("from the shell", f"{result.shell:.2f} s for {result.shell_words} words"),
     ]
     return "\n".join(f"{label:<16}{value}" for label, value in rows)

@@ -1,12 +1,13 @@
 """``lstmgen check``."""
 
 import json
+from contextlib import closing
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from lstmgen.cli.options import ConfigAndSettings, one_config
+from lstmgen.cli.options import ConfigAndOverrides, one_config
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.config.loader import load
 from lstmgen.errors import LstmgenError, UsageError
@@ -17,23 +18,23 @@ from lstmgen.training import threads
 
 @reported
 def check(
-    arguments: ConfigAndSettings,
+    arguments: ConfigAndOverrides,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Prove that an interrupted training run loses nothing."),
     ] = False,
     steps: Annotated[
         int,
-        typer.Option("--steps", min=2, max=1_000_000, help="Number of steps to train each time."),
+        typer.Option("--steps", min=2, max=1_000_000, help="Number of training steps."),
     ] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Prove on your own config that resuming loses nothing.
 
-    Nothing is kept.
+    Nothing is saved.
 
-    --resume trains some steps straight, and in two halves with everything read back from the
-    disk between them, and compares every tensor and every number that is saved.
+    --resume trains some steps in one run, and again in two halves with everything read back
+    from disk in between, and compares every saved tensor and number.
 
     Example: lstmgen check --resume my.yaml
     """
@@ -42,21 +43,18 @@ def check(
         raise UsageError(f"say what to check: lstmgen check --resume {config}")
     loaded = load(find_config(config), overrides)
     if loaded.config.data.train == "-":
-        raise UsageError("data.train = -: check reads no standard input. Name a file")
+        raise UsageError("data.train = -: check cannot read standard input. Name a file")
     threads.share_cores()
-    from lstmgen.training.resume_check import check_resume  # torch, not before all is checked
+    from lstmgen.training.resume_check import check_resume  # torch, after all checks
 
-    console = TrainingConsole()
-    try:
-        found = check_resume(loaded, steps=steps, report=warn, progress=console.preparing)
-    finally:
-        console.close()
+    with closing(TrainingConsole()) as console:
+        result = check_resume(loaded, steps=steps, report=warn, progress=console.preparing)
     if as_json:
-        typer.echo(json.dumps(asdict(found)))
+        typer.echo(json.dumps(asdict(result)))
     else:
         typer.echo(
-            f"{found.tensors} tensors and {found.numbers} numbers after {found.steps:,} steps, "
-            f"straight and stopped at {found.stopped_at:,}: {len(found.differing)} differ"
+            f"{result.tensors} tensors and {result.numbers} numbers after {result.steps:,} steps, "
+            f"uninterrupted and resumed at {result.stopped_at:,}: {len(result.differing)} differ"
         )
-    if found.differing:
-        raise LstmgenError(f"these differ: {', '.join(found.differing)}")
+    if result.differing:
+        raise LstmgenError(f"these differ: {', '.join(result.differing)}")

@@ -1,4 +1,4 @@
-"""``lstmgen train`` as torchrun starts it: several processes, of which rank 0 reports."""
+"""``lstmgen train`` under torchrun: several processes, of which only rank 0 reports."""
 
 import os
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ from lstmgen.training import collective
 from lstmgen.training.events import Event, Finished
 from lstmgen.training.signals import StopRequests, listening
 
-ENGINES = ("gloo", "NCCL", "Connection")  # whose errors say that another rank has ended
+BACKENDS = ("gloo", "NCCL", "Connection")  # in error messages after another rank has ended
 
 
 def train_distributed(
-    given: str | None,
+    source: str | None,
     overrides: list[str],
     console: TrainingConsole,
     *,
@@ -30,18 +30,18 @@ def train_distributed(
     runs: Path,
 ) -> None:
     """Train with the other ranks; an error is reported once."""
-    # Our own message is one line; torch's engines add pages of addresses to theirs.
+    # Our own message is one line; torch's backends add pages of addresses to theirs.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
     from lstmgen.training import distributed, start  # torch
 
     def find() -> Path | None:
-        """The run to continue: as requested, or where torchrun has restarted this process."""
+        """The run to continue: as requested, or because torchrun has restarted this process."""
         if resume:
-            return Path(given) if given else folders.newest_run(runs)
+            return Path(source) if source else folders.newest_run(runs)
         return folders.run_of_job(runs, collective.job_name()) if collective.restarts() else None
 
     def prepare() -> tuple[LoadedConfig, Corpus]:
-        return prepare_source(str(given), overrides, console, runs=runs, ranks=True)
+        return prepare_source(str(source), overrides, console, runs=runs, ranks=True)
 
     with listening() as requests, distributed.process_group() as world, _reporting_once():
         run = world.broadcast(collective.run_on_all(world, find))
@@ -49,8 +49,8 @@ def train_distributed(
             changes = overrides if resume else []
             events = start.resume(run, changes, runs=runs, requests=requests, world=world)
         else:
-            source = collective.run_main_first(world, prepare)
-            events = start.train(*source, name=name, runs=runs, requests=requests, world=world)
+            prepared = collective.run_main_first(world, prepare)
+            events = start.train(*prepared, name=name, runs=runs, requests=requests, world=world)
         if world.is_main:
             watch(events, console, requests)
         else:
@@ -67,7 +67,7 @@ def _reporting_once() -> Iterator[None]:
             raise
         raise typer.Exit(error.exit_code) from None
     except RuntimeError as error:
-        if not any(name in str(error) for name in ENGINES):
+        if not any(name in str(error) for name in BACKENDS):
             raise
         if collective.is_main():
             raise LstmgenError(

@@ -1,6 +1,7 @@
 """``lstmgen evaluate``."""
 
 import json
+from contextlib import closing
 from typing import Annotated, Literal
 
 import typer
@@ -8,7 +9,7 @@ import typer
 from lstmgen.cli.options import Run, RunsDir
 from lstmgen.cli.outcome import reported
 from lstmgen.errors import UsageError
-from lstmgen.reporting.progress_bar import Bars
+from lstmgen.reporting.progress_bar import ProgressBars
 from lstmgen.reporting.scores import scores_json, scores_page
 from lstmgen.runs.folders import find_step, runs_folder
 from lstmgen.training import threads
@@ -66,15 +67,15 @@ def evaluate(
     runs = runs_folder(runs_dir)
     find_step(run, runs)
     threads.share_cores()
-    from lstmgen.evaluation import score  # torch, not before the run is found
+    from lstmgen.evaluation import score  # torch, after the run is found
     from lstmgen.evaluation import tune as tuning
 
     scoring = score.open_scoring(run, text=text, split=split, runs=runs)
     adapted = None
     if adapt or tune:  # first, since it may fail
-        with Bars() as bars:
-            work = tuning.tune_run if tune else tuning.adapt_run
-            adapted = work(scoring, runs=runs, order=order, progress=bars.told)
+        with closing(ProgressBars()) as bars:
+            adapt_or_tune = tuning.tune_run if tune else tuning.adapt_run
+            adapted = adapt_or_tune(scoring, runs=runs, order=order, progress=bars.update)
     scored = score.score(scoring, runs=runs, exact=exact, order=order)
     novelty = None
     if samples is not None:

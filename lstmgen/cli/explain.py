@@ -12,17 +12,17 @@ from lstmgen.cli.looking import (
     Start,
     TextFile,
     Units,
+    make_request,
     read_units,
-    request,
 )
 from lstmgen.cli.options import RunsDir
 from lstmgen.cli.outcome import reported
 from lstmgen.errors import UsageError
-from lstmgen.inspection.subject import explain_deep_breathe, explain_found
+from lstmgen.inspection.subject import explain_deep_breathe, explain_window
 from lstmgen.reporting.explanation import explanation_json, explanation_text
 
-DIGITS, EXACT = 6, 8  # behind the point, of a model's page and of the example's
-WORDS = 4  # that a window takes from a text
+DIGITS, EXAMPLE_DIGITS = 6, 8  # after the decimal point
+WORDS = 4  # of a text, by default
 
 
 @reported
@@ -53,31 +53,30 @@ def explain(
 ) -> None:
     """Show the equations with the numbers of one window.
 
-    The pages hold the forward pass and the backward pass. The last word of --cue is the one
-    that is predicted.
+    The page has the forward pass and the backward pass. The last word of --cue is predicted.
 
     Example: lstmgen explain --cue "The old miller" --units 0,5
     """
     if oracle:
-        if any(given is not None for given in (model, cue, text, window, runs_dir)):
-            raise UsageError("--oracle brings its own model, text and window. Leave the others out")
+        if any(value is not None for value in (model, cue, text, window, runs_dir)):
+            raise UsageError("--oracle has its own model, text and window. Leave the others out")
         if layer > (layers or 1):
             raise UsageError(
                 f"--layer {layer}: the example has {layers or 1}. Add --layers {layer}"
             )
-        chosen = read_units(units, most=5)
-        subject, found = explain_deep_breathe(layers=layers or 1, start=start)
+        selected = read_units(units, count=5)
+        subject, explanation = explain_deep_breathe(layers=layers or 1, start=start)
     else:
         if layers is not None:
             raise UsageError("--layers goes with --oracle; a model has its own")
-        asked = request(model, cue, text, start, window, layer, units, runs_dir, words=WORDS)
-        chosen = asked.units
-        subject, found = explain_found(asked)
+        request = make_request(model, cue, text, start, window, layer, units, runs_dir, words=WORDS)
+        selected = request.units
+        subject, explanation = explain_window(request)
     if as_json:
-        page = explanation_json(subject, found, layer=layer, units=chosen)
+        page = explanation_json(subject, explanation, layer=layer, units=selected)
         typer.echo(json.dumps(page, allow_nan=False))
         return
-    digits = EXACT if oracle else DIGITS
-    if oracle and not chosen:
-        chosen = (0,)  # its five units do the same
-    typer.echo(explanation_text(subject, found, layer=layer, units=chosen, digits=digits))
+    digits = EXAMPLE_DIGITS if oracle else DIGITS
+    if oracle and not selected:
+        selected = (0,)  # its five units are equal
+    typer.echo(explanation_text(subject, explanation, layer=layer, units=selected, digits=digits))

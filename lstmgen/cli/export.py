@@ -28,8 +28,8 @@ def export(
 ) -> None:
     """Write a trained model to a folder of its own.
 
-    What only resuming needs is left out. The folder can be copied anywhere, generated from,
-    and started from (train.init_from).
+    Files needed only for resuming are left out. The folder can be copied anywhere, used by
+    generate, and used as a starting point (train.init_from).
 
     Example: lstmgen export runs/story-20261121-180000 --output old-miller
     """

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lstmgen.cli.options import NONE_GIVEN, Quiet, Run, RunsDir, sample_options
+from lstmgen.cli.options import NO_SETTINGS, Quiet, Run, RunsDir, sample_options
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.config.loader import override_sample
 from lstmgen.errors import DataError, UsageError, printable
@@ -22,14 +22,14 @@ from lstmgen.generation.constraints import unmatched_words
 from lstmgen.generation.continuing import continue_cue
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.load import load_generator
-from lstmgen.generation.receipts import check_place, replay_receipt, write_receipt
+from lstmgen.generation.receipts import check_receipt_path, replay_receipt, write_receipt
 from lstmgen.generation.samples import Result, generate_samples, sample_json
 from lstmgen.generation.stepping import CueReader
 from lstmgen.runs.folders import runs_folder
 from lstmgen.text.reading import encodable, read_blocks, remove_control
 
 Cue = Annotated[
-    str | None, typer.Option("--cue", "-c", help="The text to continue (default: what is piped).")
+    str | None, typer.Option("--cue", "-c", help="The text to continue (default: piped input).")
 ]
 Samples = Annotated[
     int | None, typer.Option("-n", "--samples", min=1, max=10_000, help="Number of continuations.")
@@ -51,7 +51,7 @@ ShowProbs = Annotated[
 Color = Annotated[
     bool, typer.Option("--color", help="Shade words by probability; underline those below 5 %.")
 ]
-Svg = Annotated[Path | None, typer.Option("--svg", help="Also save what is shown as an SVG file.")]
+Svg = Annotated[Path | None, typer.Option("--svg", help="Also save the output as an SVG file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for each sample.")]
 Receipt = Annotated[
     Path | None,
@@ -68,7 +68,7 @@ def generate(
     run: Run = None,
     cue: Cue = None,
     samples: Samples = None,
-    settings: dict[str, Any] = NONE_GIVEN,
+    settings: dict[str, Any] = NO_SETTINGS,
     seed: Seed = None,
     no_cue: NoCue = False,
     show_copied: ShowCopied = False,
@@ -88,10 +88,10 @@ def generate(
     Example: lstmgen generate --cue "The old miller" -n 3 --words 60 --max-copied 4
     """
     texts = [("--cue", cue), ("--stop-at", settings.get("stop_at"))]
-    _check_bytes([*texts, *(("--banned", word) for word in settings.get("banned", ()))])
+    _check_encoding([*texts, *(("--banned", word) for word in settings.get("banned", ()))])
     output = _Output(no_cue, show_copied, show_probs, color, svg, as_json, quiet)
     if output.as_json and output.is_page:
-        raise UsageError("--json holds all of it. Leave the other options of what is shown out")
+        raise UsageError("--json has all the details. Leave the other display options out")
     runs = runs_folder(runs_dir)
     if replay is not None:
         if settings or any(v is not None for v in (cue, samples, seed, receipt)):
@@ -101,35 +101,33 @@ def generate(
         _replay(replay, run, runs, output)
         return
     if receipt is not None:
-        check_place(receipt)
+        check_receipt_path(receipt)
     blocks = [cue] if cue is not None else _piped()
     details = output.needs_details or receipt is not None
-    generator, found = load_generator(run, runs, copies=details or "max_copied" in settings)
+    generator, checkpoint = load_generator(run, runs, copies=details or "max_copied" in settings)
     sample = override_sample(generator.config.sample, settings)
     if show_copied:
         generator.require_copies("--show-copied")
-    chosen = secrets.randbelow(2**31) if seed is None else seed
     for word in unmatched_words(sample.banned, generator.vocabulary, kind=generator.kind):
-        output.note(f"note: --banned {word}: the model has no such word, so this changes nothing")
+        output.note(f"note: --banned {word}: the model has no such word, so this has no effect")
     if seed is None:
-        output.note(f"{found.path}, --seed {chosen}")
+        seed = secrets.randbelow(2**31)
+        output.note(f"{checkpoint.path}, --seed {seed}")
     if not details and samples in (None, 1) and sample.beams is None:
-        _stream(CueReader(generator, sample), blocks, output, seed=chosen)
+        _stream(CueReader(generator, sample), blocks, output, seed=seed)
         return
     result = generate_samples(
-        generator, found, "".join(blocks), sample, samples=samples or 1, seed=chosen,
+        generator, checkpoint, "".join(blocks), sample, samples=samples or 1, seed=seed,
         details=details,
     )  # fmt: skip
-    _note_unknown(generator, result.replaced, output)
+    _note_unknown(generator, result.replacements, output)
     _show(result, output)
-    if receipt is not None:  # after the text, which a full disk must not cost
+    if receipt is not None:  # last, so that a full disk does not cost the text
         write_receipt(receipt, result)
 
 
 @dataclass(frozen=True)
 class _Output:
-    """What of the samples is printed."""
-
     no_cue: bool
     copied: bool
     probabilities: bool
@@ -145,25 +143,24 @@ class _Output:
 
     @property
     def needs_details(self) -> bool:
-        """Whether what is printed needs details of each word."""
+        """Whether the details of each word are printed."""
         return self.is_page or self.as_json
 
     def note(self, text: str) -> None:
-        """A line on stderr, unless only errors are wanted."""
+        """Print a line on stderr, unless ``--quiet`` is set."""
         if not self.quiet:
             warn(text)
 
 
-def _check_bytes(texts: Iterable[tuple[str, str | None]]) -> None:
-    """Check that options hold UTF-8."""
+def _check_encoding(texts: Iterable[tuple[str, str | None]]) -> None:
     for option, text in texts:
         if text is not None and not encodable(text):
             raise UsageError(f"{option} {printable(text)}: holds bytes that are not UTF-8")
 
 
 def _replay(path: Path, run: Path | None, runs: Path, output: _Output) -> None:
-    result, changed = replay_receipt(path, given=run, runs=runs)
-    for change in changed:
+    result, changes = replay_receipt(path, run=run, runs=runs)
+    for change in changes:
         output.note(f"note: {change}, and the text is the same")
     output.note(f"the same text as in {path}")
     _show(result, output)
@@ -194,38 +191,40 @@ def _show(result: Result, output: _Output) -> None:
 
 
 def _stream(reader: CueReader, blocks: Iterable[str], output: _Output, *, seed: int) -> None:
-    """Print the cue as it is read, and one sample as it comes."""
-    begun, replaced = False, reader.cue.replaced
+    """Print the cue block by block while it is read, and one sample word by word."""
+    at_start, replacements = True, reader.cue.replacements
     for block in blocks:
-        known = len(replaced)
+        reported = len(replacements)
         reader.read(block)
-        _note_unknown(reader.generator, dict(list(replaced.items())[known:]), output)
+        _note_unknown(reader.generator, dict(list(replacements.items())[reported:]), output)
         if block and not output.no_cue:
             sys.stdout.write(remove_control(block))
-            begun = True
+            at_start = False
     for piece in continue_cue(reader, samples=1, seed=seed):
-        sys.stdout.write(piece.text if begun else piece.text.lstrip(" "))
-        begun = True
+        sys.stdout.write(piece.text.lstrip(" ") if at_start else piece.text)
+        at_start = False
         if sys.stdout.isatty():
             sys.stdout.flush()
     sys.stdout.write("\n")
 
 
-def _note_unknown(generator: Generator, replaced: dict[str, str | None], output: _Output) -> None:
+def _note_unknown(
+    generator: Generator, replacements: dict[str, str | None], output: _Output
+) -> None:
     """Report what each unknown word of the cue was read as."""
-    if not replaced:
+    if not replacements:
         return
     unknown = "<unk>" if generator.vocabulary.models_unknown else "a rare word"
     notes = [
-        f"{word} ({'left out' if by == '' else 'read as ' + (by or unknown)})"
-        for word, by in list(replaced.items())[:20]
+        f"{word} ({'left out' if other == '' else 'read as ' + (other or unknown)})"
+        for word, other in list(replacements.items())[:20]
     ]
-    more = f" and {len(replaced) - 20} more" if len(replaced) > 20 else ""
+    more = f" and {len(replacements) - 20} more" if len(replacements) > 20 else ""
     output.note(f"note: not in the vocabulary: {', '.join(notes)}{more}")
 
 
 def _piped() -> Iterable[str]:
-    """The text on standard input where that is a pipe or a file, in blocks; else nothing."""
+    """Standard input in blocks if it is a pipe or a file, else an empty text."""
     try:
         mode = os.fstat(0).st_mode
     except OSError:
@@ -234,16 +233,16 @@ def _piped() -> Iterable[str]:
 
 
 def _piped_blocks() -> Iterator[str]:
-    """Standard input without its last line end, by way of a file, so it is read like a text."""
+    """Standard input without its last line end, through a file, so it is read like any text."""
     with tempfile.NamedTemporaryFile(prefix="lstmgen-cue-") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
         file.flush()
-        held = ""
+        previous = ""
         try:
             for block in read_blocks(Path(file.name), name="the piped cue: standard input"):
-                if held:
-                    yield held
-                held = block
+                if previous:
+                    yield previous
+                previous = block
         except DataError as error:
             raise UsageError(str(error)) from None
-        yield held.rstrip("\r\n")
+        yield previous.rstrip("\r\n")

@@ -4,13 +4,13 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from lstmgen.cli.looking import Cue, LayerNumber, Model, Start, TextFile, Units, request
+from lstmgen.cli.looking import Cue, LayerNumber, Model, Start, TextFile, Units, make_request
 from lstmgen.cli.options import RunsDir
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.errors import UsageError
@@ -18,7 +18,7 @@ from lstmgen.inspection.subject import Request, inspect_gates, inspect_gradients
 from lstmgen.reporting.inspecting import gates_json, gates_page, gradients_json, gradients_page
 from lstmgen.reporting.inspection_plots import draw_gates, draw_gradients
 
-PLAIN_WIDTH = 100  # columns, where stdout is no terminal
+PLAIN_WIDTH = 100  # columns, if stdout is no terminal
 GATE_WORDS, GRADIENT_WORDS = 24, 40
 
 
@@ -41,65 +41,64 @@ def inspect(
             "--window",
             min=1,
             max=10_000,
-            help=f"Words taken from a text (default: {GATE_WORDS} and {GRADIENT_WORDS}).",
+            help=f"Words read from a text (default: {GATE_WORDS} or {GRADIENT_WORDS}).",
         ),
     ] = None,
     layer: LayerNumber = 1,
     units: Units = None,
     svg: Annotated[
-        Path | None, typer.Option("--svg", help="Also save the picture as an SVG file.")
+        Path | None, typer.Option("--svg", help="Also save the plot as an SVG file.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     runs_dir: RunsDir = None,
 ) -> None:
     """Show the gates word by word, or the gradient through time.
 
-    With --gradients the last word of --cue is the one that is predicted.
+    With --gradients, the last word of --cue is predicted.
 
     Example: lstmgen inspect --gates --cue "The old miller did not say anything."
     """
     if gates == gradients:
-        raise UsageError("say what to look at: either --gates or --gradients")
+        raise UsageError("choose what to inspect: either --gates or --gradients")
     if gradients and units is not None:
         raise UsageError("--units goes with --gates; a gradient's norm is over all units")
     words = GATE_WORDS if gates else GRADIENT_WORDS
-    asked = request(model, cue, text, start, window, layer, units, runs_dir, words=words)
+    request = make_request(model, cue, text, start, window, layer, units, runs_dir, words=words)
     if gates:
-        _show_gates(asked, svg=svg, as_json=as_json)
+        _show_gates(request, svg=svg, as_json=as_json)
     else:
-        _show_gradients(asked, svg=svg, as_json=as_json)
+        _show_gradients(request, svg=svg, as_json=as_json)
     if svg is not None:
         warn(f"saved: {svg}")
 
 
-def _show_gates(asked: Request, *, svg: Path | None, as_json: bool) -> None:
-    subject, trace = inspect_gates(asked)
+def _show_gates(request: Request, *, svg: Path | None, as_json: bool) -> None:
+    subject, trace = inspect_gates(request)
+    layer, units = request.layer, request.units
     if svg is not None:
-        draw_gates(subject, trace, svg, units=asked.units, layer=asked.layer)
+        draw_gates(subject, trace, svg, units=units, layer=layer)
     if as_json:
-        _print_json(gates_json(subject, trace, layer=asked.layer, units=asked.units))
+        content = gates_json(subject, trace, layer=layer, units=units)
+        typer.echo(json.dumps(content, allow_nan=False))
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PLAIN_WIDTH
-    _print_page(gates_page(subject, trace, layer=asked.layer, units=asked.units, width=width))
+    _print_page(gates_page(subject, trace, layer=layer, units=units, width=width))
 
 
-def _show_gradients(asked: Request, *, svg: Path | None, as_json: bool) -> None:
-    subject, model, elman = inspect_gradients(asked)
+def _show_gradients(request: Request, *, svg: Path | None, as_json: bool) -> None:
+    subject, model, elman = inspect_gradients(request)
     if svg is not None:
         draw_gradients(model, elman, svg, cell=subject.cell)
     if as_json:
-        _print_json(gradients_json(subject, model, elman, layer=asked.layer))
+        content = gradients_json(subject, model, elman, layer=request.layer)
+        typer.echo(json.dumps(content, allow_nan=False))
         return
-    typer.echo(gradients_page(subject, model, elman, layer=asked.layer))
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    typer.echo(json.dumps(value, allow_nan=False))
+    typer.echo(gradients_page(subject, model, elman, layer=request.layer))
 
 
 def _print_page(page: Text) -> None:
-    """Print with colours where stdout is a terminal that shows them."""
+    """Print in color if stdout is a terminal that supports it."""
     console = Console(highlight=False, soft_wrap=True)
-    with console.capture() as captured:  # rich would end the program at a closed pipe
+    with console.capture() as captured:  # rich would exit at a closed pipe
         console.print(page, end="")
     typer.echo(captured.get(), nl=False, color=True)

@@ -1,11 +1,11 @@
-"""Options of the commands that look into a model, ``explain`` and ``inspect``."""
+"""Options of ``explain`` and ``inspect``."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lstmgen.cli.options import split_settings
+from lstmgen.cli.options import split_overrides
 from lstmgen.errors import UsageError, printable
 from lstmgen.generation.load import limit_blas_threads
 from lstmgen.inspection.subject import Request
@@ -15,49 +15,49 @@ Model = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[RUN|CONFIG [KEY=VALUE]...]",
-        help="A run folder, one of its step folders, or a config (with key=value overrides) for a "
-        "model that is not trained (default: the newest run).",
+        help="A run folder, one of its step folders, or a config (with key=value overrides) for "
+        "an untrained model (default: the newest run).",
     ),
 ]
 Cue = Annotated[
-    str | None, typer.Option("--cue", "-c", help="The words to look at (default: from the text).")
+    str | None, typer.Option("--cue", "-c", help="The words to read (default: from the text).")
 ]
 TextFile = Annotated[
     str | None,
-    typer.Option("--text", help="A file to take words from, or - (default: the training text)."),
+    typer.Option("--text", help="A file to read words from, or - (default: the training text)."),
 ]
 Start = Annotated[
-    int | None, typer.Option("--start", min=0, help="First word taken from the text (default: 0).")
+    int | None, typer.Option("--start", min=0, help="First word read from the text (default: 0).")
 ]
 LayerNumber = Annotated[
     int, typer.Option("--layer", min=1, help="Layer to show, counted from 1 at the input.")
 ]
 Units = Annotated[
-    str | None, typer.Option("--units", help="Units to show, as in 0,3,8-11.", metavar="LIST")
+    str | None, typer.Option("--units", help="Units to show, such as 0,3,8-11.", metavar="LIST")
 ]
 
 
-def read_units(given: str | None, *, most: int = 65536) -> tuple[int, ...]:
-    """The numbers in a list such as 0,3,8-11; none is an empty tuple.
+def read_units(text: str | None, *, count: int = 65536) -> tuple[int, ...]:
+    """Parse a list of numbers such as 0,3,8-11; None is empty.
 
     Raises:
-        UsageError: where it is no such list, or a number is not below ``most``.
+        UsageError: if the format is wrong, or a number is not below ``count``.
     """
     numbers: list[int] = []
-    for part in (given or "").split(",") if given is not None else ():
+    for part in () if text is None else text.split(","):
         first, dash, last = part.strip().partition("-")
         fits = first.isdecimal() and (last.isdecimal() or not dash) and len(part) < 20
         if not fits or (dash and int(last) < int(first)):
-            shown = printable(part if len(part) < 20 else f"{part[:20]}...")
-            raise UsageError(f"--units {shown}: write numbers and ranges, as in 0,3,8-11")
+            text = printable(part if len(part) < 20 else f"{part[:20]}...")
+            raise UsageError(f"--units {text}: write numbers and ranges, such as 0,3,8-11")
         end = int(last) if dash else int(first)
-        if end >= most:
-            raise UsageError(f"--units {printable(part)}: units are numbered 0 to {most - 1}")
+        if end >= count:
+            raise UsageError(f"--units {printable(part)}: units are numbered 0 to {count - 1}")
         numbers.extend(range(int(first), end + 1))
     return tuple(dict.fromkeys(numbers))
 
 
-def request(
+def make_request(
     model: list[str] | None,
     cue: str | None,
     text: str | None,
@@ -69,24 +69,21 @@ def request(
     *,
     words: int,
 ) -> Request:
-    """What the options of a command that looks into a model ask for.
-
-    Args:
-        words: the window, unless one is given.
+    """Build a request from the options; ``words`` is the default window.
 
     Raises:
-        UsageError: where they contradict each other.
+        UsageError: if they contradict each other.
     """
     limit_blas_threads()
-    if cue is not None and any(given is not None for given in (text, start, window)):
+    if cue is not None and any(value is not None for value in (text, start, window)):
         raise UsageError("--cue is the text itself. Leave --text, --start and --window out")
-    named, overrides = split_settings(model or [])
-    if len(named) > 1:
-        raise UsageError(f"{printable(named[1])}: one model at a time. Settings are KEY=VALUE")
-    if "" in named:
+    names, overrides = split_overrides(model or [])
+    if len(names) > 1:
+        raise UsageError(f"{printable(names[1])}: one model at a time. Overrides are KEY=VALUE")
+    if "" in names:
         raise UsageError("the model is an empty name. Name a run folder, a config or a preset")
     return Request(
-        model=named[0] if named else None,
+        model=names[0] if names else None,
         overrides=tuple(overrides),
         cue=cue,
         text=text,

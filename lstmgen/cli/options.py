@@ -1,4 +1,4 @@
-"""Options that several commands share, each described once."""
+"""Options common to several commands."""
 
 import functools
 import inspect
@@ -15,10 +15,10 @@ from lstmgen.errors import UsageError, printable
 RunsDir = Annotated[
     Path | None,
     typer.Option(
-        "--runs-dir", help="Where runs are kept (default: $LSTMGEN_RUNS_DIR, else ./runs)."
+        "--runs-dir", help="Folder of the runs (default: $LSTMGEN_RUNS_DIR, else ./runs)."
     ),
 ]
-ConfigAndSettings = Annotated[
+ConfigAndOverrides = Annotated[
     list[str],
     typer.Argument(
         metavar="CONFIG [KEY=VALUE]...",
@@ -33,35 +33,35 @@ Run = Annotated[
     ),
 ]
 
-NONE_GIVEN: dict[str, Any] = {}  # what a command with sample_options declares
+NO_SETTINGS: dict[str, Any] = {}  # default of the parameter that sample_options replaces
 
 
 def sample_options(
     *names: str, section: type[SampleConfig] = SampleConfig
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option for each key of the section ``sample``: ``--top-k`` for ``top_k``.
+    """Add an option for each key of the section ``sample``, such as ``--top-k`` for ``top_k``.
 
-    The command takes those that are given as its keyword ``settings``, in whose place the
-    options are listed.
+    The options replace the command's parameter ``settings``, which receives the values that
+    are set.
 
     Args:
         names: of the keys; default: all but ``cues``.
     """
     keys = all_keys(section)
-    kept = names or tuple(name for name in section.model_fields if name != "cues")
+    selected = names or tuple(name for name in section.model_fields if name != "cues")
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command)
         parameters: list[inspect.Parameter] = []
         for parameter in signature.parameters.values():
-            options = [_sample_option(name, keys[name]) for name in kept]
+            options = [_sample_option(name, keys[name]) for name in selected]
             parameters += options if parameter.name == "settings" else [parameter]
 
         @functools.wraps(command)
-        def wrapped(**given: Any) -> None:
-            values = {name: given.pop(name) for name in kept}
+        def wrapped(**arguments: Any) -> None:
+            values = {name: arguments.pop(name) for name in selected}
             settings = {name: value for name, value in values.items() if value not in (None, [])}
-            command(**given, settings=settings)
+            command(**arguments, settings=settings)
 
         wrapped.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         return wrapped
@@ -70,11 +70,11 @@ def sample_options(
 
 
 def _sample_option(name: str, key: Key) -> inspect.Parameter:
-    """The parameter of a command for a key of the section ``sample``; None is: not given."""
+    """A command's parameter for a key of the section ``sample``; None means not set."""
     kind, text = key.field.annotation, key.description.replace("`", "")
     members = [member for member in get_args(kind) if member is not type(None)]
     if get_origin(kind) is Literal:
-        kind = str  # checked with the other keys, by the schema
+        kind = str  # validated by the schema, with the other keys
         text = f"{text.removesuffix('.')}: {', '.join(members[:-1])} or {members[-1]}."
     elif get_origin(kind) is list:
         text = f"{text.removesuffix('.')} (may be repeated)."
@@ -88,18 +88,18 @@ def _sample_option(name: str, key: Key) -> inspect.Parameter:
 
 
 def one_config(arguments: list[str], *, command: str) -> tuple[str, list[str]]:
-    """The config that a command line names, and its settings.
+    """The config and the overrides among a command's arguments.
 
     Raises:
-        UsageError: where it names none, or two.
+        UsageError: if there is no config, or more than one.
     """
-    named, settings = split_settings(arguments)
-    if len(named) != 1:
-        problem = f"{printable(named[1])}: one config at a time" if named else "no config is named"
+    names, overrides = split_overrides(arguments)
+    if len(names) != 1:
+        problem = f"{printable(names[1])}: one config at a time" if names else "no config is named"
         raise UsageError(f"{problem}. Write: lstmgen {command} CONFIG [KEY=VALUE]")
-    return named[0], settings
+    return names[0], overrides
 
 
-def split_settings(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """What a command line names, and its KEY=VALUE."""
+def split_overrides(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Split arguments into names and KEY=VALUE overrides."""
     return [a for a in arguments if "=" not in a], [a for a in arguments if "=" in a]

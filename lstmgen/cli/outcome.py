@@ -11,12 +11,12 @@ import typer
 from lstmgen.errors import LstmgenError, printable
 
 P = ParamSpec("P")
-CLOSED_PIPE = 141  # 128 + SIGPIPE, what a shell says of a program that a closed pipe ended
+CLOSED_PIPE = 141  # 128 + SIGPIPE, as shells report it
 INTERRUPTED = 130
 
 
 def reported(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn what goes wrong in a command into a message and an exit code."""
+    """Decorate a command so that errors become one message and an exit code."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -49,10 +49,10 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def drop_stdout() -> None:
-    """Let go of a stdout that nobody reads: the interpreter flushes it again when it ends."""
+    """Redirect a closed stdout to /dev/null, since the interpreter flushes it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def warn(text: str) -> None:
-    """A line on stderr, free of control characters."""
+    """Print a line on stderr, with control characters escaped."""
     print(printable(text), file=sys.stderr)

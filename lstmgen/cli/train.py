@@ -1,12 +1,13 @@
 """``lstmgen train``."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lstmgen.cli.distributed_train import train_distributed
-from lstmgen.cli.options import Quiet, RunsDir, split_settings
+from lstmgen.cli.options import Quiet, RunsDir, split_overrides
 from lstmgen.cli.outcome import reported
 from lstmgen.cli.watching import prepare_source, watch
 from lstmgen.errors import UsageError
@@ -40,27 +41,24 @@ def train(
 
     Example: lstmgen train configs/story.yaml train.epochs=2 train.learning_rate=1e-3
     """
-    named, overrides = split_settings(arguments or [])
-    if len(named) > 1:
-        raise UsageError(f"{named[1]}: one config is trained at a time. Settings are KEY=VALUE")
-    if not resume and not named:
+    names, overrides = split_overrides(arguments or [])
+    if len(names) > 1:
+        raise UsageError(f"{names[1]}: one config at a time. Overrides are KEY=VALUE")
+    if not resume and not names:
         raise UsageError("no config is named. Write: lstmgen train CONFIG, as in `train story`")
-    runs, given = runs_folder(runs_dir), named[0] if named else None
+    runs, source = runs_folder(runs_dir), names[0] if names else None
     threads.share_cores()
-    console = TrainingConsole(quiet=quiet)
-    try:
+    with closing(TrainingConsole(quiet=quiet)) as console:
         if is_distributed():
-            train_distributed(given, overrides, console, resume=resume, name=name, runs=runs)
+            train_distributed(source, overrides, console, resume=resume, name=name, runs=runs)
             return
-        source = None if resume else prepare_source(str(given), overrides, console, runs=runs)
+        prepared = None if resume else prepare_source(str(source), overrides, console, runs=runs)
         with listening() as requests:
-            from lstmgen.training import start  # torch, not before all is checked
+            from lstmgen.training import start  # torch, after all checks
 
-            if source is None:
-                run = None if given is None else Path(given)
+            if prepared is None:
+                run = None if source is None else Path(source)
                 events = start.resume(run, overrides, runs=runs, requests=requests)
             else:
-                events = start.train(*source, name=name, runs=runs, requests=requests)
+                events = start.train(*prepared, name=name, runs=runs, requests=requests)
             watch(events, console, requests)
-    finally:
-        console.close()

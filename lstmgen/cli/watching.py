@@ -1,4 +1,4 @@
-"""Preparing what is to be trained, and showing a training to its end."""
+"""Preparing the source of a training run, and showing its events."""
 
 import signal
 from collections.abc import Iterator
@@ -20,55 +20,54 @@ from lstmgen.training.signals import StopRequests
 
 
 def prepare_source(
-    config: str,
+    source: str,
     overrides: list[str],
     console: TrainingConsole,
     *,
     runs: Path,
     ranks: bool = False,
 ) -> tuple[LoadedConfig, Corpus]:
-    """A config, checked, and its text, prepared.
+    """Load and check a config, and prepare its text.
 
     Args:
-        config: a config file, a preset, or a text (a file, a folder, a glob, or -).
-        ranks: whether several processes do this, which cannot share one standard input.
+        source: a config file, a preset, or a text (a file, a folder, a glob, or -).
+        ranks: whether several processes read it, which cannot share standard input.
     """
-    given_text = is_text(config)
-    if given_text:
-        if (Path(config) / RESOLVED).is_file():
+    source_is_text = is_text(source)
+    if source_is_text:
+        if (Path(source) / RESOLVED).is_file():
             raise UsageError(
-                f"{printable(config)}: is a run. To continue it: lstmgen train --resume "
-                f"{printable(config)}"
+                f"{printable(source)}: is a run. To continue it: lstmgen train --resume "
+                f"{printable(source)}"
             )
-        loaded = load_text(config, overrides)
+        loaded = load_text(source, overrides)
     else:
-        loaded = load(find_config(config), overrides)
+        loaded = load(find_config(source), overrides)
     if ranks and loaded.config.data.train == "-":
         raise UsageError("data.train = -: several ranks cannot share standard input. Name a file")
-    return prepare_training(loaded, runs, progress=console.preparing, choose_base=given_text)
-
-
-def _name_run(run: Path) -> None:
-    """The product: the run folder, on stdout."""
-    try:
-        typer.echo(run)
-    except BrokenPipeError:
-        drop_stdout()
-        raise
+    return prepare_training(loaded, runs, progress=console.preparing, choose_base=source_is_text)
 
 
 def watch(events: Iterator[Event], console: TrainingConsole, requests: StopRequests) -> None:
-    """Show the events of a training, and exit with its exit code."""
+    """Show the events of a training run, and exit with its exit code."""
     interrupted = False
     with closing(events):  # type: ignore[type-var]
         for event in events:
             try:
                 console.show(event)
                 if isinstance(event, Created):
-                    _name_run(event.run)
-            except BrokenPipeError:  # nobody looks any more: save and end
+                    _print_run(event.run)
+            except BrokenPipeError:  # nobody reads the output: save and end
                 console.mute()
                 requests.stop = requests.stop or signal.SIGPIPE
             interrupted = isinstance(event, Finished) and event.interrupted
-    if interrupted:
-        raise typer.Exit(128 + (requests.stop or signal.SIGTERM))  # another rank may have heard it
+    if interrupted:  # perhaps by a signal to another rank
+        raise typer.Exit(128 + (requests.stop or signal.SIGTERM))
+
+
+def _print_run(run: Path) -> None:
+    try:
+        typer.echo(run)
+    except BrokenPipeError:
+        drop_stdout()
+        raise

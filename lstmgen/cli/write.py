@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lstmgen.cli.options import NONE_GIVEN, Run, RunsDir, sample_options
+from lstmgen.cli.options import NO_SETTINGS, Run, RunsDir, sample_options
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.config.loader import override_sample
 from lstmgen.errors import StorageError, UsageError, printable
@@ -16,12 +16,12 @@ from lstmgen.generation.load import load_generator
 from lstmgen.generation.writing import Writer
 from lstmgen.runs.folders import runs_folder
 
-HELP = """1 to 9         take a suggestion            anything else  is added as it is
+HELP = """1 to 9         accept a suggestion          other text     added as typed
 /go N          let the model write N words   /reroll        draw its last words again
-/undo          undo the last step            /text          show the whole text
-/temp X        temperature from here on      /cap N         longest copied passage; off: any
+/undo          undo the last step            /text          show the full text
+/temp X        set the temperature           /cap N         maximum words copied; off: any
 /save FILE     save text and settings        /load FILE     load them
-/quit          end, and print the text       /help          show this"""
+/quit          exit and print the text       /help          show this help"""
 
 
 @sample_options("temperature", "max_copied")
@@ -31,55 +31,54 @@ def write(
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Seed of the random choices.")
     ] = None,
-    settings: dict[str, Any] = NONE_GIVEN,
+    settings: dict[str, Any] = NO_SETTINGS,
     runs_dir: RunsDir = None,
 ) -> None:
     """Write a text together with a model, word by word.
 
-    Lines are read from standard input, which may be a pipe: a number takes a
+    Lines are read from standard input, which may be a pipe: a number accepts a
     suggestion, text is added, /help lists the commands. The text goes to stdout at the end.
 
     Example: printf 'The old miller\\n/go 20\\n/quit\\n' | lstmgen write
     """
-    generator, found = load_generator(run, runs_folder(runs_dir), copies=True)
+    generator, checkpoint = load_generator(run, runs_folder(runs_dir), copies=True)
     sample = override_sample(generator.config.sample, settings)
     writer = Writer(generator, sample, seed=secrets.randbelow(2**31) if seed is None else seed)
-    session = _Session(writer, digest=found.digest)
-    warn(f"{found.path}; type /help for the commands")
+    session = _Session(writer, digest=checkpoint.digest)
+    warn(f"{checkpoint.path}; type /help for the commands")
     try:
-        while session.going:
-            session.offer()
+        while session.running:
+            session.show_suggestions()
             line = sys.stdin.readline() if sys.stdin is not None else ""
             if not line:
                 break
-            session.take(line.rstrip("\r\n"))
+            session.execute(line.rstrip("\r\n"))
     finally:
-        sys.stdout.write(writer.now.text.lstrip(" ") + "\n")
+        sys.stdout.write(writer.current.text.lstrip(" ") + "\n")
 
 
 class _Session:
-    """One conversation; everything but the text goes to stderr."""
+    """An interactive session; everything but the final text goes to stderr."""
 
     def __init__(self, writer: Writer, *, digest: str) -> None:
-        self.writer, self.digest, self.going = writer, digest, True
+        self.writer, self.digest, self.running = writer, digest, True
         self.commands = {
             "/go": self._go, "/reroll": self._reroll, "/undo": self._undo, "/text": self._text,
             "/temp": self._temperature, "/cap": self._cap, "/save": self._save,
             "/load": self._load, "/quit": self._quit, "/help": self._help,
         }  # fmt: skip
 
-    def offer(self) -> None:
-        """Show the end of the text and what may come next."""
-        tail = self.writer.now.text.rsplit("\n", 1)[-1][-70:]
-        offered = self.writer.suggest()
-        shown = "  ".join(
+    def show_suggestions(self) -> None:
+        """Show the end of the text and the most likely next words."""
+        tail = self.writer.current.text.rsplit("\n", 1)[-1][-70:]
+        suggestions = "  ".join(
             f"{number} {printable(word.surface).replace(chr(10), '/')} {word.probability:.0%}"
-            for number, word in enumerate(offered, start=1)
+            for number, word in enumerate(self.writer.suggest(), start=1)
         )
-        warn(f"\n{tail} ...\n{shown or 'no word is left: raise /cap'}")
+        warn(f"\n{tail} ...\n{suggestions or 'no word is left: raise /cap'}")
 
-    def take(self, line: str) -> None:
-        """Do what a line says; an error is reported, and nothing is lost."""
+    def execute(self, line: str) -> None:
+        """Execute a line; errors are reported and leave the text unchanged."""
         word, _, argument = line.strip().partition(" ")
         try:
             if word in self.commands:
@@ -110,34 +109,32 @@ class _Session:
         self.writer.undo()
 
     def _text(self, _: str) -> None:
-        warn(self.writer.now.text.lstrip(" "))
+        warn(self.writer.current.text.lstrip(" "))
 
     def _temperature(self, argument: str) -> None:
         self.writer.set_temperature(_number(argument, "/temp", kind=float, least=0, most=1e9))
 
     def _cap(self, argument: str) -> None:
-        most = 10**6
         off = argument == "off"
         self.writer.set_cap(
-            None if off else _number(argument, "/cap", kind=int, least=0, most=most)
+            None if off else _number(argument, "/cap", kind=int, least=0, most=10**6)
         )
 
     def _save(self, argument: str) -> None:
         if not argument:
             raise UsageError("/save: name a file, as in /save story.json")
-        now = self.writer.now
-        saved = {
-            "text": now.text,
+        content = {
+            "text": self.writer.current.text,
             "temperature": self.writer.sample.temperature,
             "max_copied": self.writer.sample.max_copied,
             "checkpoint": self.digest,
         }
         try:
-            Path(argument).write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
+            Path(argument).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise StorageError(f"/save {argument}: {error.strerror}") from None
         except ValueError:
-            raise UsageError(f"/save {argument}: is no name of a file") from None
+            raise UsageError(f"/save {argument}: is not a file name") from None
         warn(f"saved: {argument}")
 
     def _load(self, argument: str) -> None:
@@ -149,27 +146,23 @@ class _Session:
         except OSError as error:
             raise UsageError(f"/load {argument}: {error.strerror}") from None
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise UsageError(f"/load {argument}: is no text that /save wrote") from None
+            raise UsageError(f"/load {argument}: is not a file written by /save") from None
         if saved.get("checkpoint") != self.digest:
             warn("note: the text was written with another checkpoint")
-        self.writer.set_cap(cap)  # first what may fail
+        self.writer.set_cap(cap)  # first, because it may fail
         self.writer.clear()
         self.writer.set_temperature(temperature)
         self._type(text)
 
     def _quit(self, _: str) -> None:
-        self.going = False
+        self.running = False
 
     def _help(self, _: str) -> None:
         warn(HELP)
 
 
 def _number(text: str, command: str, *, kind: Any, least: float, most: float) -> Any:
-    """A number within bounds.
-
-    Raises:
-        UsageError: where it is none.
-    """
+    """Parse a number within bounds."""
     try:
         value = kind(text)
     except ValueError:

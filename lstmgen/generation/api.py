@@ -1,4 +1,4 @@
-"""For programs: load a checkpoint and let it continue cues, without torch."""
+"""The Python API: load a checkpoint and continue cues, without torch."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ class Word:
     """One token of a continuation.
 
     Attributes:
-        text: with the space that stands before it.
-        log_probability: by the model's own softmax, nats.
-        run: words of the training text that it ends; 0 without an index.
+        text: with the space before it.
+        log_probability: by the model, before any filter, in nats.
+        run: length in words of the copied passage that ends here; 0 without an index.
     """
 
     text: str
@@ -45,8 +45,8 @@ class Sample:
 class Model:
     """A trained model that continues cues.
 
-    Keywords called ``settings`` are the keys of a config's section ``sample``
-    (``words=60, temperature=0.7, max_copied=4``); those left out are the model's own.
+    ``settings`` are keys of the config section ``sample`` (``words=60, temperature=0.7,
+    max_copied=4``); the defaults are those of the model's config.
     """
 
     generator: Generator
@@ -58,45 +58,45 @@ class Model:
         """Continue a cue, as ``lstmgen generate`` does.
 
         Raises:
-            LstmgenError: whatever the command line would say, in the same words.
+            LstmgenError: with the message that the command line would print.
         """
-        chosen = self._settings(settings)
-        _check(cue, samples=samples, seed=seed)
+        sample = self._resolve_settings(settings)
+        _check_arguments(cue, samples=samples, seed=seed)
         result = generate_samples(
-            self.generator, self.checkpoint, cue, chosen, samples=samples, seed=seed
+            self.generator, self.checkpoint, cue, sample, samples=samples, seed=seed
         )
         return [
             Sample(
                 result.text(number),
                 tuple(
-                    Word(piece.text, piece.drawn.log_probability, piece.drawn.run)
+                    Word(piece.text, piece.details.log_probability, piece.details.run)
                     for piece in pieces
-                    if piece.drawn is not None
+                    if piece.details is not None
                 ),
             )
             for number, pieces in enumerate(result.samples)
         ]
 
     def words(self, cue: str = "", *, seed: int = 0, **settings: Any) -> Iterator[str]:
-        """The tokens of one continuation as they are drawn, with the spaces before them."""
-        chosen = self._settings(settings)
-        _check(cue, samples=1, seed=seed)
-        reader = CueReader(self.generator, chosen, cue)
+        """Stream the tokens of one continuation, each with the space before it."""
+        sample = self._resolve_settings(settings)
+        _check_arguments(cue, samples=1, seed=seed)
+        reader = CueReader(self.generator, sample, cue)
         for piece in continue_cue(reader, samples=1, seed=seed):
             if piece.text:
                 yield piece.text
 
-    def _settings(self, given: dict[str, Any]) -> SampleConfig:
-        unknown = set(given) - set(SampleConfig.model_fields)
+    def _resolve_settings(self, settings: dict[str, Any]) -> SampleConfig:
+        unknown = set(settings) - set(SampleConfig.model_fields)
         if unknown:
             known = ", ".join(SampleConfig.model_fields)
             raise UsageError(f"{min(unknown)}: no such setting. There are {known}")
-        return override_sample(self.generator.config.sample, given)
+        return override_sample(self.generator.config.sample, settings)
 
 
-def _check(cue: object, *, samples: object, seed: object) -> None:
+def _check_arguments(cue: object, *, samples: object, seed: object) -> None:
     if not isinstance(cue, str) or not encodable(cue):
-        raise UsageError(f"cue = {cue!r}: must be a text")
+        raise UsageError(f"cue = {cue!r}: must be a string of valid Unicode")
     for name, value, least in (("samples", samples, 1), ("seed", seed, 0)):
         if not isinstance(value, int) or not least <= value < 2**63:
             raise UsageError(f"{name} = {value!r}: must be a whole number, {least} or more")
@@ -107,11 +107,10 @@ def load(path: str | Path | None = None, *, runs_dir: str | Path | None = None) 
 
     Args:
         path: a run or step folder; None is the newest run.
-        runs_dir: where runs are; None is ``$LSTMGEN_RUNS_DIR``, else ``runs``.
+        runs_dir: the folder of runs; None is ``$LSTMGEN_RUNS_DIR``, else ``runs``.
 
     Raises:
-        LstmgenError: where there is none, or it is damaged.
+        LstmgenError: if the checkpoint is missing or damaged.
     """
     runs = runs_folder(None if runs_dir is None else Path(runs_dir))
-    generator, found = load_generator(None if path is None else Path(path), runs, copies=True)
-    return Model(generator, found)
+    return Model(*load_generator(None if path is None else Path(path), runs, copies=True))

@@ -1,7 +1,7 @@
-"""The neural cache while generating: recent words become likelier where they would fit.
+"""The neural cache in generation: recent words become more likely in similar contexts.
 
-Grave, Joulin and Usunier 2017 (arXiv 1612.04426); ``evaluation.cache`` is the same for whole
-texts in torch.
+Grave, Joulin and Usunier 2017 (arXiv 1612.04426); ``evaluation.cache_mixture`` does the same in
+torch to score a text.
 """
 
 from typing import Any
@@ -14,63 +14,57 @@ from lstmgen.generation.sampling import Scores, probabilities
 
 
 class RecentWords:
-    """The last words of one text, each beside the top layer's output that it followed.
+    """The last words of one text, each with the top layer's output that predicted it.
 
     Args:
-        sample: the settings ``cache_weight``, ``cache_window`` and ``cache_theta``.
+        sample: for ``cache_weight``, ``cache_window`` and ``cache_theta``.
     """
 
     def __init__(self, sample: SampleConfig, *, vocab_size: int) -> None:
         self.sample, self.vocab_size = sample, vocab_size
-        self.outputs: NDArray[np.floating[Any]] | None = None  # (words, size), later a ring
+        self.outputs: NDArray[np.floating[Any]] | None = None  # (words, size), a ring when full
         self.words = np.zeros(sample.cache_window, dtype=np.int64)
         self.seen = 0
 
     def add(self, output: NDArray[np.floating[Any]], word: int) -> None:
-        """Hold a word; one that is no entry only takes its place in the window.
-
-        Args:
-            output: (size,) of the top layer before the word.
-        """
-        place = self.seen % self.sample.cache_window
+        """Add a word and the output before it, (size,); an unknown word occupies a slot only."""
+        slot = self.seen % self.sample.cache_window
         if self.outputs is None:
             self.outputs = np.zeros((1, len(output)), dtype=output.dtype)
-        elif place == len(self.outputs):  # twice as many, as far as the window
-            more = np.zeros((2 * place, len(output)), dtype=output.dtype)[
-                : self.sample.cache_window
-            ]
-            more[:place] = self.outputs
-            self.outputs = more
-        self.outputs[place], self.words[place] = output, word
+        elif slot == len(self.outputs):  # double the buffer, up to the window
+            size = min(2 * slot, self.sample.cache_window)
+            larger = np.zeros((size, len(output)), dtype=output.dtype)
+            larger[:slot] = self.outputs
+            self.outputs = larger
+        self.outputs[slot], self.words[slot] = output, word
         self.seen += 1
 
     def fork(self) -> "RecentWords":
-        """A copy that goes its own way."""
+        """An independent copy."""
         other = RecentWords(self.sample, vocab_size=self.vocab_size)
         other.outputs = None if self.outputs is None else self.outputs.copy()
         other.words, other.seen = self.words.copy(), self.seen
         return other
 
     def mix(self, logits: NDArray[np.floating[Any]], output: NDArray[np.floating[Any]]) -> Scores:
-        """Logits of the mixture of a model and its cache, (vocabulary,).
+        """Logits, (vocabulary,), of the mixture of a model and its cache.
 
-        They are the log-probabilities moved by what the model's own were moved by, since a
-        repetition penalty looks at their signs.
+        The mixture's log-probabilities are shifted by the model's log-sum-exp, since a
+        repetition penalty depends on the signs of logits.
 
         Args:
-            logits: (vocabulary,) of the model. output: (size,) of its top layer.
+            logits: (vocabulary,) of the model.
+            output: (size,) of its top layer.
         """
-        held = min(self.seen, self.sample.cache_window)
-        known = self.words[:held] < self.vocab_size
+        filled = min(self.seen, self.sample.cache_window)
+        known = self.words[:filled] < self.vocab_size
         scores: Scores = logits.astype(np.float64)
         if self.outputs is None or not known.any():
             return scores
-        likeness = self.sample.cache_theta * (self.outputs[:held][known] @ output).astype(
-            np.float64
-        )
-        weights = probabilities(likeness[None])[0]
+        similarity = (self.outputs[:filled][known] @ output).astype(np.float64)
+        weights = probabilities((self.sample.cache_theta * similarity)[None])[0]
         mixture = (1 - self.sample.cache_weight) * probabilities(scores[None])[0]
-        np.add.at(mixture, self.words[:held][known], self.sample.cache_weight * weights)
+        np.add.at(mixture, self.words[:filled][known], self.sample.cache_weight * weights)
         with np.errstate(divide="ignore"):
             mixed: Scores = np.log(mixture) + np.logaddexp.reduce(scores)
         return mixed

@@ -1,4 +1,4 @@
-"""What a sample must not hold: banned words, repeated n-grams, runs copied from the corpus."""
+"""What must not be generated: banned words, repeated n-grams, passages copied from the corpus."""
 
 import copy
 from collections import deque
@@ -15,12 +15,12 @@ from lstmgen.text.vocabulary import STORY, Vocabulary
 
 @dataclass(frozen=True)
 class Constraints:
-    """What no continuation may hold: settings, resolved for one vocabulary.
+    """The constraints of a sampling config, resolved for one vocabulary.
 
     Attributes:
-        sample: the settings (``no_repeat_ngram``, ``max_copied``, ``repetition_span``, ``stop``).
+        sample: for ``no_repeat_ngram``, ``max_copied``, ``repetition_span`` and ``stop``.
         forbidden: ids that are never drawn.
-        bound: which tokens make one word with those beside them; None where none do.
+        bound: tokens that attach to a neighbor; None except for the tokenizer ``word``.
     """
 
     sample: SampleConfig
@@ -31,29 +31,29 @@ class Constraints:
 def resolve_constraints(
     sample: SampleConfig, vocabulary: Vocabulary, *, kind: Kind, bound: "BoundWords | None"
 ) -> Constraints:
-    """The constraints of some settings.
+    """Resolve the constraints of a sampling config.
 
     Raises:
-        CheckpointError, UsageError: where no word is left to draw.
+        CheckpointError, UsageError: if no word is left to draw.
     """
     if len(vocabulary) == len(vocabulary.specials):
         raise CheckpointError("the vocabulary of this model holds no word to draw")
-    out = find_words(sample.banned, vocabulary, kind=kind) | set(vocabulary.specials)
-    if len(out) == len(vocabulary):
+    forbidden = find_words(sample.banned, vocabulary, kind=kind) | set(vocabulary.specials)
+    if len(forbidden) == len(vocabulary):
         raise UsageError("sample.banned leaves no word to draw. Ban fewer words")
     story = {vocabulary.ids[STORY]} if sample.stop == "story" else set()
-    return Constraints(sample, frozenset(out - story), bound)
+    return Constraints(sample, frozenset(forbidden - story), bound)
 
 
 @dataclass(frozen=True)
 class BoundWords:
-    """Tokens that make one word with the token beside them (``text.contractions``), by id.
+    """Ids of tokens that form one word with a neighbor (``text.contractions``).
 
     Attributes:
-        possessives: each 's.
-        stems: what a 's may stand behind: what training has before one; None is anything.
-        elided: each l', d', qu'.
-        not_after_elided: what begins with no vowel, or with a space.
+        possessives: the forms of 's.
+        stems: tokens that 's follows in the training text; None allows any.
+        elided: the forms of l', d' and qu'.
+        not_after_elided: tokens that begin with a space or with no vowel.
     """
 
     possessives: frozenset[int]
@@ -62,7 +62,7 @@ class BoundWords:
     not_after_elided: frozenset[int]
 
     def ruled_out(self, last: int | None) -> frozenset[int]:
-        """What must not come behind a token; None is the start."""
+        """The ids that must not follow a token; None is the start."""
         if last in self.elided:
             return self.not_after_elided
         if self.stems is None or last in self.stems:
@@ -85,8 +85,8 @@ def find_bound_words(vocabulary: Vocabulary) -> BoundWords:
 
 
 def find_words(words: Iterable[str], vocabulary: Vocabulary, *, kind: Kind) -> frozenset[int]:
-    """All entries that write one of some words, in whatever case."""
-    wanted = {word.casefold() for word in words if word}  # "" is what is bare of a mark
+    """The ids of all entries that spell one of some words, ignoring case."""
+    wanted = {word.casefold() for word in words if word}  # a bare mark is ""
     if not wanted:
         return frozenset()
     return frozenset(
@@ -97,49 +97,44 @@ def find_words(words: Iterable[str], vocabulary: Vocabulary, *, kind: Kind) -> f
 
 
 def unmatched_words(words: Iterable[str], vocabulary: Vocabulary, *, kind: Kind) -> list[str]:
-    """Those of some words that no entry writes: to ban them changes nothing."""
+    """The words that no entry spells, so banning them has no effect."""
     return [word for word in words if not find_words([word], vocabulary, kind=kind)]
 
 
 @dataclass
 class NgramMemory:
-    """The n-grams of a text, and which words would repeat one."""
+    """The n-grams of a text so far, by their first n - 1 words."""
 
     n: int
     last: tuple[int, ...] = ()
-    followed: dict[tuple[int, ...], set[int]] = field(default_factory=dict)
+    successors: dict[tuple[int, ...], set[int]] = field(default_factory=dict)
 
     def add(self, word: int) -> None:
         """Add a word."""
         if len(self.last) == self.n - 1:
-            self.followed.setdefault(self.last, set()).add(word)
+            self.successors.setdefault(self.last, set()).add(word)
         self.last = (*self.last, word)[-self.n + 1 :] if self.n > 1 else ()
 
     def completing(self) -> set[int]:
-        """The words that would end an n-gram which stands in the text already."""
-        return self.followed.get(self.last, set())
+        """The words that would complete an n-gram already in the text."""
+        return self.successors.get(self.last, set())
 
 
 class History:
-    """One sample's words so far, as far as the constraints need them.
+    """What the constraints need of one sample's tokens so far.
 
     Args:
-        vocabulary: whose ids they are.
         index: of the training text; needed for ``max_copied``.
     """
 
     def __init__(
-        self,
-        constraints: Constraints,
-        *,
-        vocabulary: Vocabulary,
-        index: CopyIndex | None = None,
+        self, constraints: Constraints, *, vocabulary: Vocabulary, index: CopyIndex | None = None
     ) -> None:
         self.constraints = constraints
         self.story = vocabulary.ids[STORY]
         self.breaks = frozenset(vocabulary.specials) | {vocabulary.unknown_id}
         words = (i for i, entry in enumerate(vocabulary.entries) if any(map(str.isalnum, entry)))
-        self.word_ids = frozenset(words) - self.breaks  # what the repetition penalty is for
+        self.word_ids = frozenset(words) - self.breaks  # the repetition penalty is for these
         self.recent: deque[int] = deque(maxlen=constraints.sample.repetition_span)
         n = constraints.sample.no_repeat_ngram
         self.ngrams = None if n is None else NgramMemory(n)
@@ -159,31 +154,31 @@ class History:
             self.meter.add(word)
 
     def ruled_out(self, *, words: int) -> set[int]:
-        """The ids that must not come next, besides the forbidden ones.
+        """The ids that must not come next, in addition to the forbidden ones.
 
         Args:
             words: new words so far.
         """
-        sample, out = self.constraints.sample, set[int]()
+        sample, ids = self.constraints.sample, set[int]()
         if sample.stop == "story" and words < sample.min_words:
-            out.add(self.story)
+            ids.add(self.story)
         if self.constraints.bound is not None:
-            out |= self.constraints.bound.ruled_out(self.last)
+            ids |= self.constraints.bound.ruled_out(self.last)
         if self.ngrams is not None:
-            out |= self.ngrams.completing()
+            ids |= self.ngrams.completing()
         if self.meter is not None and sample.max_copied is not None:
-            out |= self.meter.would_exceed(sample.max_copied)
-        return out
+            ids |= self.meter.would_exceed(sample.max_copied)
+        return ids
 
     def fork(self) -> "History":
-        """A copy that can be continued by itself."""
-        twin = copy.copy(self)
-        twin.recent = self.recent.copy()
+        """An independent copy."""
+        other = copy.copy(self)
+        other.recent = self.recent.copy()
         if self.ngrams is not None:
-            followed = {before: set(after) for before, after in self.ngrams.followed.items()}
-            twin.ngrams = NgramMemory(self.ngrams.n, self.ngrams.last, followed)
+            successors = {before: set(after) for before, after in self.ngrams.successors.items()}
+            other.ngrams = NgramMemory(self.ngrams.n, self.ngrams.last, successors)
         if self.meter is not None:
-            twin.meter = RunMeter(
+            other.meter = RunMeter(
                 self.meter.index, list(self.meter.words), self.meter.run, self.meter.ends
             )
-        return twin
+        return other

@@ -1,4 +1,4 @@
-"""Continuing a cue that has been read: draw word after word until each sample ends."""
+"""The sampling loop: continue a cue word by word until each sample ends."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -11,18 +11,16 @@ from numpy.typing import NDArray
 from lstmgen.generation.beams import beam_pieces
 from lstmgen.generation.cache import RecentWords
 from lstmgen.generation.constraints import History
-from lstmgen.generation.details import described
+from lstmgen.generation.details import add_details
 from lstmgen.generation.ending import Continuation
 from lstmgen.generation.engine import States
 from lstmgen.generation.pieces import Piece
-from lstmgen.generation.sampling import NONE_LEFT, draw, shape
-from lstmgen.generation.stepping import CueReader, finite, next_scores, take_rows
+from lstmgen.generation.sampling import NONE_LEFT, draw, filter_scores
+from lstmgen.generation.stepping import CueReader, check_finite, next_scores, select_rows
 
 
 @dataclass
-class _Live:
-    """A sample that has not ended."""
-
+class _ActiveSample:
     continuation: Continuation
     generator: np.random.Generator
     history: History
@@ -32,27 +30,27 @@ class _Live:
 def continue_cue(
     reader: CueReader, *, samples: int, seed: int, details: bool = False
 ) -> Iterator[Piece]:
-    """Continue a cue, which has been read, several times at once.
+    """Continue a cue that has been read, with several samples in one batch.
 
-    The draws of sample k depend on (seed, k) and not on the number of samples (its
-    probabilities do in their last bits, as rows of a batched matmul do). ``<unk>`` is never
-    drawn; ``<story>`` ends a sample under ``stop: story`` and is never drawn otherwise. A
-    sample of which no word is left to draw ends. With ``beams`` the pieces come when the
-    search is over, sample by sample; otherwise as they are drawn.
+    The random numbers of sample k depend on (seed, k), not on the number of samples (the last
+    bits of its probabilities do, as in any batched matmul). ``<unk>`` is never drawn;
+    ``<story>`` ends a sample under ``stop: story`` and is never drawn otherwise. A sample
+    also ends when every word is ruled out. With ``beams`` the pieces come after the search,
+    sample by sample; otherwise as they are drawn.
 
     Args:
-        details: report what the model thought of each word.
+        details: attach the model's view of each word.
 
     Raises:
-        CheckpointError: where the model gives no finite probability.
+        CheckpointError: if the model gives no finite probability.
     """
     sample, cue = reader.sample, reader.cue
     if sample.beams is not None:
         yield from beam_pieces(reader, samples=samples, details=details)
         return
     engine, vocabulary = reader.generator.engine, reader.generator.vocabulary
-    running = [
-        _Live(
+    active = [
+        _ActiveSample(
             Continuation(k, sample, copy.copy(cue.detokenizer), cue.ends_in_space),
             np.random.default_rng([seed, k]),
             reader.history.fork(),
@@ -60,42 +58,41 @@ def continue_cue(
         )
         for k in range(samples)
     ]
-    states = take_rows(reader.states, [0] * samples)
-    while running and sample.words:
-        logits = finite(engine.logits(states))
+    states = select_rows(reader.states, [0] * samples)
+    while active and sample.words:
+        logits = check_finite(engine.logits(states))
         scores = next_scores(
-            _mixed_with_caches(logits, states, running),
-            [live.history for live in running],
+            _mix_with_caches(logits, states, active),
+            [s.history for s in active],
             reader.constraints,
-            words=[live.continuation.words for live in running],
+            words=[s.continuation.words for s in active],
         )
-        drawn = draw(shape(scores, sample), [live.generator for live in running])
-        kept = []
-        for row, (live, word) in enumerate(zip(running, drawn.tolist(), strict=True)):
+        words = draw(filter_scores(scores, sample), [s.generator for s in active])
+        unfinished = []
+        for row, (current, word) in enumerate(zip(active, words.tolist(), strict=True)):
             if word == NONE_LEFT:
-                yield Piece(live.continuation.number, "", ended=True)
+                yield Piece(current.continuation.number, "", ended=True)
                 continue
-            piece = live.continuation.take(vocabulary.entries[word])
-            live.history.add(word)
-            if live.recent is not None:
-                live.recent.add(states[-1].hidden[row], word)
-            yield described(piece, logits[row], word, live.history) if details else piece
+            piece = current.continuation.add(vocabulary.entries[word])
+            current.history.add(word)
+            if current.recent is not None:
+                current.recent.add(states[-1].hidden[row], word)
+            yield add_details(piece, logits[row], word, current.history) if details else piece
             if not piece.ended:
-                kept.append(row)
-        if len(kept) < len(running):
-            states = take_rows(states, kept)
-            drawn, running = drawn[kept], [running[row] for row in kept]
-        if running:
-            states = engine.read(drawn, states)
+                unfinished.append(row)
+        if len(unfinished) < len(active):
+            states = select_rows(states, unfinished)
+            words, active = words[unfinished], [active[row] for row in unfinished]
+        if active:
+            states = engine.read(words, states)
 
 
-def _mixed_with_caches(
-    logits: NDArray[np.floating[Any]], states: States, running: Sequence[_Live]
+def _mix_with_caches(
+    logits: NDArray[np.floating[Any]], states: States, active: Sequence[_ActiveSample]
 ) -> NDArray[np.floating[Any]]:
-    """The samples' logits, each mixed with its cache where it has one."""
     mixed = [
-        live.recent.mix(row, output)
-        for live, row, output in zip(running, logits, states[-1].hidden, strict=True)
-        if live.recent is not None
+        sample.recent.mix(row, output)
+        for sample, row, output in zip(active, logits, states[-1].hidden, strict=True)
+        if sample.recent is not None
     ]
     return np.stack(mixed) if mixed else logits

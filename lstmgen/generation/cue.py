@@ -1,4 +1,4 @@
-"""What a cue is read as, block by block, so that its length costs no memory."""
+"""Cues as ids, block by block, so memory does not grow with their length."""
 
 import difflib
 from collections.abc import Iterator
@@ -12,53 +12,51 @@ from lstmgen.text.vocabulary import STORY, Vocabulary
 
 Unknown = Literal["nearest", "unk", "skip", "error"]
 
-MOST_SEARCHES = 100  # different unknown words of a cue for which a near one is looked for
-CLOSE = 0.66  # likeness from which on a spelling counts as near, by difflib's measure
+MAX_SEARCHES = 100  # unknown words of a cue whose nearest spelling is searched
+MIN_SIMILARITY = 0.66  # of a near spelling, by difflib's ratio
 
 
 class Cue:
-    """How a cue is read: which ids its blocks are, and what was done with unknown words.
+    """Encodes a cue and records what unknown words were replaced by.
 
-    White space at its end is typed, not read. A word whose form against the spacing
-    rule is unknown is read as its plain form; white space that is unknown is left out.
+    Trailing white space is not read. A word whose spacing form is unknown is read as its
+    plain form; unknown white space is skipped.
 
     Args:
-        oov: what to do with an unknown word: read the nearest one in case or spelling (where
-            there is none, as with ``unk``), read the unknown word, leave it out, or raise.
+        oov: for an unknown word, read the nearest entry in case or spelling (``<unk>`` if
+            there is none), read ``<unk>``, skip it, or raise.
 
     Attributes:
-        replaced: unknown words and what each was read as; None is the unknown word, an
-            empty text nothing.
-        detokenizer: puts the spaces into what follows.
+        replacements: what each unknown word was read as; None is ``<unk>``, "" is skipped.
+        detokenizer: spaces the words that follow.
     """
 
     def __init__(
         self, vocabulary: Vocabulary, *, kind: Kind, lowercase: bool, oov: Unknown = "nearest"
     ) -> None:
         self.vocabulary, self.kind, self.lowercase, self.oov = vocabulary, kind, lowercase, oov
-        self.replaced: dict[str, str | None] = {}
+        self.replacements: dict[str, str | None] = {}
         self.detokenizer = Detokenizer(kind)
-        self._held = ""  # white space that may prove to be the cue's end
+        self._trailing = ""  # white space that may be the cue's end
         self._tokenizer = Tokenizer(kind)
 
     @property
     def ends_in_space(self) -> bool:
-        """Whether the text read so far ends in the space before what follows."""
-        return bool(self._held)
+        """Whether the text so far ends in white space."""
+        return bool(self._trailing)
 
     def ids_of(self, block: str) -> Iterator[int]:
-        """The ids of the next part of the text, cut where no word is (``read_blocks``)."""
-        normal = self._held + normalize(block, lowercase=self.lowercase)
-        kept = normal if self.kind == "character" else normal.rstrip(" \t")
-        self._held = normal[len(kept) :]
-        return self._read(kept)
+        """The ids of the next block, which begins and ends between words (``read_blocks``)."""
+        text = self._trailing + normalize(block, lowercase=self.lowercase)
+        stripped = text if self.kind == "character" else text.rstrip(" \t")
+        self._trailing = text[len(stripped) :]
+        return self._read(stripped)
 
     def _read(self, text: str) -> Iterator[int]:
         numbers = self._tokenizer.encode(text)
         forms = self._tokenizer.forms()
         tokens = [forms[number] for number in numbers]
         surfaces = [surface_of(token, self.kind) for token in tokens]
-        ids = self.vocabulary.ids
         if self.oov == "error":
             unknown = [
                 surface
@@ -73,58 +71,55 @@ class Cue:
                 )
         for token, surface in zip(tokens, surfaces, strict=True):
             self.detokenizer.add(token)
-            known = find_entry(token, surface, self.vocabulary)
-            if known is not None:
-                yield known
-            elif not surface.isspace():  # white space that it never met says nothing to a model
+            entry = find_entry(token, surface, self.vocabulary)
+            if entry is not None:
+                yield entry
+            elif not surface.isspace():  # unknown white space carries no information
                 replacement = self._replace(surface)
                 if replacement is None:
                     yield self.vocabulary.unknown_id
                 elif replacement:
-                    yield ids[replacement]
+                    yield self.vocabulary.ids[replacement]
 
     def _replace(self, surface: str) -> str | None:
-        if surface not in self.replaced:
+        if surface not in self.replacements:
             if self.oov == "skip":
-                self.replaced[surface] = ""
-            elif self.oov == "nearest" and len(self.replaced) < MOST_SEARCHES:
-                self.replaced[surface] = nearest(surface, self.vocabulary)
+                self.replacements[surface] = ""
+            elif self.oov == "nearest" and len(self.replacements) < MAX_SEARCHES:
+                self.replacements[surface] = nearest(surface, self.vocabulary)
             else:
-                self.replaced[surface] = None
-        return self.replaced[surface]
+                self.replacements[surface] = None
+        return self.replacements[surface]
 
 
 def read_cue(
     text: str, vocabulary: Vocabulary, *, kind: Kind, lowercase: bool
 ) -> tuple[Cue, tuple[int, ...]]:
-    """A cue whose unknown words stay unknown, and its ids, ``<story>`` first."""
+    """Read a cue with ``oov: unk``; return it and its ids, ``<story>`` first."""
     cue = Cue(vocabulary, kind=kind, lowercase=lowercase, oov="unk")
     return cue, (vocabulary.ids[STORY], *cue.ids_of(text))
 
 
 def find_entry(token: str, surface: str, vocabulary: Vocabulary) -> int | None:
-    """The id that a token is read as: its own, else that of its plain form, else that of the
-    same word in another typography (``’`` for ``'``, curly quotes for straight ones)."""
-    known = vocabulary.ids.get(token, vocabulary.ids.get(surface))
-    if known is None and not surface.isspace():
+    """The id of a token, else of its plain form, else of the same word in another typography
+    (``’`` for ``'``, curly quotes for straight ones); None if unknown."""
+    entry = vocabulary.ids.get(token, vocabulary.ids.get(surface))
+    if entry is None and not surface.isspace():
         spellings = vocabulary.spellings
-        known = spellings.get(simplify_spelling(token), spellings.get(simplify_spelling(surface)))
-    return known
+        entry = spellings.get(simplify_spelling(token), spellings.get(simplify_spelling(surface)))
+    return entry
 
 
 def nearest(surface: str, vocabulary: Vocabulary) -> str | None:
-    """The entry that is most like an unknown word: itself in another case, else the nearest
-    spelling; None where nothing is near.
-    """
+    """The entry most similar to an unknown word: in another case, else in spelling, or None."""
     for variant in (surface.lower(), surface.capitalize(), surface.upper(), surface.title()):
         if vocabulary.ids.get(variant, 0) not in vocabulary.specials:
             return variant
     if not any(map(str.isalnum, surface)):
         return None
-    folded = surface.lower()
-    near: dict[str, str] = {}
+    candidates: dict[str, str] = {}
     for entry in vocabulary.entries[len(vocabulary.specials) :]:
         if abs(len(entry) - len(surface)) <= 2 and entry.isalnum():
-            near.setdefault(entry.lower(), entry)
-    found = difflib.get_close_matches(folded, near, n=1, cutoff=CLOSE)
-    return near[found[0]] if found else None
+            candidates.setdefault(entry.lower(), entry)
+    best = difflib.get_close_matches(surface.lower(), candidates, n=1, cutoff=MIN_SIMILARITY)
+    return candidates[best[0]] if best else None

@@ -9,21 +9,21 @@ from lstmgen.text.vocabulary import STORY
 
 _SENTENCE_ENDS = ".!?…。！？"
 _CLOSERS = "\"'”’)]»"
-LONGEST_SILENCE = 200  # tokens without a word after which a sample ends in any case
+MAX_WORDLESS = 200  # tokens without a word after which a sample always ends
 
 
 @dataclass
 class Continuation:
-    """One continuation in the making.
+    """One continuation during generation.
 
     Attributes:
         number: of the sample.
-        sample: where it ends (``words``, ``min_words``, ``stop``, ``stop_at``).
+        sample: for ``words``, ``min_words``, ``stop`` and ``stop_at``.
         typed_space: the cue ended in the space before the first word.
-        words: new tokens that hold a letter or digit.
-        silence: tokens since the last of them.
-        closing: its first sentence has ended; only closing marks may follow.
-        tail: the end of its text, in which ``stop_at`` may begin.
+        words: new tokens that contain a letter or digit.
+        wordless: tokens since the last of them.
+        closing: the sentence has ended; only closing marks may follow.
+        tail: the end of the text, in which ``stop_at`` may begin.
     """
 
     number: int
@@ -31,11 +31,11 @@ class Continuation:
     detokenizer: Detokenizer
     typed_space: bool
     words: int = 0
-    silence: int = 0
+    wordless: int = 0
     closing: bool = False
     tail: str = ""
 
-    def take(self, token: str) -> Piece:
+    def add(self, token: str) -> Piece:
         """Add a drawn token, or end before it."""
         surface = surface_of(token, self.detokenizer.kind)
         text = "" if token == STORY else self.detokenizer.add(token)
@@ -45,16 +45,16 @@ class Continuation:
             text, self.typed_space = text.removeprefix(" "), False
         is_word = any(character.isalnum() for character in surface)
         self.words += is_word
-        self.silence = 0 if is_word else self.silence + 1
+        self.wordless = 0 if is_word else self.wordless + 1
         if self.sample.stop == "sentence":
             last = surface.rstrip(_CLOSERS)[-1:]
             closes = surface[-1] in _CLOSERS and not last and self.closing
             self.closing = self.words >= self.sample.min_words and (
                 closes or (last != "" and last in _SENTENCE_ENDS)
             )
-        wanted = self.sample.stop_at if self.words >= self.sample.min_words else ""
-        text, found = self._cut(text, wanted)
-        ended = found or self.words >= self.sample.words or self.silence > LONGEST_SILENCE
+        stop_at = self.sample.stop_at if self.words >= self.sample.min_words else ""
+        text, found = self._cut(text, stop_at)
+        ended = found or self.words >= self.sample.words or self.wordless > MAX_WORDLESS
         return Piece(self.number, text, ended=ended)
 
     def _ends_before(self, token: str, surface: str, text: str) -> bool:
@@ -64,16 +64,16 @@ class Continuation:
             return self.words >= max(1, self.sample.min_words)
         if not self.closing or text.startswith(" ") or surface[0].isspace():
             return self.closing
-        # What follows without a space: closing marks, more end marks, or (of characters) 3.5
+        # Without a space may follow: closing marks, more end marks, or (as characters) "3.5"
         return is_word(self.detokenizer.kind) and surface not in _CLOSERS + _SENTENCE_ENDS
 
     def _cut(self, text: str, stop_at: str) -> tuple[str, bool]:
-        """A text up to the end of ``stop_at``, and whether that has come."""
+        """The text up to the end of ``stop_at``, and whether it was found."""
         if not stop_at:
             return text, False
-        whole = self.tail + text
-        place = whole.find(stop_at)
+        joined = self.tail + text
+        place = joined.find(stop_at)
         if place < 0:
-            self.tail = whole[max(0, len(whole) - len(stop_at) + 1) :]
+            self.tail = joined[max(0, len(joined) - len(stop_at) + 1) :]
             return text, False
-        return whole[len(self.tail) : place + len(stop_at)], True
+        return joined[len(self.tail) : place + len(stop_at)], True

@@ -1,4 +1,4 @@
-"""The stepping engine: a language model one word at a time, for several samples at once."""
+"""The numpy inference engine: a language model one word at a time, for a batch of samples."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,26 +8,26 @@ from numpy.typing import NDArray
 from lstmgen.cells.cell import Layer, zero_state
 from lstmgen.cells.registry import CELLS
 from lstmgen.cells.step import Array, State
-from lstmgen.generation.outputs import Adaptive, Softmax, take_adaptive, take_softmax
+from lstmgen.generation.outputs import Adaptive, Softmax, read_adaptive, read_softmax
 from lstmgen.generation.weights import WeightReader
 
 States = list[State]
 
 
 class Engine:
-    """A model's weights, ready to be stepped.
+    """A language model for inference.
 
     Args:
         weights: by the parameter names of the torch model.
-        hidden_sizes: one layer each.
-        cell: of all layers, a name in ``cells.CELLS``.
-        vocab_size: ids 0..vocab_size-1 are words; ``vocab_size`` is read as the
+        vocab_size: ids below are words; ``vocab_size`` itself is the unknown word, read as the
             mean of ``seen_once``.
-        clusters: of an adaptive softmax, the ids of each; None is the exact softmax.
-        source: what to call the weights in messages.
+        hidden_sizes: of each layer.
+        cell: of all layers, a name in ``cells.CELLS``.
+        clusters: ids of each cluster of an adaptive softmax; None is the exact softmax.
+        source: name of the weights in messages.
 
     Raises:
-        CheckpointError: where a weight is missing or of another shape.
+        CheckpointError: if a weight is missing, unexpected or has another shape.
     """
 
     def __init__(
@@ -42,33 +42,28 @@ class Engine:
         source: str = "the model",
     ) -> None:
         self.vocab_size = vocab_size
-        take = WeightReader(weights, source)
-        self._embedding = take.get("embedding.weight", (vocab_size, None), required=False)
+        reader = WeightReader(weights, source)
+        self._embedding = reader.get("embedding.weight", (vocab_size, None), required=False)
         width = vocab_size if self._embedding is None else self._embedding.shape[1]
         self.layers: list[Layer] = []
         for place, size in enumerate(hidden_sizes):
-            self.layers.append(take.layer(f"layers.{place}.", CELLS[cell], width, size))
+            self.layers.append(reader.layer(f"layers.{place}.", CELLS[cell], width, size))
             width = size
         self.output: Softmax | Adaptive
         if clusters is None:
-            self.output = take_softmax(take, vocab_size, width, tied=self._embedding)
+            self.output = read_softmax(reader, vocab_size, width, tied=self._embedding)
         else:
-            self.output = take_adaptive(take, clusters, width)
-        take.check_nothing_left()
+            self.output = read_adaptive(reader, clusters, width)
+        reader.check_all_used()
         self.dtype = self.layers[0].weights.weight_hh.dtype
         self._unknown = self._rare_vector(np.asarray(seen_once, dtype=np.int64))
 
     def zero_states(self, batch: int) -> States:
-        """The states before a text begins."""
+        """The states before the first word."""
         return [zero_state(layer, batch) for layer in self.layers]
 
     def read(self, ids: NDArray[np.int64], states: States) -> States:
-        """Read one word in each sample.
-
-        Args:
-            ids: (batch,).
-            states: after the word before.
-        """
+        """Read one word in each sample, ``ids`` being (batch,), and return the new states."""
         x = self.embed(ids)
         after: States = []
         for (cell, weights), before in zip(self.layers, states, strict=True):
@@ -78,19 +73,11 @@ class Engine:
         return after
 
     def logits(self, states: States) -> Array:
-        """(batch, vocabulary) unnormalised log-probabilities of the next word."""
-        return self.read_out(states[-1].hidden)
-
-    def read_out(self, hidden: Array) -> Array:
-        """The logits, (..., vocabulary), of the top layer's hiddens, (..., hidden)."""
-        return self.output.logits(hidden)
-
-    def read_out_backward(self, hidden: Array, d_logits: Array) -> Array:
-        """The gradient of the top layer's hiddens, given that of the logits."""
-        return self.output.backward(hidden, d_logits)
+        """Logits of the next word, (batch, vocabulary)."""
+        return self.output.logits(states[-1].hidden)
 
     def embed(self, ids: NDArray[np.int64]) -> Array:
-        """(words, input): what the first layer is given for words."""
+        """The first layer's input, (words, input)."""
         unknown = ids >= self.vocab_size
         x = self._vectors(np.where(unknown, 0, ids))
         if unknown.any():
@@ -98,7 +85,7 @@ class Engine:
         return x
 
     def _rare_vector(self, rare: NDArray[np.int64]) -> Array:
-        """The mean input of the words seen once."""
+        """The mean input vector of the words seen once."""
         if self._embedding is not None:
             return np.asarray(self._embedding[rare].mean(axis=0))
         mean = np.zeros(self.vocab_size, dtype=self.dtype)

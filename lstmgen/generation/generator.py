@@ -1,4 +1,4 @@
-"""A loaded model that continues cues."""
+"""A loaded model with its vocabulary and config."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,10 +19,10 @@ from lstmgen.text.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Generator:
-    """Everything that continues cues (``continuing.continue_cue``).
+    """What ``continuing.continue_cue`` needs of a checkpoint.
 
     Attributes:
-        copies: the index of the training text; None without one.
+        copies: the index of the training text, if there is one.
     """
 
     config: Config
@@ -32,32 +32,29 @@ class Generator:
 
     @property
     def kind(self) -> Kind:
-        """The tokenizer."""
+        """The kind of tokenizer."""
         return self.config.data.tokenizer
 
     def constraints(self, sample: SampleConfig) -> Constraints:
-        """What no continuation may hold.
+        """Resolve the constraints of a sampling config.
 
         Raises:
-            CheckpointError, UsageError: where no word is left to draw, or ``max_copied`` needs
+            CheckpointError, UsageError: if no word is left to draw, or ``max_copied`` needs
                 an index that the checkpoint lacks.
         """
         if sample.max_copied is not None:
             self.require_copies("--max-copied")
         return resolve_constraints(sample, self.vocabulary, kind=self.kind, bound=self._bound_words)
 
-    def written(self, word: int) -> str:
-        """A word by its id, as it is written."""
+    def surface(self, word: int) -> str:
+        """The text of a word, given its id."""
         return surface_of(self.vocabulary.entries[word], self.kind)
 
     def require_copies(self, option: str) -> CopyIndex:
-        """The index of the training text.
-
-        Args:
-            option: what asks for it.
+        """The index of the training text, which ``option`` needs.
 
         Raises:
-            UsageError: where there is none.
+            UsageError: if the checkpoint has none.
         """
         if self.copies is None:
             raise UsageError(

@@ -1,4 +1,4 @@
-"""From a checkpoint folder to a generator, without torch."""
+"""Loading checkpoints for generation, without torch."""
 
 import os
 from collections.abc import Mapping
@@ -25,17 +25,17 @@ from lstmgen.text.vocabulary import Vocabulary, from_json
 
 Weights = Mapping[str, Array]
 
-SMALL = 30_000_000  # bytes of weights up to which one BLAS thread is the fastest
-ATTEMPTS = 100  # at a run whose old checkpoints are being deleted
+SMALL_MODEL = 30_000_000  # bytes of weights up to which one BLAS thread is the fastest
+ATTEMPTS = 100  # to open a run whose old checkpoints are being deleted
 
 
 @dataclass(frozen=True)
 class LoadedCheckpoint:
-    """A checkpoint, checked, with what was read of it.
+    """A validated checkpoint and the parts read from it.
 
     Attributes:
-        weights: by name; empty where they were not asked for.
-        copies: the index of the training text; None where there is none, or it was not asked for.
+        weights: by name; empty if not loaded.
+        copies: the index of the training text; None if there is none or it was not loaded.
     """
 
     checkpoint: Checkpoint
@@ -46,34 +46,34 @@ class LoadedCheckpoint:
 
 
 def load_checkpoint(
-    given: Path | None, runs: Path, *, copies: bool = False, limit_threads: bool = True
+    path: Path | None, runs: Path, *, copies: bool = False, limit_threads: bool = True
 ) -> LoadedCheckpoint:
-    """Load the checkpoint that a command line names, with its weights.
+    """Load a checkpoint with its weights.
 
-    A run that trains at the same time may delete the step between two reads; then the
-    run's index is read again.
+    A concurrent training may delete the step between two reads; then the run's index is
+    read again.
 
     Args:
-        given: a run or step folder; None is the newest run.
-        copies: read the index of the training text too, where there is one.
-        limit_threads: keep BLAS to one thread where the model is small; not for a training.
+        path: a run or step folder; None is the newest run.
+        copies: also load the index of the training text, if there is one.
+        limit_threads: use one BLAS thread if the model is small; not for training.
 
     Raises:
-        CheckpointError: where the checkpoint is damaged or missing.
+        CheckpointError: if the checkpoint is damaged or missing.
     """
     for attempt in range(ATTEMPTS):
-        step = folders.find_step(given, runs)
+        step = folders.find_step(path, runs)
         try:
             if limit_threads:
                 _choose_threads(step)
             loaded = load_step(step)
             weights: Any = loaded.checkpoint.read_tensors(checkpoint.MODEL)
             _check_finite(weights, step)
-            wanted = copies or loaded.config.sample.max_copied is not None
+            needs_copies = copies or loaded.config.sample.max_copied is not None
             return replace(
                 loaded,
-                weights={name: _full(array) for name, array in weights.items()},
-                copies=_read_copies(loaded) if wanted else None,
+                weights={name: _to_float32(array) for name, array in weights.items()},
+                copies=_read_copies(loaded) if needs_copies else None,
             )
         except CheckpointError:
             if step.exists() or attempt + 1 == ATTEMPTS:
@@ -82,45 +82,42 @@ def load_checkpoint(
 
 
 def load_step(path: Path) -> LoadedCheckpoint:
-    """A step folder's config and vocabulary, without its weights.
+    """Load a step folder's config and vocabulary, without its weights.
 
     Raises:
-        CheckpointError: where it is damaged or fits no model.
+        CheckpointError: if it is damaged.
     """
-    found = checkpoint.open_checkpoint(path)
-    text = found.read(checkpoint.CONFIG).decode("utf-8", errors="replace")
+    opened = checkpoint.open_checkpoint(path)
+    text = opened.read(checkpoint.CONFIG).decode("utf-8", errors="replace")
     try:
         config = from_portable(text, source=checkpoint.CONFIG)
     except ConfigError as error:
         raise checkpoint.damaged(path, str(error)) from None
-    vocabulary = from_json(found.read_json(checkpoint.VOCABULARY), source=str(path))
-    tokenizer: Any = found.read_json(checkpoint.TOKENIZER)
+    vocabulary = from_json(opened.read_json(checkpoint.VOCABULARY), source=str(path))
+    tokenizer: Any = opened.read_json(checkpoint.TOKENIZER)
     if tokenizer == {"tokenizer": "word", "lowercase": config.data.lowercase}:
         data = config.data.model_copy(update={"tokenizer": "word_v1"})  # made by lstmgen 0.1
         config = config.model_copy(update={"data": data})
     elif tokenizer != describe_tokenizer(config.data):
         raise checkpoint.damaged(path, "tokenizer.json and config.yaml disagree")
-    return LoadedCheckpoint(found, config, vocabulary)
+    return LoadedCheckpoint(opened, config, vocabulary)
 
 
-def load_generator(given: Path | None, runs: Path, *, copies: bool) -> tuple[Generator, Checkpoint]:
-    """The generator that a command line names, and its checkpoint.
-
-    Args, Raises: as ``load_checkpoint``.
-    """
-    loaded = load_checkpoint(given, runs, copies=copies)
-    found = loaded.checkpoint
-    engine = make_engine(loaded.config, loaded.vocabulary, loaded.weights, source=str(found.path))
-    return Generator(loaded.config, loaded.vocabulary, engine, loaded.copies), found
+def load_generator(path: Path | None, runs: Path, *, copies: bool) -> tuple[Generator, Checkpoint]:
+    """Load a generator and its checkpoint; arguments and errors as for ``load_checkpoint``."""
+    loaded = load_checkpoint(path, runs, copies=copies)
+    source = str(loaded.checkpoint.path)
+    engine = make_engine(loaded.config, loaded.vocabulary, loaded.weights, source=source)
+    return Generator(loaded.config, loaded.vocabulary, engine, loaded.copies), loaded.checkpoint
 
 
 def make_engine(
     config: Config, vocabulary: Vocabulary, weights: Weights, *, source: str = "the model"
 ) -> Engine:
-    """A config's model with given weights, ready to be stepped.
+    """Build the inference engine of a config from weights.
 
     Raises:
-        CheckpointError: where the weights do not fit; ``source`` names them.
+        CheckpointError: if the weights do not fit; ``source`` names them.
     """
     adaptive = config.model.output == "adaptive"
     return Engine(
@@ -135,41 +132,40 @@ def make_engine(
 
 
 def describe_tokenizer(data: DataConfig) -> dict[str, Any]:
-    """What a checkpoint records of its tokenizer."""
+    """The contents of a checkpoint's tokenizer.json."""
     facts = {"tokenizer": data.tokenizer, "lowercase": data.lowercase}
     return facts | {"version": VERSION} if data.tokenizer == "word" else facts
 
 
 def limit_blas_threads() -> None:
-    """One BLAS thread, for small matmuls, unless the environment sets a number."""
+    """Use one BLAS thread, for small matmuls, unless the environment sets a number."""
     if not {"OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"} & set(os.environ):
         threadpool_limits(1, "blas")
 
 
 def _choose_threads(step: Path) -> None:
     model = step / checkpoint.MODEL
-    if model.is_file() and model.stat().st_size <= SMALL:
+    if model.is_file() and model.stat().st_size <= SMALL_MODEL:
         limit_blas_threads()
 
 
 def _read_copies(loaded: LoadedCheckpoint) -> CopyIndex | None:
-    found = loaded.checkpoint
-    if checkpoint.COPY_INDEX not in found.files:
+    source = loaded.checkpoint
+    if checkpoint.COPY_INDEX not in source.files:
         return None
-    arrays: Any = found.read_tensors(checkpoint.COPY_INDEX)
+    arrays: Any = source.read_tensors(checkpoint.COPY_INDEX)
     try:
         return copy_index.from_arrays(arrays, entries=len(loaded.vocabulary))
     except ValueError as error:
-        raise checkpoint.damaged(found.path, f"{checkpoint.COPY_INDEX}: {error}") from None
+        raise checkpoint.damaged(source.path, f"{checkpoint.COPY_INDEX}: {error}") from None
 
 
 def _check_finite(weights: Weights, path: Path) -> None:
-    """Training never saves such weights, so whoever did was another program."""
-    for name, array in weights.items():
+    for name, array in weights.items():  # training never saves such weights
         if array.dtype.kind != "f" or not np.isfinite(array).all():
-            raise checkpoint.damaged(path, f"{name} holds what is no finite number")
+            raise checkpoint.damaged(path, f"{name} has values that are not finite floats")
 
 
-def _full(array: Array) -> Array:
-    """Weights that are kept in half precision, as they are computed with."""
+def _to_float32(array: Array) -> Array:
+    """Convert weights exported in half precision."""
     return array.astype("float32") if array.dtype == "float16" else array

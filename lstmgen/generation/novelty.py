@@ -1,4 +1,4 @@
-"""How much of generated text is new: copied runs and repeated pairs of words."""
+"""How much of generated text is new: copied passages and repeated pairs of words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from lstmgen.generation.pieces import Piece
 from lstmgen.text.copy_index import Location
 
-LONG = 5  # words from which on a run counts as copied
+MIN_COPIED = 5  # words of a passage that counts as copied
 
 
 @dataclass(frozen=True)
 class CopiedRun:
-    """A run of words that stands in the training text, as long as it goes.
+    """A longest passage that also occurs in the training text.
 
     Attributes:
-        words: of the run, those that it has in the cue included.
-        first, last: its first and last piece among the sample's.
+        words: its length, including words of the cue.
+        first, last: index of its first and last piece in the sample.
     """
 
     words: int
@@ -26,12 +26,14 @@ class CopiedRun:
 
 @dataclass(frozen=True)
 class Novelty:
-    """Sums over samples; only the properties divide.
+    """Counts over samples; only the properties divide.
 
     Attributes:
-        words: generated. copied: of them inside runs of ``LONG`` or more.
-        longest: run, in words, the cue's included.
-        pairs: of neighbouring words. different: of them.
+        words: generated words.
+        copied: of them, those in passages of ``MIN_COPIED`` words or more.
+        longest: words of the longest passage, including words of the cue.
+        pairs: pairs of adjacent words.
+        different: distinct pairs.
     """
 
     words: int
@@ -41,31 +43,31 @@ class Novelty:
     different: int
 
     @property
-    def copied_share(self) -> float:
-        """Share of the generated words that stand in copied runs."""
+    def copied_fraction(self) -> float:
+        """Fraction of the generated words in copied passages."""
         return self.copied / self.words if self.words else 0.0
 
     @property
     def distinct_2(self) -> float:
-        """Different pairs of neighbouring words among all pairs."""
+        """Distinct pairs of adjacent words divided by all pairs."""
         return self.different / self.pairs if self.pairs else 1.0
 
 
 def copied_runs(pieces: Sequence[Piece]) -> list[CopiedRun]:
-    """The copied runs of one sample, in order; where two overlap, both are told."""
+    """The copied passages of one sample, in order; overlapping ones are all included."""
     words = _words(pieces)
-    found: list[CopiedRun] = []
+    copied: list[CopiedRun] = []
     for number, place in enumerate(words):
         run, location = _run(pieces[place])
         following = _run(pieces[words[number + 1]])[0] if number + 1 < len(words) else 0
-        if run >= LONG and following <= run and location is not None:  # it goes no further
+        if run >= MIN_COPIED and following <= run and location is not None:  # it ends here
             first = words[max(0, number - run + 1)]
-            found.append(CopiedRun(run, first, place, location))
-    return found
+            copied.append(CopiedRun(run, first, place, location))
+    return copied
 
 
 def measure_novelty(samples: Sequence[Sequence[Piece]]) -> Novelty:
-    """The figures of a batch of samples, whose pieces hold details."""
+    """Measure a batch of samples, whose pieces must have details."""
     words = copied = longest = 0
     pairs: list[tuple[str, str]] = []
     for pieces in samples:
@@ -74,7 +76,7 @@ def measure_novelty(samples: Sequence[Sequence[Piece]]) -> Novelty:
         for number, place in enumerate(places):
             run, _ = _run(pieces[place])
             longest = max(longest, run)
-            if run >= LONG:
+            if run >= MIN_COPIED:
                 inside.update(range(max(0, number - run + 1), number + 1))
         words, copied = words + len(places), copied + len(inside)
         surfaces = [pieces[place].text.strip() for place in places]
@@ -83,9 +85,9 @@ def measure_novelty(samples: Sequence[Sequence[Piece]]) -> Novelty:
 
 
 def _words(pieces: Sequence[Piece]) -> list[int]:
-    """The places of the pieces that are words."""
+    """The indices of the pieces that are words."""
     return [i for i, piece in enumerate(pieces) if any(map(str.isalnum, piece.text))]
 
 
 def _run(piece: Piece) -> tuple[int, Location | None]:
-    return (0, None) if piece.drawn is None else (piece.drawn.run, piece.drawn.location)
+    return (0, None) if piece.details is None else (piece.details.run, piece.details.location)

@@ -1,4 +1,4 @@
-"""The output layers in numpy: from the top layer's hidden to logits, and back."""
+"""The output layers in numpy: from the top layer's hidden state to logits, and backward."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +15,9 @@ class Softmax:
     """The exact softmax.
 
     Attributes:
-        matrix: (vocabulary, input). bias: (vocabulary,).
-        projection: (input, hidden), before the matrix; None where there is none.
+        matrix: (vocabulary, input).
+        bias: (vocabulary,).
+        projection: (input, hidden), applied before the matrix, if there is one.
     """
 
     matrix: Array
@@ -24,7 +25,7 @@ class Softmax:
     projection: Array | None
 
     def logits(self, hidden: Array) -> Array:
-        """(..., vocabulary) unnormalised log-probabilities, of (..., hidden)."""
+        """Logits, (..., vocabulary), of hidden states, (..., hidden)."""
         if self.projection is not None:
             hidden = hidden @ self.projection.T
         result: Array = hidden @ self.matrix.T
@@ -32,7 +33,7 @@ class Softmax:
         return result
 
     def backward(self, hidden: Array, d_logits: Array) -> Array:
-        """The gradient of the hidden, given that of its logits."""
+        """The gradient of the hidden state, given that of its logits."""
         d_hidden: Array = d_logits @ self.matrix
         return d_hidden if self.projection is None else d_hidden @ self.projection
 
@@ -42,9 +43,9 @@ class Adaptive:
     """The adaptive softmax, as ``model.adaptive`` trains it.
 
     Attributes:
-        head: over the commonest words and one entry for each tail.
-        tails: over the words of each cluster of rarer ones.
-        rank_of: (vocabulary,) the place of each word, cluster behind cluster.
+        head: over the most frequent words and one entry for each tail.
+        tails: over the words of each cluster of rarer words.
+        rank_of: (vocabulary,) position of each word in the concatenated clusters.
     """
 
     head: Softmax
@@ -52,19 +53,19 @@ class Adaptive:
     rank_of: NDArray[np.int64]
 
     def logits(self, hidden: Array) -> Array:
-        """(..., vocabulary) log-probabilities, of (..., hidden)."""
-        head = _normalised(self.head.logits(hidden))
+        """Log-probabilities, (..., vocabulary), of hidden states, (..., hidden)."""
+        head = _log_softmax(self.head.logits(hidden))
         common = head.shape[-1] - len(self.tails)
         parts = [head[..., :common]]
         for number, tail in enumerate(self.tails):
-            inner = _normalised(tail.logits(hidden))
+            inner = _log_softmax(tail.logits(hidden))
             inner += head[..., common + number, None]
             parts.append(inner)
         result: Array = np.concatenate(parts, axis=-1)[..., self.rank_of]
         return result
 
     def backward(self, hidden: Array, d_logits: Array) -> Array:
-        """The gradient of the hidden, given that of its logits."""
+        """The gradient of the hidden state, given that of its logits."""
         ranked = np.empty_like(d_logits)
         ranked[..., self.rank_of] = d_logits
         sizes = [len(tail.bias) for tail in self.tails]
@@ -74,49 +75,46 @@ class Adaptive:
         sums = []
         for tail, d_tail in zip(self.tails, rest, strict=True):
             sums.append(d_tail.sum(axis=-1, keepdims=True))
-            chances = np.exp(_normalised(tail.logits(hidden)))
-            d_hidden += tail.backward(hidden, d_tail - chances * sums[-1])
+            p = np.exp(_log_softmax(tail.logits(hidden)))
+            d_hidden += tail.backward(hidden, d_tail - p * sums[-1])
         d_head = np.concatenate([first, *sums], axis=-1)
-        chances = np.exp(_normalised(self.head.logits(hidden)))
-        d_head -= chances * d_head.sum(axis=-1, keepdims=True)
+        p = np.exp(_log_softmax(self.head.logits(hidden)))
+        d_head -= p * d_head.sum(axis=-1, keepdims=True)
         d_hidden += self.head.backward(hidden, d_head)
         return d_hidden
 
 
-def take_softmax(take: WeightReader, vocab_size: int, width: int, *, tied: Array | None) -> Softmax:
-    """The exact softmax among a model's weights.
-
-    Args:
-        width: of the top layer.
-        tied: the word vectors, which are the matrix where there is none of its own.
-    """
-    projection = take.matrix("projection.weight", (None, width), required=False)
+def read_softmax(
+    reader: WeightReader, vocab_size: int, width: int, *, tied: Array | None
+) -> Softmax:
+    """Read an exact softmax on top of a layer of ``width`` units; ``tied`` is the embedding."""
+    projection = reader.matrix("projection.weight", (None, width), required=False)
     if projection is not None:
         width = projection.shape[0]
-    matrix = take.matrix("output_weight", (vocab_size, width), required=tied is None)
-    if matrix is None:  # a copy by columns: words are looked up in the one by rows
-        matrix = take.matrix("embedding.weight", (vocab_size, width))
-    return Softmax(matrix, take.require("output_bias", (vocab_size,)), projection)
+    matrix = reader.matrix("output_weight", (vocab_size, width), required=tied is None)
+    if matrix is None:  # tied; the embedding itself stays row-major for lookups
+        matrix = reader.matrix("embedding.weight", (vocab_size, width))
+    return Softmax(matrix, reader.require("output_bias", (vocab_size,)), projection)
 
 
-def take_adaptive(
-    take: WeightReader, clusters: Sequence[NDArray[np.int64]], width: int
+def read_adaptive(
+    reader: WeightReader, clusters: Sequence[NDArray[np.int64]], width: int
 ) -> Adaptive:
-    """The adaptive softmax among a model's weights; ``clusters`` are the ids of each."""
+    """Read an adaptive softmax; ``clusters`` are the word ids of each cluster."""
     entries = len(clusters[0]) + len(clusters) - 1
-    weight = take.matrix("adaptive.weight", (entries, width))
-    head = Softmax(weight, take.require("adaptive.bias", (entries,)), None)
+    weight = reader.matrix("adaptive.weight", (entries, width))
+    head = Softmax(weight, reader.require("adaptive.bias", (entries,)), None)
     tails = []
     for number, ids in enumerate(clusters[1:]):
         name = f"adaptive.tails.{number}."
-        projection = take.matrix(name + "projection", (None, width))
-        matrix = take.matrix(name + "weight", (len(ids), projection.shape[0]))
-        tails.append(Softmax(matrix, take.require(name + "bias", (len(ids),)), projection))
+        projection = reader.matrix(name + "projection", (None, width))
+        matrix = reader.matrix(name + "weight", (len(ids), projection.shape[0]))
+        tails.append(Softmax(matrix, reader.require(name + "bias", (len(ids),)), projection))
     return Adaptive(head, tuple(tails), np.argsort(np.concatenate(clusters)))
 
 
-def _normalised(logits: Array) -> Array:
-    """Log-probabilities over the last axis."""
+def _log_softmax(logits: Array) -> Array:
+    """Log-probabilities over the last axis, computed in place."""
     logits -= logits.max(axis=-1, keepdims=True)
     logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     return logits

@@ -1,4 +1,4 @@
-"""What continuing a cue yields: pieces of text, each with what the model thought of its word."""
+"""The pieces of text that generation yields, and the details of their words."""
 
 import math
 from collections.abc import Iterable
@@ -8,17 +8,17 @@ from lstmgen.text.copy_index import Location
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A drawn word as the model saw it: by its own softmax, before any filter.
+class WordDetails:
+    """A drawn word in the model's own distribution, before any filter.
 
     Attributes:
         word: its id.
-        log_probability: nats, at most 0.
-        entropy: of the whole distribution, nats.
+        log_probability: in nats.
+        entropy: of the distribution, in nats.
         rank: 1 for the most likely word.
         alternatives: the most likely words and their probabilities.
-        run: length of the copied passage that it ends, in words; 0 without an index.
-        location: where that passage is found first in the training text.
+        run: length in words of the copied passage that ends here; 0 without an index.
+        location: the first occurrence of that passage in the training text.
     """
 
     word: int
@@ -31,29 +31,29 @@ class Drawn:
 
     @property
     def probability(self) -> float:
-        """Of the word, by the model's own softmax."""
+        """exp(log_probability)."""
         return math.exp(self.log_probability)
 
 
 @dataclass(frozen=True)
 class Piece:
-    """What one step adds to one sample.
+    """The text that one step adds to one sample.
 
     Attributes:
         sample: its number, from 0.
         text: with the space before it.
-        ended: this is the sample's last piece.
-        drawn: what the model thought; only where details are asked for and text is shown.
+        ended: whether this is the sample's last piece.
+        details: of the word, if requested and the text is not empty.
     """
 
     sample: int
     text: str
     ended: bool = False
-    drawn: Drawn | None = None
+    details: WordDetails | None = None
 
 
 def join_pieces(pieces: Iterable[Piece], samples: int) -> list[str]:
-    """The whole text of each sample."""
+    """The text of each sample."""
     texts = [""] * samples
     for piece in pieces:
         texts[piece.sample] += piece.text

@@ -1,4 +1,4 @@
-"""Receipts: a file by which another process makes the same text again."""
+"""Receipts: files from which another process reproduces the same text."""
 
 import json
 from pathlib import Path
@@ -18,24 +18,24 @@ from lstmgen.runs.folders import replace_text
 FORMAT = 1
 
 
-class _Read(BaseModel):
-    """Part of a receipt: what it holds beside is for people."""
+class _ReceiptPart(BaseModel):
+    """Part of a receipt; other keys of the file are information only."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
 
-class _Checkpoint(_Read):
+class _Checkpoint(_ReceiptPart):
     path: str
     step: int
     digest: str
 
 
-class _Sample(_Read):
+class _Sample(_ReceiptPart):
     text: str
 
 
-class Receipt(_Read):
-    """What a replay needs of a receipt's file."""
+class Receipt(_ReceiptPart):
+    """The keys of a receipt that a replay needs."""
 
     receipt: Literal[1]  # FORMAT
     lstmgen: str
@@ -47,21 +47,21 @@ class Receipt(_Read):
     samples: list[_Sample] = Field(min_length=1, max_length=10_000)
 
 
-def check_place(path: Path) -> None:
-    """Refuse a place for a receipt before a text is made for it.
+def check_receipt_path(path: Path) -> None:
+    """Check, before generating, that a receipt can be written.
 
     Raises:
-        UsageError: where no file can be there.
+        UsageError: if the path is no file in an existing folder.
     """
     if not path.name or path.is_dir() or not path.parent.is_dir():
-        raise UsageError(f"--receipt {printable(path)}: name a file in a folder that is there")
+        raise UsageError(f"--receipt {printable(path)}: name a file in an existing folder")
 
 
 def write_receipt(path: Path, result: Result) -> None:
-    """Write what ``replay`` needs.
+    """Write a receipt.
 
     Raises:
-        StorageError: where it cannot be written.
+        StorageError: if it cannot be written.
     """
     receipt = {
         "receipt": FORMAT,
@@ -86,52 +86,49 @@ def write_receipt(path: Path, result: Result) -> None:
         ) from error
 
 
-def replay_receipt(path: Path, *, given: Path | None, runs: Path) -> tuple[Result, list[str]]:
-    """Generate again what a receipt tells of.
+def replay_receipt(path: Path, *, run: Path | None, runs: Path) -> tuple[Result, list[str]]:
+    """Regenerate the text recorded in a receipt.
 
     Args:
-        given: a run or step folder in the place of the one that the receipt names.
+        run: a run or step folder to use instead of the one in the receipt.
 
     Returns:
-        The samples, the same as in the receipt, and what is different all the same.
+        The samples, equal to the recorded ones, and the versions that differ nevertheless.
 
     Raises:
-        UsageError: where it is no receipt, or the checkpoint is another one.
-        LstmgenError: where another text came out; it names what has changed.
+        UsageError: if the file is not a receipt, or the checkpoint is not the recorded one.
+        LstmgenError: if the text differs; the message names what has changed.
     """
     receipt = _read_receipt(path)
-    was = receipt.checkpoint
-    generator, found = load_generator(given or Path(was.path), runs, copies=True)
-    if found.digest != was.digest:
+    recorded = receipt.checkpoint
+    generator, checkpoint = load_generator(run or Path(recorded.path), runs, copies=True)
+    if checkpoint.digest != recorded.digest:
         raise UsageError(
-            f"{printable(path)}: the checkpoint has changed: it was {was.digest[:16]}, "
-            f"step {was.step}, and {printable(found.path)} is {found.digest[:16]}, "
-            f"step {found.step}. Name the right one: lstmgen generate RUN --replay FILE"
+            f"{printable(path)}: the checkpoint has changed: it was {recorded.digest[:16]}, "
+            f"step {recorded.step}, and {printable(checkpoint.path)} is {checkpoint.digest[:16]}, "
+            f"step {checkpoint.step}. Name the right one: lstmgen generate RUN --replay FILE"
         )
-    changed = [
-        f"{name} was {then} and is now {now}"
-        for name, then, now in (
+    changes = [
+        f"{name} was {old} and is now {new}"
+        for name, old, new in (
             ("lstmgen", receipt.lstmgen, __version__),
             ("numpy", receipt.numpy, np.__version__),
         )
-        if then != now
+        if old != new
     ]
     settings = override_sample(SampleConfig(), receipt.settings)
+    samples, seed = len(receipt.samples), receipt.seed
     result = generate_samples(
-        generator,
-        found,
-        receipt.cue,
-        settings,
-        samples=len(receipt.samples),
-        seed=receipt.seed,
+        generator, checkpoint, receipt.cue, settings, samples=samples, seed=seed
     )
-    texts = [result.text(k) for k in range(len(result.samples))]
-    for number, (text, sample) in enumerate(zip(texts, receipt.samples, strict=True)):
-        if text != sample.text:
-            reason = "; ".join(changed) or "the checkpoint and the versions are the same, so the "
-            reason += "" if changed else "machine's arithmetic or the receipt has changed"
-            raise LstmgenError(f"{printable(path)}: sample {number} is another text now: {reason}")
-    return result, changed
+    for number, sample in enumerate(receipt.samples):
+        if result.text(number) != sample.text:
+            reason = "; ".join(changes) or (
+                "the checkpoint and the versions are the same, so the machine's arithmetic or the "
+                "receipt has changed"
+            )
+            raise LstmgenError(f"{printable(path)}: the text of sample {number} differs: {reason}")
+    return result, changes
 
 
 def _read_receipt(path: Path) -> Receipt:
@@ -142,7 +139,7 @@ def _read_receipt(path: Path) -> Receipt:
         raise UsageError(f"--replay {printable(path)}: {error.strerror}") from None
     except ValidationError:
         raise UsageError(
-            f"--replay {printable(path)}: is no receipt, as --receipt writes"
+            f"--replay {printable(path)}: is not a receipt. Name a file written by --receipt"
         ) from None
     except ConfigError as error:
         raise UsageError(f"--replay {printable(path)}: {error}") from None

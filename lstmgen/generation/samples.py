@@ -1,4 +1,4 @@
-"""Continuations with all that made them, and as JSON."""
+"""Generating samples, and their JSON form."""
 
 import time
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from lstmgen.text.copy_index import CopyIndex
 from lstmgen.text.reading import remove_control
 from lstmgen.text.vocabulary import Vocabulary
 
-CUE_WORDS = 40  # of a cue continued during training
+MAX_TRAINING_WORDS = 40  # of a sample during training
 
 
 @dataclass(frozen=True)
 class Result:
-    """Continuations of one cue, and how they came about.
+    """Continuations of one cue, with the settings that produced them.
 
     Attributes:
         cue: as printed.
-        samples: the pieces of each, with details.
-        replaced: the cue's unknown words, and what each was read as (None: unknown).
-        seconds: of all samples together, the cue's reading included.
+        samples: the pieces of each sample.
+        replacements: what each unknown word of the cue was read as; None is ``<unk>``.
+        seconds: for all samples and reading the cue.
     """
 
     generator: Generator
@@ -37,21 +37,17 @@ class Result:
     settings: SampleConfig
     seed: int
     samples: tuple[tuple[Piece, ...], ...]
-    replaced: dict[str, str | None]
+    replacements: dict[str, str | None]
     seconds: float
 
     def text(self, sample: int) -> str:
         """A continuation, without the cue."""
         return "".join(piece.text for piece in self.samples[sample])
 
-    def word(self, index: int) -> str:
-        """A word by its id, as it is written."""
-        return self.generator.written(index)
-
 
 def generate_samples(
     generator: Generator,
-    found: Checkpoint,
+    checkpoint: Checkpoint,
     cue: str,
     settings: SampleConfig,
     *,
@@ -59,33 +55,31 @@ def generate_samples(
     seed: int,
     details: bool = True,
 ) -> Result:
-    """Continue a cue and keep everything; without details, the text only."""
-    begun = time.perf_counter()
+    """Continue a cue and collect all samples."""
+    started = time.perf_counter()
     reader = CueReader(generator, settings, cue)
-    collected: list[list[Piece]] = [[] for _ in range(samples)]
+    pieces: list[list[Piece]] = [[] for _ in range(samples)]
     for piece in continue_cue(reader, samples=samples, seed=seed, details=details):
-        collected[piece.sample].append(piece)
+        pieces[piece.sample].append(piece)
     return Result(
         generator=generator,
-        checkpoint=found,
+        checkpoint=checkpoint,
         cue=remove_control(cue),
         settings=settings,
         seed=seed,
-        samples=tuple(map(tuple, collected)),
-        replaced=reader.cue.replaced,
-        seconds=time.perf_counter() - begun,
+        samples=tuple(map(tuple, pieces)),
+        replacements=reader.cue.replacements,
+        seconds=time.perf_counter() - started,
     )
 
 
 def continue_cues(
     config: Config, vocabulary: Vocabulary, weights: Weights, *, index: CopyIndex | None
 ) -> list[str]:
-    """A config's cues, each with one continuation by given weights.
-
-    Always with the seed of the training, so that steps can be compared.
-    """
+    """Continue each cue of a config once, always with the training seed, so that steps can be
+    compared."""
     generator = Generator(config, vocabulary, make_engine(config, vocabulary, weights), index)
-    words = min(config.sample.words, CUE_WORDS)
+    words = min(config.sample.words, MAX_TRAINING_WORDS)
     sample = config.sample.model_copy(
         update={"words": words, "min_words": min(config.sample.min_words, words)}
     )
@@ -97,34 +91,44 @@ def continue_cues(
 
 
 def sample_json(result: Result, sample: int) -> dict[str, Any]:
-    """One sample: words with what the model thought of each, copied runs, and the makings."""
+    """One sample with the details of its words, copied passages and settings."""
     pieces = result.samples[sample]
     novelty = measure_novelty([pieces])
-    has_copies = result.generator.copies is not None
-    runs = copied_runs(pieces)
+    copied = {
+        "share": novelty.copied_fraction,
+        "longest": novelty.longest,
+        "runs": [
+            {
+                "words": run.words,
+                "text": "".join(p.text for p in pieces[run.first : run.last + 1]).strip(),
+                "file": run.location.file,
+                "line": run.location.line,
+            }
+            for run in copied_runs(pieces)
+        ],
+    }
     return {
         "sample": sample,
         "cue": result.cue,
         "text": result.text(sample),
-        "words": [_word_json(result, piece) for piece in pieces if piece.drawn is not None],
-        "log_probability": sum(p.drawn.log_probability for p in pieces if p.drawn is not None),
-        "copied": {
-            "share": novelty.copied_share,
-            "longest": novelty.longest,
-            "runs": [
-                {
-                    "words": run.words,
-                    "text": "".join(p.text for p in pieces[run.first : run.last + 1]).strip(),
-                    "file": run.location.file,
-                    "line": run.location.line,
-                }
-                for run in runs
-            ],
-        }
-        if has_copies
-        else None,
+        "words": [
+            {
+                "text": piece.text,
+                "log_probability": piece.details.log_probability,
+                "entropy": piece.details.entropy,
+                "rank": piece.details.rank,
+                "alternatives": [
+                    [result.generator.surface(i), p] for i, p in piece.details.alternatives
+                ],
+                "run": piece.details.run,
+            }
+            for piece in pieces
+            if piece.details is not None
+        ],
+        "log_probability": sum(p.details.log_probability for p in pieces if p.details is not None),
+        "copied": None if result.generator.copies is None else copied,
         "distinct_2": novelty.distinct_2,
-        "unknown_words": result.replaced,
+        "unknown_words": result.replacements,
         "seed": result.seed,
         "settings": result.settings.model_dump(exclude={"cues"}),
         "checkpoint": {
@@ -135,18 +139,4 @@ def sample_json(result: Result, sample: int) -> dict[str, Any]:
         "lstmgen": __version__,
         "seconds": result.seconds,
         "words_per_second": measure_novelty(result.samples).words / result.seconds,
-    }
-
-
-def _word_json(result: Result, piece: Piece) -> dict[str, Any]:
-    drawn = piece.drawn
-    if drawn is None:
-        raise ValueError("a piece without details has no JSON")
-    return {
-        "text": piece.text,
-        "log_probability": drawn.log_probability,
-        "entropy": drawn.entropy,
-        "rank": drawn.rank,
-        "alternatives": [[result.word(i), p] for i, p in drawn.alternatives],
-        "run": drawn.run,
     }

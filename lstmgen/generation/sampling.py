@@ -1,9 +1,9 @@
-"""From logits to one drawn word, as small pure functions applied in this order:
+"""From logits to a drawn word, by pure functions in this order:
 
-what is ruled out (special entries, banned words, what would repeat or copy too much)
+ruled-out words (special entries, banned words, words that would repeat or copy too much)
 -> repetition penalty -> temperature -> top-k -> top-p -> min-p -> draw.
 
-Each takes and gives (batch, vocabulary) scores; a word that is out has -inf.
+Each maps scores (batch, vocabulary) to scores; an excluded word has -inf.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,19 +16,19 @@ from lstmgen.config.schema import SampleConfig
 
 Scores = NDArray[np.float64]
 
-NONE_LEFT = -1  # drawn where every word is ruled out
-CLASSES, CLASSES_PER_NAT = 256, 4  # of scores, down from the best; the last holds the rest
+NONE_LEFT = -1  # drawn if every word is ruled out
+BUCKETS, BUCKETS_PER_NAT = 256, 4  # of scores, down from the best; the last has all the rest
 
 
 def forbid(scores: Scores, ids: Collection[int]) -> Scores:
-    """Rule words out of all rows."""
+    """Exclude words from all rows."""
     scores = scores.copy()
     scores[:, list(ids)] = -np.inf
     return scores
 
 
 def forbid_each(scores: Scores, rows: Sequence[Collection[int]]) -> Scores:
-    """Rule other words out of each row."""
+    """Exclude words from each row."""
     if not any(rows):
         return scores
     scores = scores.copy()
@@ -37,13 +37,9 @@ def forbid_each(scores: Scores, rows: Sequence[Collection[int]]) -> Scores:
     return scores
 
 
-def penalise_repeats(scores: Scores, recent: Sequence[Collection[int]], penalty: float) -> Scores:
-    """Make recent words less likely (Keskar et al. 2019, CTRL): a logit above 0 is divided
-    by the penalty, one below 0 multiplied.
-
-    Args:
-        recent: ids, a collection for each row; how often a word is in it does not count.
-    """
+def penalize_repeats(scores: Scores, recent: Sequence[Collection[int]], penalty: float) -> Scores:
+    """Make each row's recent words less likely (Keskar et al. 2019, CTRL): divide logits above 0
+    by the penalty, multiply those below 0; repetitions in ``recent`` count once."""
     if penalty == 1 or not any(recent):
         return scores
     scores = scores.copy()
@@ -55,14 +51,14 @@ def penalise_repeats(scores: Scores, recent: Sequence[Collection[int]], penalty:
 
 
 def apply_temperature(scores: Scores, temperature: float) -> Scores:
-    """Divide by the temperature; at 0 the likeliest word alone remains (the first, at a tie)."""
+    """Divide by the temperature; at 0 only the most likely word remains (the first, if tied)."""
     best = scores.max(axis=1, keepdims=True)
     if temperature > 0:
         with np.errstate(over="ignore", invalid="ignore"):
-            cooled: Scores = scores - best  # best first: 1e-300 must not overflow it
-            cooled /= temperature
-        cooled[np.isinf(best[:, 0])] = -np.inf  # of a row that has nothing left, nothing
-        return cooled
+            scaled: Scores = scores - best  # so that dividing by 1e-300 does not overflow the best
+            scaled /= temperature
+        scaled[np.isinf(best[:, 0])] = -np.inf  # rows without any word
+        return scaled
     top = np.where(np.isfinite(best), 0.0, -np.inf)
     only = np.full_like(scores, -np.inf)
     np.put_along_axis(only, scores.argmax(axis=1)[:, None], top, axis=1)
@@ -70,11 +66,7 @@ def apply_temperature(scores: Scores, temperature: float) -> Scores:
 
 
 def highest(values: NDArray[np.floating[Any]], count: int) -> NDArray[np.intp]:
-    """The places of the highest values, the highest first; at a tie the lower place.
-
-    Args:
-        values: (n,), of which only those that may be among them are sorted.
-    """
+    """The indices of the ``count`` highest values, highest first; ties by index."""
     places = np.arange(len(values))
     if count < len(values):
         places = (values >= np.partition(values, -count)[-count]).nonzero()[0]
@@ -82,53 +74,52 @@ def highest(values: NDArray[np.floating[Any]], count: int) -> NDArray[np.intp]:
 
 
 def keep_top_k(scores: Scores, k: int | None) -> Scores:
-    """Keep exactly the k likeliest words; at a tie those with the lower id."""
+    """Keep exactly the k most likely words; ties by id."""
     if k is None or k >= scores.shape[1]:
         return scores
-    kept = np.full_like(scores, -np.inf)
+    filtered = np.full_like(scores, -np.inf)
     for row, score in enumerate(scores):
         best = highest(score, k)
-        kept[row, best] = score[best]
-    return kept
+        filtered[row, best] = score[best]
+    return filtered
 
 
 def keep_top_p(scores: Scores, p: float) -> Scores:
-    """Keep the likeliest words until they have the probability p together (Holtzman et al. 2019).
+    """Keep the most likely words whose probabilities sum to p (Holtzman et al. 2019).
 
-    The word that reaches p is kept, so one word at least remains; at a tie it is the lower id.
-    To rank the whole vocabulary would take longer than the model does. So the words are
-    sorted into classes of about the same score first, and only that one is ranked in which
-    p is reached.
+    The word that reaches p is kept, so at least one remains; ties by id. Sorting the full
+    vocabulary would take longer than the model, so words are put into buckets of similar
+    score, and only the bucket in which p is reached is sorted.
     """
     if p >= 1:
         return scores
     chances, best = probabilities(scores), scores.max(axis=1, keepdims=True)
-    with np.errstate(over="ignore", invalid="ignore"):  # of a row that has nothing left
-        classes = np.fmin((best - scores) * CLASSES_PER_NAT, CLASSES - 1).astype(np.intp)
-    kept = np.full_like(scores, -np.inf)
-    for row, (score, chance, own) in enumerate(zip(scores, chances, classes, strict=True)):
-        sums = np.cumsum(np.bincount(own, chance, CLASSES))
-        last = min(int(np.searchsorted(sums, p)), CLASSES - 1)
-        ranked = (own == last).nonzero()[0]
+    with np.errstate(over="ignore", invalid="ignore"):  # rows without any word
+        buckets = np.fmin((best - scores) * BUCKETS_PER_NAT, BUCKETS - 1).astype(np.intp)
+    filtered = np.full_like(scores, -np.inf)
+    for row, (score, chance, bucket) in enumerate(zip(scores, chances, buckets, strict=True)):
+        sums = np.cumsum(np.bincount(bucket, chance, BUCKETS))
+        last = min(int(np.searchsorted(sums, p)), BUCKETS - 1)
+        ranked = (bucket == last).nonzero()[0]
         ranked = ranked[np.argsort(-score[ranked], kind="stable")]
         before = np.cumsum(chance[ranked]) - chance[ranked] + (sums[last - 1] if last else 0.0)
-        inside = own < last
+        inside = bucket < last
         inside[ranked[before < p]] = True
-        kept[row, inside] = score[inside]
-    return kept
+        filtered[row, inside] = score[inside]
+    return filtered
 
 
 def keep_min_p(scores: Scores, p: float) -> Scores:
-    """Keep the words that are at least p times as likely as the likeliest (Nguyen et al. 2024)."""
+    """Keep words at least p times as likely as the most likely one (Nguyen et al. 2024)."""
     if p <= 0:
         return scores
     best = scores.max(axis=1, keepdims=True)
-    kept: Scores = np.where(scores >= best + np.log(p), scores, -np.inf)
-    return kept
+    filtered: Scores = np.where(scores >= best + np.log(p), scores, -np.inf)
+    return filtered
 
 
 def probabilities(scores: Scores) -> Scores:
-    """The softmax; a row of which nothing is left is all 0."""
+    """The softmax; all 0 for a row without any word."""
     weights = _weights(scores)
     sums = weights.sum(axis=1, keepdims=True)
     weights /= np.where(sums > 0, sums, 1.0)
@@ -136,31 +127,30 @@ def probabilities(scores: Scores) -> Scores:
 
 
 def _weights(scores: Scores) -> Scores:
-    """exp(score - best): the softmax before its sum is divided out."""
+    """exp(score - best), the softmax before normalization."""
     best = scores.max(axis=1, keepdims=True)
     weights: Scores = scores - np.where(np.isfinite(best), best, 0.0)
     return np.exp(weights, out=weights)
 
 
-def shape(scores: Scores, sample: SampleConfig) -> Scores:
-    """From the temperature to min-p: what is left to draw from."""
+def filter_scores(scores: Scores, sample: SampleConfig) -> Scores:
+    """Apply temperature, top-k, top-p and min-p."""
     scores = apply_temperature(scores, sample.temperature)
     scores = keep_top_p(keep_top_k(scores, sample.top_k), sample.top_p)
     return keep_min_p(scores, sample.min_p)
 
 
 def draw(scores: Scores, generators: Sequence[np.random.Generator]) -> NDArray[np.int64]:
-    """One word a row, each by its own generator (one uniform number a word).
+    """Draw one word per row, (batch,), each by one uniform number of its own generator.
 
-    Returns:
-        (batch,) ids; ``NONE_LEFT`` where a row has no word left.
+    A row without any word gives ``NONE_LEFT``.
     """
-    reached = np.cumsum(_weights(scores), axis=1)
-    drawn = np.full(len(scores), NONE_LEFT)
-    for row, (sums, generator) in enumerate(zip(reached, generators, strict=True)):
+    cumulative = np.cumsum(_weights(scores), axis=1)
+    ids = np.full(len(scores), NONE_LEFT)
+    for row, (sums, generator) in enumerate(zip(cumulative, generators, strict=True)):
         chosen = int(np.searchsorted(sums, generator.random() * sums[-1], side="right"))
         if sums[-1] > 0:
-            # Rounding may put the draw at the very end, behind the last word that is in.
+            # Rounding may put the draw after the last word that is not excluded.
             last = int(np.searchsorted(sums, sums[-1]))
-            drawn[row] = min(chosen, last)
-    return drawn
+            ids[row] = min(chosen, last)
+    return ids

@@ -1,4 +1,4 @@
-"""One step of a model that continues texts: from its states to the scores of the next word."""
+"""One generation step: from the model's states to the scores of the next word."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from lstmgen.generation.constraints import Constraints, History
 from lstmgen.generation.cue import Cue
 from lstmgen.generation.engine import States
 from lstmgen.generation.generator import Generator
-from lstmgen.generation.sampling import Scores, forbid, forbid_each, penalise_repeats
+from lstmgen.generation.sampling import Scores, forbid, forbid_each, penalize_repeats
 from lstmgen.text.vocabulary import STORY
 
 
@@ -24,35 +24,34 @@ def next_scores(
     *,
     words: Sequence[int] = (0,),
 ) -> Scores:
-    """Scores of the next word of each text: what is ruled out is -inf, recent words are penalised.
+    """Scores of each text's next word, after constraints and the repetition penalty.
 
-    Temperature and the filters come after it (``sampling.shape``); a beam search has none.
+    Sampling then applies temperature and filters (``sampling.filter_scores``), beam search
+    does not.
 
     Args:
         logits: (batch, vocabulary), the model's or its mixture with a cache.
-        words: new words of each text so far.
+        words: number of new words of each text.
     """
     scores = forbid(logits.astype(np.float64), constraints.forbidden)
     ruled_out = [h.ruled_out(words=n) for h, n in zip(histories, words, strict=True)]
     recent = [history.recent for history in histories]
     penalty = constraints.sample.repetition_penalty
-    return penalise_repeats(forbid_each(scores, ruled_out), recent, penalty)
+    return penalize_repeats(forbid_each(scores, ruled_out), recent, penalty)
 
 
 class CueReader:
-    """A model that reads a cue, ``<story>`` first: its state, and what must be known of the text.
+    """The state of a model that has read ``<story>`` and a cue.
 
     Args:
         text: the first part of the cue; ``read`` adds more.
 
     Attributes:
-        cue: what was done with unknown words.
-        states: after the words read so far, for one sample.
-        recent: the cache; it lacks the first word, before which nothing was read. None without.
+        states: after the words so far, (1, hidden) each.
+        recent: the cache, if enabled; without ``<story>``, which nothing predicted.
 
     Raises:
-        CheckpointError, UsageError: as ``Generator.constraints``, and at unknown words as
-            ``Cue`` does.
+        CheckpointError, UsageError: see ``Generator.constraints`` and ``Cue``.
     """
 
     def __init__(self, generator: Generator, sample: SampleConfig, text: str = "") -> None:
@@ -68,7 +67,7 @@ class CueReader:
         self.read(text)
 
     def read(self, block: str) -> None:
-        """Read the next part of the text, cut where no word is (``read_blocks``)."""
+        """Read the next block, which begins and ends between words (``read_blocks``)."""
         for word in self.cue.ids_of(block):
             if self.recent is not None:
                 self.recent.add(self.states[-1].hidden[0], word)
@@ -79,17 +78,13 @@ class CueReader:
         self.history.add(word)
 
 
-def take_rows(states: States, rows: Sequence[int]) -> States:
-    """The states of some samples."""
+def select_rows(states: States, rows: Sequence[int]) -> States:
+    """The states of some samples of the batch."""
     return [type(state)(*(part[list(rows)] for part in state)) for state in states]
 
 
-def finite(logits: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """Logits, none of which is NaN or infinite upwards.
-
-    Raises:
-        CheckpointError: where one is.
-    """
+def check_finite(logits: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Return the logits, or raise a CheckpointError if one is NaN or +inf."""
     if not np.isfinite(logits.max()):
         raise CheckpointError("the model gives no finite probabilities: its weights are damaged")
     return logits

@@ -1,4 +1,4 @@
-"""A checkpoint's weights by name, checked as they are taken."""
+"""Reading a checkpoint's weights by name, with checked shapes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,21 +11,17 @@ from lstmgen.errors import CheckpointError
 
 
 class WeightReader:
-    """Takes weights by name, checking shapes, and knows what nobody took."""
+    """Reads weights by name, checks their shapes, and records which are unused."""
 
     def __init__(self, weights: Mapping[str, Array], source: str) -> None:
         self.weights, self.source = weights, source
-        self.rest = set(weights)
-
-    def has(self, name: str) -> bool:
-        """Whether there is such a weight."""
-        return name in self.weights
+        self.unused = set(weights)
 
     def get(self, name: str, shape: tuple[int | None, ...], *, required: bool) -> Array | None:
-        """A weight of a shape, in which None is any size; None where there is none.
+        """A weight, or None; None in ``shape`` matches any size.
 
         Raises:
-            CheckpointError: where it is required and missing, or of another shape.
+            CheckpointError: if it is required and missing, or has another shape.
         """
         if name not in self.weights:
             if required:
@@ -36,28 +32,28 @@ class WeightReader:
             want in (None, have) for want, have in zip(shape, array.shape, strict=True)
         )
         if not fits or array.dtype.kind != "f":
-            wanted = " x ".join("any" if n is None else str(n) for n in shape)
+            expected = " x ".join("any" if n is None else str(n) for n in shape)
             raise CheckpointError(
-                f"{self.source}: {name} is {array.dtype} {array.shape}, wanted floats {wanted}"
+                f"{self.source}: {name} is {array.dtype} {array.shape}, expected floats {expected}"
             )
-        self.rest.discard(name)
+        self.unused.discard(name)
         return array
 
     def require(self, name: str, shape: tuple[int | None, ...]) -> Any:
-        """A weight that must be there."""
+        """A weight that must exist."""
         return self.get(name, shape, required=True)
 
     def matrix(self, name: str, shape: tuple[int | None, ...], *, required: bool = True) -> Any:
-        """A weight (out, in) that vectors are multiplied by, or None; laid out by columns.
+        """A weight (out, in) for matmuls, or None, in column-major order.
 
-        Its product with one vector then runs along memory: up to twice as fast as by
-        rows, where BLAS takes many short dot products; with eight vectors too.
+        That is up to twice as fast as row-major order for one to eight vectors, for which
+        BLAS computes many short dot products.
         """
         array = self.get(name, shape, required=required)
         return None if array is None else np.asfortranarray(array)
 
     def layer(self, name: str, cell: Cell, width: int, size: int) -> Layer:
-        """A layer's weights, and its peepholes where the cell has them."""
+        """A layer's weights, including any peepholes."""
         rows, peepholes = cell.blocks * size, None
         if cell.has_peepholes:
             full = getattr(self.weights.get(name + "weight_ch_l0"), "ndim", 1) == 2
@@ -72,8 +68,8 @@ class WeightReader:
         )
         return Layer(cell, weights)
 
-    def check_nothing_left(self) -> None:
-        """Raise a CheckpointError where a weight was not taken."""
-        if self.rest:
-            names = ", ".join(sorted(self.rest)[:3])
-            raise CheckpointError(f"{self.source}: weights that this model has no use for: {names}")
+    def check_all_used(self) -> None:
+        """Raise a CheckpointError if a weight was not read."""
+        if self.unused:
+            names = ", ".join(sorted(self.unused)[:3])
+            raise CheckpointError(f"{self.source}: weights that this model does not have: {names}")

@@ -1,7 +1,6 @@
-"""Writing together: a text that a person and the model add to in turn.
+"""Interactive writing: a person and the model add to a text in turn.
 
-The state after every step is kept, so that undoing a step costs nothing and
-nothing is read twice.
+The state after every step is kept, so undoing a step is free and nothing is read twice.
 """
 
 import copy
@@ -14,11 +13,18 @@ from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import UsageError
 from lstmgen.generation.constraints import History
 from lstmgen.generation.cue import find_entry
-from lstmgen.generation.ending import LONGEST_SILENCE, Continuation
+from lstmgen.generation.ending import MAX_WORDLESS, Continuation
 from lstmgen.generation.engine import States
 from lstmgen.generation.generator import Generator
-from lstmgen.generation.sampling import NONE_LEFT, Scores, draw, highest, probabilities, shape
-from lstmgen.generation.stepping import finite, next_scores
+from lstmgen.generation.sampling import (
+    NONE_LEFT,
+    Scores,
+    draw,
+    filter_scores,
+    highest,
+    probabilities,
+)
+from lstmgen.generation.stepping import check_finite, next_scores
 from lstmgen.text.reading import normalize, remove_control
 from lstmgen.text.spacing import Detokenizer, classify, is_word, place_token, surface_of
 from lstmgen.text.tokenizer import tokenize
@@ -37,8 +43,8 @@ class Suggestion:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """The state of a text: everything that the next step needs."""
+class Snapshot:
+    """A text with everything that the next step needs."""
 
     text: str
     states: States
@@ -47,10 +53,10 @@ class Moment:
 
 
 class Writer:
-    """A text in the making.
+    """A text written in turn.
 
     Args:
-        sample: the settings; where a continuation ends does not matter here.
+        sample: the settings; those of where a continuation ends are ignored.
         seed: of the words that the model draws.
     """
 
@@ -66,43 +72,39 @@ class Writer:
         history = History(self.constraints, vocabulary=self.vocabulary, index=self.index)
         story = np.array([self.vocabulary.ids[STORY]])
         states = self.engine.read(story, self.engine.zero_states(1))
-        self.start = Moment("", states, history, Detokenizer(self.kind))
-        self.moments = [self.start]
-        self.last_drawn = 0  # words that the last step drew, for another try
+        self.start = Snapshot("", states, history, Detokenizer(self.kind))
+        self.snapshots = [self.start]
+        self.last_drawn = 0  # words requested in the last step, for reroll
 
     @property
-    def now(self) -> Moment:
+    def current(self) -> Snapshot:
         """The current state of the text."""
-        return self.moments[-1]
+        return self.snapshots[-1]
 
     def suggest(self) -> list[Suggestion]:
-        """The most likely next words, with the probabilities that they are drawn with."""
-        chances = probabilities(self._scores())[0]
-        order = highest(chances, SUGGESTIONS).tolist()
-        return [Suggestion(i, self._surface(i), float(chances[i])) for i in order if chances[i] > 0]
+        """The most likely next words, with the probabilities of being drawn."""
+        p = probabilities(self._scores())[0]
+        order = highest(p, SUGGESTIONS).tolist()
+        return [Suggestion(i, self._surface(i), float(p[i])) for i in order if p[i] > 0]
 
     def pick(self, number: int) -> None:
-        """Take a suggestion, counted from 1.
+        """Accept a suggestion, counted from 1.
 
         Raises:
-            UsageError: where there is no such suggestion.
+            UsageError: if there is no such suggestion.
         """
-        offered = self.suggest()
-        if not 1 <= number <= len(offered):
-            raise UsageError(f"{number}: there are suggestions 1 to {len(offered)}")
-        self._step([offered[number - 1].word])
+        suggestions = self.suggest()
+        if not 1 <= number <= len(suggestions):
+            raise UsageError(f"{number}: there are suggestions 1 to {len(suggestions)}")
+        self._step([suggestions[number - 1].word])
         self.last_drawn = 0
 
     def type(self, text: str) -> list[str]:
-        """Add one's own words as they stand, with a space before them where one belongs.
+        """Add text as typed, with a space before it if needed, and return its unknown words.
 
-        Those that the model does not know are read as unknown words; white space that
-        it never met is not read.
-
-        Returns:
-            The unknown ones.
+        Unknown words are read as ``<unk>``, unknown white space is not read.
         """
-        spacing = self.now.detokenizer.spacing
+        spacing = self.current.detokenizer.spacing
         text = normalize(text, lowercase=self.lowercase)
         first = tokenize(text, kind=self.kind)[:1]
         if first and is_word(self.kind):
@@ -114,39 +116,39 @@ class Writer:
         unknown = []
         for token in tokens:
             surface = surface_of(token, self.kind)
-            known = find_entry(token, surface, self.vocabulary)
-            if known is None and not surface.isspace():
+            entry = find_entry(token, surface, self.vocabulary)
+            if entry is None and not surface.isspace():
                 unknown.append(surface)
-                known = self.vocabulary.unknown_id
-            ids.append(known)
+                entry = self.vocabulary.unknown_id
+            ids.append(entry)
         if tokens:
             self._step(ids, tokens)
             self.last_drawn = 0
         return unknown
 
     def go(self, words: int) -> int:
-        """Let the model write some words, as one step; returns how many it wrote."""
-        begun, moments = self.now, self.moments
-        self.moments = [begun]
+        """Let the model write some words as one step, and return the number written."""
+        start, snapshots = self.current, self.snapshots
+        self.snapshots = [start]
         continuation = Continuation(0, self.sample, Detokenizer("character"), False)
-        while continuation.words < words and continuation.silence <= LONGEST_SILENCE:
-            drawn = int(draw(self._scores(), [self.generator])[0])
-            if drawn == NONE_LEFT:
+        while continuation.words < words and continuation.wordless <= MAX_WORDLESS:
+            word = int(draw(self._scores(), [self.generator])[0])
+            if word == NONE_LEFT:
                 break
-            self._step([drawn])
-            continuation.take(self._surface(drawn))
-        end, self.moments = self.now, moments
-        drew = end is not begun
-        if drew:
-            self.moments.append(end)
-        self.last_drawn = words if drew else 0
+            self._step([word])
+            continuation.add(self._surface(word))
+        end, self.snapshots = self.current, snapshots
+        changed = end is not start
+        if changed:
+            self.snapshots.append(end)
+        self.last_drawn = words if changed else 0
         return continuation.words
 
     def reroll(self) -> int:
         """Undo the last drawn step and draw it again.
 
         Raises:
-            UsageError: where the last step was not drawn.
+            UsageError: if the last step was not drawn.
         """
         if not self.last_drawn:
             raise UsageError("the last step was not drawn by the model, there is nothing to reroll")
@@ -158,26 +160,26 @@ class Writer:
         """Undo the last step.
 
         Raises:
-            UsageError: where there is none.
+            UsageError: if there is no step.
         """
-        if len(self.moments) == 1:
+        if len(self.snapshots) == 1:
             raise UsageError("there is nothing to undo")
-        self.moments.pop()
+        self.snapshots.pop()
         self.last_drawn = 0
 
     def clear(self) -> None:
-        """Go back to an empty text."""
-        self.moments, self.last_drawn = [self.start], 0
+        """Start again with an empty text."""
+        self.snapshots, self.last_drawn = [self.start], 0
 
     def set_temperature(self, temperature: float) -> None:
-        """Set the temperature of what is drawn from here on."""
+        """Set the temperature for the next words."""
         self._set(temperature=temperature)
 
     def set_cap(self, words: int | None) -> None:
-        """Allow copied passages of up to this many words from here on; None: any.
+        """Set the maximum length of copied passages in words; None is unlimited.
 
         Raises:
-            UsageError: where there is no index of the training text.
+            UsageError: if there is no index of the training text.
         """
         if words is not None and self.index is None:
             raise UsageError("this checkpoint holds no index of its training text")
@@ -186,21 +188,22 @@ class Writer:
     def _set(self, **changes: float | None) -> None:
         self.sample = self.sample.model_copy(update=changes)
         self.constraints = replace(self.constraints, sample=self.sample)
-        for moment in {id(m): m for m in (self.start, *self.moments)}.values():
-            moment.history.constraints = self.constraints  # also where an undo goes back to
+        for snapshot in (self.start, *self.snapshots):  # an undo returns to the earlier ones
+            snapshot.history.constraints = self.constraints
 
     def _scores(self) -> Scores:
-        logits = finite(self.engine.logits(self.now.states))
-        return shape(next_scores(logits, [self.now.history], self.constraints), self.sample)
+        logits = check_finite(self.engine.logits(self.current.states))
+        scores = next_scores(logits, [self.current.history], self.constraints)
+        return filter_scores(scores, self.sample)
 
     def _step(self, ids: Sequence[int | None], tokens: list[str] | None = None) -> None:
-        """Add tokens as one step; without their texts, the vocabulary's.
+        """Add tokens as one step.
 
         Args:
-            ids: what is read of each; None reads nothing.
-            tokens: what is written.
+            ids: to read; None reads nothing.
+            tokens: to write; None writes the vocabulary's entries.
         """
-        now, text = self.now, self.now.text
+        now, text = self.current, self.current.text
         states, history, detokenizer = now.states, now.history.fork(), copy.copy(now.detokenizer)
         for place, word in enumerate(ids):
             token = tokens[place] if tokens else self.vocabulary.entries[word or 0]
@@ -209,7 +212,7 @@ class Writer:
                 continue
             states = self.engine.read(np.array([word]), states)
             history.add(word)
-        self.moments.append(Moment(text, states, history, detokenizer))
+        self.snapshots.append(Snapshot(text, states, history, detokenizer))
 
     def _surface(self, word: int) -> str:
         return surface_of(self.vocabulary.entries[word], self.kind)

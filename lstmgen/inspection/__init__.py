@@ -1,1 +1,1 @@
-"""What a trained model does with a text: its equations, gates and gradients, in numbers."""
+"""Equations, gates and gradients of a model on a text, as numbers."""

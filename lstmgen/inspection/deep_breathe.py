@@ -1,8 +1,8 @@
-"""The worked example of "LSTM internals": its program Deep-Breathe on the fable of the mice.
+"""The worked example of the article "LSTM internals", its program Deep-Breathe.
 
-Eleven words, ten different ones, read three at a time by five units whose weights
-are all .1; its output matrix was drawn once and is kept in ``deep_breathe.json``.
-Whoever follows that article finds its numbers here to eight digits.
+Eleven words, ten of them distinct, are read three at a time by five units whose weights are
+all .1; the output matrix is stored in ``deep_breathe.json``. The article's numbers are
+reproduced to eight digits.
 Source: Deep-Breathe, ``LSTMMain.py`` and ``input/belling_the_cat10.txt``.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lstmgen.cells import CELLS
 from lstmgen.generation.engine import Engine
 
-WINDOW, START = 3, 2  # three words in; the example's first window begins at the third word
+WINDOW, START = 3, 2  # words; the example's first window begins at the third word
 
 
 def words() -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -26,7 +26,7 @@ def words() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def starts() -> range:
-    """Where a window may begin: its target must be a word of the text."""
+    """The positions at which a window and its target fit into the text."""
     return range(len(words()[1]) - WINDOW)
 
 

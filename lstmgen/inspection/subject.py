@@ -1,4 +1,4 @@
-"""From a checkpoint, or a config that was never trained, to what ``inspection`` looks at."""
+"""Opening the model and the words to inspect, from a checkpoint or an untrained config."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,9 @@ from lstmgen.inspection.explaining import Explanation, explain
 from lstmgen.inspection.tracing import (
     GateTrace,
     GradientTrace,
-    fresh_elman,
     trace_gates,
     trace_gradient,
+    untrained_elman,
 )
 from lstmgen.runs import folders
 from lstmgen.runs.presets import find_config
@@ -33,24 +33,24 @@ from lstmgen.training.resolve import prepare_training
 if TYPE_CHECKING:
     from lstmgen.cells.cell import Layer
 
-PASSAGE = 200  # words from a window's start on in which low and high costs are looked for
+PASSAGE = 200  # words in which predictions of low and high loss are searched
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a command line asks to look at.
+    """The model and the words that a command line selects.
 
     Attributes:
-        model: a run or step folder, or a config or preset for a model that is not
-            trained; None is the newest run.
+        model: a run or step folder, or a config or preset of an untrained model; None is the
+            newest run.
         overrides: of the config, as in ``train.window=5``.
         cue: the words themselves; None takes them from a text.
         text: a file, - for standard input; None is the model's training text.
-        start: the first word of the text that is read, counted from 0.
-        window: words that are read from a text.
+        start: the first word of the text, counted from 0.
+        window: number of words from a text.
         layer: counted from 1 at the input.
-        units: numbers of units; empty leaves the choice to the command.
-        runs: where runs are.
+        units: empty leaves the choice to the command.
+        runs: the folder of runs.
     """
 
     model: str | None
@@ -66,15 +66,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Subject:
-    """A model and the words that it is looked at with.
+    """A model and the words to inspect it on.
 
     Attributes:
-        name: of the model, for people.
-        cell: as the config calls it.
+        name: of the model, as displayed.
+        cell: its name in the config.
         engine: in float64.
         passage: ids; the first ``window`` are read, the next one is predicted, and
             more may follow.
-        notes: what should be known of the passage.
+        notes: to print about the passage.
     """
 
     name: str
@@ -88,15 +88,15 @@ class Subject:
     notes: tuple[str, ...]
 
     def word(self, index: int) -> str:
-        """A word by its id, as it is written; one that the model does not know is <unknown>."""
+        """The text of a word; ``<unknown>`` if it is not in the vocabulary."""
         return self.words[index] if index < len(self.words) else "<unknown>"
 
 
-def explain_found(request: Request) -> tuple[Subject, Explanation]:
-    """One window through a model and back.
+def explain_window(request: Request) -> tuple[Subject, Explanation]:
+    """The forward and backward pass of one window.
 
     Raises:
-        UsageError: where the words, the layer or the units are not there.
+        UsageError: if the words, the layer or the units do not exist.
     """
     subject = _open_subject(request, target=True)
     return subject, explain(subject.engine, subject.passage, window=subject.window)
@@ -106,7 +106,7 @@ def explain_deep_breathe(*, layers: int, start: int | None) -> tuple[Subject, Ex
     """The worked example of "LSTM internals".
 
     Raises:
-        UsageError: for a window that the text does not hold.
+        UsageError: if the window does not fit into the text.
     """
     begin = deep_breathe.START if start is None else start
     if begin not in deep_breathe.starts():
@@ -128,32 +128,29 @@ def explain_deep_breathe(*, layers: int, start: int | None) -> tuple[Subject, Ex
 
 
 def inspect_gates(request: Request) -> tuple[Subject, GateTrace]:
-    """What one layer's gates do over the words."""
+    """The gates of one layer, word by word."""
     subject = _open_subject(request, target=False)
     ids = subject.passage[: subject.window]
     return subject, trace_gates(subject.engine, ids, layer=request.layer - 1)
 
 
 def inspect_gradients(request: Request) -> tuple[Subject, GradientTrace, GradientTrace]:
-    """How far back the gradient of one cost reaches: in the model, and in fresh Elman layers."""
+    """The gradient of one loss through time, in the model and in untrained Elman layers."""
     subject = _open_subject(request, target=True)
     ids, target = subject.passage[: subject.window], int(subject.passage[subject.window])
 
     def trace(layers: "list[Layer] | None") -> GradientTrace:
         return trace_gradient(subject.engine, ids, target, layer=request.layer - 1, layers=layers)
 
-    return subject, trace(None), trace(fresh_elman(subject.engine, seed=subject.seed))
+    return subject, trace(None), trace(untrained_elman(subject.engine, seed=subject.seed))
 
 
 def _open_subject(request: Request, *, target: bool) -> Subject:
-    """Open a model and find the words.
-
-    Args:
-        target: the last word of a cue is to be predicted, not read.
-    """
-    fresh = request.model is not None and not _is_run(Path(request.model))
-    loaded = _open_fresh(request, request.model or "") if fresh else _open_trained(request)
-    name, config, vocabulary, engine, part = loaded
+    """Open a model and its words; with ``target``, a word after the window is predicted."""
+    if request.model is None or _is_run(Path(request.model)):
+        name, config, vocabulary, engine, part = _open_trained(request)
+    else:
+        name, config, vocabulary, engine, part = _open_untrained(request, request.model)
     sizes = config.model.hidden_sizes
     if not 1 <= request.layer <= len(sizes):
         raise UsageError(
@@ -174,8 +171,8 @@ def _open_subject(request: Request, *, target: bool) -> Subject:
         window = min(request.window, len(ids) - request.start - target)
         if window < 1:
             raise UsageError(
-                f"--start {request.start}: the text has {len(ids)} words, <story> included, and "
-                f"{'two' if target else 'one'} at least must be left"
+                f"--start {request.start}: the text has {len(ids)} words, including <story>, and "
+                f"at least {'two' if target else 'one'} must follow. Choose a lower --start"
             )
         end = request.start + max(window + target, PASSAGE)
         passage = np.asarray(ids[request.start : end], dtype=np.int64)
@@ -184,7 +181,7 @@ def _open_subject(request: Request, *, target: bool) -> Subject:
             notes = ("<unknown> words are not in the vocabulary, each is read as a rare word",)
     if target and passage[window] >= len(vocabulary):
         raise UsageError(
-            "the word to be predicted is not in the vocabulary, so that it has no cost. "
+            "the word to predict is not in the vocabulary, so it has no loss. "
             "End the cue with a known word, or choose another --start"
         )
     return Subject(
@@ -201,7 +198,7 @@ def _open_subject(request: Request, *, target: bool) -> Subject:
 
 
 def _is_run(path: Path) -> bool:
-    """Whether a name means a run or step folder; a preset's name may also be a folder's."""
+    """Whether a path is a run or step folder; a preset may have the same name as a folder."""
     if (path / "manifest.json").exists() or (path / folders.CHECKPOINTS).is_dir():
         return True
     try:
@@ -214,11 +211,10 @@ def _is_run(path: Path) -> bool:
 def _open_trained(request: Request) -> tuple[str, Config, Vocabulary, Engine, Any]:
     if request.overrides:
         raise UsageError(
-            f"{printable(request.overrides[0])}: a trained model keeps its settings. Overrides go "
-            "with a config or a preset"
+            f"{printable(request.overrides[0])}: the settings of a trained model cannot be "
+            "changed. Use overrides with a config or a preset"
         )
-    given = None if request.model is None else Path(request.model)
-    loaded = load_checkpoint(given, request.runs)
+    loaded = load_checkpoint(None if request.model is None else Path(request.model), request.runs)
     part = None
     if request.cue is None:
         part, _ = find_part(loaded, text=request.text, split="train", runs=request.runs)
@@ -228,31 +224,31 @@ def _open_trained(request: Request) -> tuple[str, Config, Vocabulary, Engine, An
     return str(path), config, vocabulary, engine, part
 
 
-def _open_fresh(request: Request, given: str) -> tuple[str, Config, Vocabulary, Engine, Any]:
+def _open_untrained(request: Request, name: str) -> tuple[str, Config, Vocabulary, Engine, Any]:
     """A config's model with its initial weights."""
-    if not Path(given).is_file() and not given.endswith(".yaml"):
+    if not Path(name).is_file() and not name.endswith(".yaml"):
         try:
-            find_config(given)
+            find_config(name)
         except ConfigError:
             raise UsageError(
-                f"{printable(given)}: neither a run folder nor a config or preset"
+                f"{printable(name)}: neither a run folder nor a config or preset"
             ) from None
-    loaded, corpus = prepare_training(load(find_config(given), request.overrides), request.runs)
+    loaded, corpus = prepare_training(load(find_config(name), request.overrides), request.runs)
     config = loaded.config
-    from lstmgen.model.factory import build_model, to_arrays  # torch, for fresh models only
+    from lstmgen.model.factory import build_model, to_arrays  # torch, only for untrained models
 
     model = build_model(config.model, corpus.vocabulary, seed=config.train.seed)
     base = base_of(config)
     if base is not None:
         init_from_base(model, config, corpus, base)
     weights = to_arrays(dict(model.named_parameters()))
-    engine = _exact_engine(config, corpus.vocabulary, weights, source=given)
+    engine = _exact_engine(config, corpus.vocabulary, weights, source=name)
     part = None
     if request.cue is None:
         part = corpus.train
         if request.text is not None:
             part, _ = encode_text(request.text, config, corpus.vocabulary)
-    return f"{given}, not trained", config, corpus.vocabulary, engine, part
+    return f"{name}, not trained", config, corpus.vocabulary, engine, part
 
 
 def _exact_engine(config: Config, vocabulary: Vocabulary, weights: Any, *, source: str) -> Engine:
@@ -266,6 +262,6 @@ def _read_cue(
     data = config.data
     cue, ids = read_cue(text, vocabulary, kind=data.tokenizer, lowercase=data.lowercase)
     if len(ids) < 1 + target:
-        raise UsageError("--cue: holds no word. Write some words, the last one is predicted")
-    names = ", ".join(cue.replaced)
+        raise UsageError("--cue: has no word to predict. Write some words")
+    names = ", ".join(cue.replacements)
     return np.array(ids), (f"not in the vocabulary, read as a rare word: {names}",) * bool(names)

@@ -1,4 +1,4 @@
-"""What the gates of a layer do, word by word, and how far back a gradient reaches."""
+"""The gates of a layer word by word, and the gradient through time."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ import numpy as np
 from lstmgen.cells import CELLS, Layer, forward_stack, initial_weights
 from lstmgen.cells.step import Array, State
 from lstmgen.generation.engine import Engine
-from lstmgen.inspection.explaining import Ids, cost, cost_gradient
+from lstmgen.inspection.explaining import Ids, loss_gradient, nll
 
-VANISHED = 1e-3  # share of the gradient at the prediction, below which it is called gone
+VANISHED = 1e-3  # norm relative to the last word's below which a gradient has vanished
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class GateTrace:
     """One layer over a text.
 
     Attributes:
-        names: of the panels: the gates, then the memory: the cell, or the hidden where
-            there is none (which in an Elman network is the candidate itself).
-        values: panel by panel, (words, hidden).
-        units: all of them, the one whose memory changes most over the text first.
+        names: of the panels: the gates, then the memory, which is the cell state, or the
+            hidden state if there is none (in an Elman network, that is the candidate).
+        values: (words, hidden) of each panel.
+        units: all units, the one whose memory varies most first.
     """
 
     names: tuple[str, ...]
@@ -29,80 +29,76 @@ class GateTrace:
 
     @property
     def squashed_cell(self) -> Array:
-        """tanh of the cell, which is what the read gate lets out, (words, hidden)."""
+        """tanh of the cell state, before the output gate, (words, hidden)."""
         return np.tanh(self.values[self.names.index("cell")])
 
 
 @dataclass(frozen=True)
 class GradientTrace:
-    """The gradient of one prediction's cost with respect to what came before it.
+    """The gradient of one prediction's loss with respect to earlier words and states.
 
     Attributes:
-        nats: the cost.
+        loss: in nats.
         states: norm of the gradient of the layer's state (hidden and cell) after each
-            word, all later steps included, (words,).
+            word, through all later steps, (words,).
         words: norm of the gradient of each word's vector, (words,).
     """
 
-    nats: float
+    loss: float
     states: Array
     words: Array
 
     @property
     def relative(self) -> Array:
-        """The state's norms as shares of the one at the prediction; 0 where that is 0."""
-        shares: Array = self.states / self.states[-1] if self.states[-1] else self.states * 0
-        return shares
+        """The states' norms divided by the last one; 0 if that is 0."""
+        ratios: Array = self.states / self.states[-1] if self.states[-1] else self.states * 0
+        return ratios
 
     @property
     def vanished_from(self) -> int | None:
-        """The words back from which on it has vanished for good; None where it has not."""
-        alive = np.flatnonzero(self.relative >= VANISHED)
-        back = len(self.states) - int(alive[0]) if len(alive) else 0
+        """The distance in words from which the gradient stays vanished; None if never."""
+        present = np.flatnonzero(self.relative >= VANISHED)
+        back = len(self.states) - int(present[0]) if len(present) else 0
         return back + 1 if back < len(self.states) else None
 
 
 def trace_gates(engine: Engine, ids: Ids, *, layer: int) -> GateTrace:
-    """Read words from a zero state and keep what one layer's gates did.
-
-    Args:
-        ids: (words,).
-        layer: counted from 0 at the input.
-    """
+    """Read words, (words,), from a zero state and record the gates of one layer, counted from 0."""
     run = forward_stack(engine.layers, engine.embed(ids)[None])[layer]
     memory = run.states.cell[0] if run.layer.cell.has_cell else run.states.hidden[0]
     panels = {
         name: values[0]
         for name, values in run.gates._asdict().items()
-        if not np.array_equal(values[0], memory)  # what is the memory itself is shown once
+        if not np.array_equal(values[0], memory)  # do not show the same values twice
     }
     panels["cell" if run.layer.cell.has_cell else "hidden"] = memory
-    changes = np.argsort(-memory.std(axis=0), kind="stable")
-    return GateTrace(tuple(panels), tuple(panels.values()), tuple(changes.tolist()))
+    order = np.argsort(-memory.std(axis=0), kind="stable")
+    return GateTrace(tuple(panels), tuple(panels.values()), tuple(order.tolist()))
 
 
 def trace_gradient(
     engine: Engine, ids: Ids, target: int, *, layer: int, layers: list[Layer] | None = None
 ) -> GradientTrace:
-    """Go back from the cost of one word to all words before it.
+    """Backpropagate the loss of one word to all words before it.
 
     Args:
-        ids: (words,) that are read from a zero state. target: the word behind them.
-        layer: whose state is looked at, counted from 0 at the input.
-        layers: a network to take instead of the engine's own.
+        ids: (words,) to read from a zero state.
+        target: the next word.
+        layer: whose states are measured, counted from 0.
+        layers: used instead of the engine's own.
     """
-    logits, _, gradients = cost_gradient(engine, ids, target, layers=layers)
-    arriving: State = gradients[layer].arriving
-    both = np.concatenate([arriving.hidden[0], arriving.cell[0]], axis=1)
+    logits, _, gradients = loss_gradient(engine, ids, target, layers=layers)
+    d_states: State = gradients[layer].states
+    both = np.concatenate([d_states.hidden[0], d_states.cell[0]], axis=1)
     return GradientTrace(
-        nats=cost(logits, target),
+        loss=nll(logits, target),
         states=np.linalg.norm(both, axis=1),
         words=np.linalg.norm(gradients[0].inputs[0], axis=1),
     )
 
 
-def fresh_elman(engine: Engine, *, seed: int) -> list[Layer]:
-    """Elman layers of an engine's sizes with their initial weights, in its dtype."""
+def untrained_elman(engine: Engine, *, seed: int) -> list[Layer]:
+    """Elman layers of an engine's sizes and dtype with initial weights."""
     layers = []
     for place, layer in enumerate(engine.layers):
         like = layer.weights.weight_hh

@@ -1,8 +1,8 @@
-"""Shows a training run on stderr as it goes.
+"""Shows a training run on stderr.
 
-On a terminal: cards, one bar at the bottom, a growing table above it. Elsewhere:
-plain lines, no carriage returns, one line of progress in ten seconds. The same
-plain lines go to log.txt in the run folder.
+On a terminal: cards, a table, and a progress bar at the bottom. Elsewhere: plain lines, no
+carriage returns, one line of progress every ten seconds. log.txt in the run folder gets the
+same plain lines.
 """
 
 import errno
@@ -36,47 +36,43 @@ from lstmgen.training.events import (
 )
 
 INTERVAL = 10.0  # seconds between two plain lines of progress
-LARGE = 20_000_000  # bytes of text from which preparing it gets a bar
-HEADER = "      step   epoch  train nats  valid perplexity     words/s     time"
+LARGE_TEXT = 20_000_000  # bytes from which preparing a text gets a bar
+HEADER = "      step   epoch  train loss  valid perplexity     words/s     time"
 
 
 class TrainingConsole:
-    """Turns events into what a person sees.
-
-    Args:
-        quiet: show errors only (log.txt is written all the same).
-    """
+    """Prints the events of a training run; if ``quiet``, to log.txt only."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.console = Console(stderr=True, highlight=False, quiet=quiet)
         self.live = self.console.is_terminal and not quiet
         self.bar: tqdm[Any] | None = None
-        self.reading: tqdm[Any] | None = None
+        self.text_bar: tqdm[Any] | None = None
         self.log: Path | None = None
         self.started: Started | None = None
         self.header_shown = False
-        self.spoke = time.monotonic()
+        self.last_print = time.monotonic()
 
     def preparing(self, done: int, total: int) -> None:
-        """Progress through a large text, in bytes."""
-        if not self.live or total < LARGE:
+        """Show the progress through a large text, in bytes."""
+        if not self.live or total < LARGE_TEXT:
             return
-        if self.reading is None:
-            self.reading = tqdm(
+        if self.text_bar is None:
+            self.text_bar = tqdm(
                 total=total, unit="B", unit_scale=True, desc="reading", leave=False,
                 file=sys.stderr, dynamic_ncols=True,
             )  # fmt: skip
-        self.reading.update(done - self.reading.n)
+        self.text_bar.update(done - self.text_bar.n)
 
     def show(self, event: Event) -> None:
         """Show one event.
 
         Raises:
-            BrokenPipeError: where nobody reads any more; what follows is not shown.
+            BrokenPipeError: if stderr is closed; later events go to log.txt only.
         """
         try:
             self._show(event)
-        except SystemExit:  # what rich makes of a closed pipe
+        except SystemExit:  # rich's reaction to a closed pipe
             self.mute()
             raise BrokenPipeError from None
         except OSError as error:
@@ -86,17 +82,17 @@ class TrainingConsole:
             raise BrokenPipeError from None
 
     def mute(self) -> None:
-        """Show nothing from here on; log.txt goes on."""
+        """Stop printing; log.txt is still written."""
         self.console.quiet, self.live, self.bar = True, False, None
 
     def _show(self, event: Event) -> None:
         match event:
             case Created():
-                if self.reading is not None:
-                    self.reading.close()
+                if self.text_bar is not None:
+                    self.text_bar.close()
                 self.log = event.run / "log.txt"
             case Notice():
-                self._say(f"note: {event.text}", style="yellow")
+                self._print_line(f"note: {event.text}", style="yellow")
             case Started():
                 self._show_start(event)
             case Stepped():
@@ -106,34 +102,34 @@ class TrainingConsole:
             case Sampled():
                 for text in event.texts:
                     flat = " / ".join(line for line in text.split("\n") if line)
-                    self._say(f"  step {event.step:,} | {flat}", style="cyan")
+                    self._print_line(f"  step {event.step:,} | {flat}", style="cyan")
             case Saved():
                 pass
             case Finished():
                 self._show_end(event)
 
     @property
-    def labelled(self) -> str:
-        """What stands beside a figure that is not the exact softmax's."""
+    def output_label(self) -> str:
+        """The suffix of perplexities that are not the exact softmax's."""
         return figures.output_label(self.started.output) if self.started else ""
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the progress bar."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None
 
-    def _say(self, text: str, *, style: str = "") -> None:
-        """Print lines that stay; the text may come from a corpus."""
+    def _print_line(self, text: str, *, style: str = "") -> None:
+        """Print and log lines; the text may come from a corpus."""
         self._print(Text(printable(text), style=style))
-        self._note(printable(text))
+        self._write_log(printable(text))
 
     def _print(self, content: Any) -> None:
         with tqdm.external_write_mode(file=sys.stderr):
             self.console.print(content, soft_wrap=not self.live)
-        self.spoke = time.monotonic()
+        self.last_print = time.monotonic()
 
-    def _note(self, text: str) -> None:
+    def _write_log(self, text: str) -> None:
         if self.log is not None:
             with self.log.open("a", encoding="utf-8") as file:
                 file.write(text + "\n")
@@ -149,47 +145,38 @@ class TrainingConsole:
             self._print(Panel(grid, title=title, title_align="left", expand=False))
         else:
             self._print(Text("\n".join(lines)))
-        self._note("\n".join(lines))
+        self._write_log("\n".join(lines))
 
     def _show_start(self, card: Started) -> None:
         self.started = card
-        stories = f"{card.files:,} file{'s' if card.files != 1 else ''}"
-        held = f", {card.valid_tokens:,} for validation" if card.valid_tokens else ""
+        files = f"{card.files:,} file{'s' if card.files != 1 else ''}"
+        valid = f", {card.valid_tokens:,} for validation" if card.valid_tokens else ""
         scored = card.batch_size * card.accumulate * card.stride
         batch = f"{card.batch_size} sequences"
         if card.accumulate > 1:
-            batch = f"{card.batch_size} x {card.accumulate} = " + (
-                f"{card.batch_size * card.accumulate} sequences"
-            )
-        kind = (
-            "many-to-one"
-            if card.stride == 1 and card.window > 1
-            else ("dense" if card.stride == card.window else "overlapping")
-        )
-        beat = f"{card.uniform:,.0f} uniform"
-        if not math.isnan(card.unigram):
-            beat += f", {figures.perplexity(card.unigram)} unigram"
-        if not math.isnan(card.ngram):
-            beat += f", {figures.perplexity(card.ngram)} {_ngram_name(card)} (Kneser-Ney)"
+            batch = f"{card.batch_size} x {card.accumulate} = "
+            batch += f"{card.batch_size * card.accumulate} sequences"
+        kind = "dense" if card.stride == card.window else "overlapping"
+        if card.stride == 1 and card.window > 1:
+            kind = "many-to-one"
+        parameters = f"{card.parameters:,} parameters{self.output_label}"
         rows = [
-            ("text", f"{card.train_tokens:,} tokens in {stories}{held}"),
+            ("text", f"{card.train_tokens:,} tokens in {files}{valid}"),
             ("vocabulary", f"{card.vocab_size:,} entries"),
-            (
-                "model",
-                f"{card.cell}, {card.sizes} units, {card.parameters:,} parameters{self.labelled}",
-            ),
+            ("model", f"{card.cell}, {card.sizes} units, {parameters}"),
             ("window", f"{card.window} words, {card.stride} scored ({kind}), {card.order}"),
             ("one step", f"{batch}, {scored:,} words scored"),
             *([("shared by", card.shared)] if card.shared else []),
             ("steps", f"{card.steps:,} ({card.epochs:g} epochs)"),
             ("device", card.device),
-            ("perplexity to beat", beat),
+            ("baselines", _describe_baselines(card)),
             ("run", str(card.run)),
         ]
         if card.base:
             rows.insert(-1, ("started from", _describe_base(card)))
         if card.valid_tokens and card.unknown_share:
-            rows.insert(2, ("unknown words", f"{figures.share(card.unknown_share)} of validation"))
+            unknown = figures.percent(card.unknown_share)
+            rows.insert(2, ("unknown words", f"{unknown} of validation"))
         if card.resumed_at is not None:
             rows.append(("resumed at", f"step {card.resumed_at:,}"))
         self._card("lstmgen train", rows)
@@ -206,20 +193,20 @@ class TrainingConsole:
             loss = figures.nats(step.train_nats)
             self.bar.set_description_str(f"loss {loss}, {rate},", refresh=False)
             self.bar.update(step.step - self.bar.n)
-        elif time.monotonic() - self.spoke >= INTERVAL:
-            self._say(
+        elif time.monotonic() - self.last_print >= INTERVAL:
+            self._print_line(
                 f"step {step.step:,}/{step.steps:,}, epoch {step.epoch:.2f}, "
                 f"train {figures.nats(step.train_nats)} nats/word, {rate}"
             )
 
     def _show_evaluation(self, event: Evaluated) -> None:
         if not self.header_shown:
-            self._say(HEADER, style="bold")
+            self._print_line(HEADER, style="bold")
             self.header_shown = True
             if self.started and not math.isnan(self.started.ngram):
                 ngram = figures.perplexity(self.started.ngram)
                 name = _ngram_name(self.started)
-                self._say(f"{name:>10} {'':>7} {'':>11} {ngram:>17}", style="dim")
+                self._print_line(f"{name:>10} {'':>7} {'':>11} {ngram:>17}", style="dim")
         star = "*" if event.best else " "
         line = (
             f"{star} {event.step:>8,} {event.epoch:>7.2f} {figures.nats(event.train_nats):>11} "
@@ -228,28 +215,30 @@ class TrainingConsole:
         )
         if event.zero_state_perplexity is not None:
             line += f"   from zero state {figures.perplexity(event.zero_state_perplexity)}"
-        self._say(line, style="green" if event.best else "")
+        self._print_line(line, style="green" if event.best else "")
 
     def _show_end(self, event: Finished) -> None:
         self.close()
         rows = [("ended", f"{event.reason}, after {figures.duration(event.seconds)}")]
         if event.best_nats is not None:
             best = figures.perplexity_of(event.best_nats)
-            where = f"on validation{self.labelled}, at step {event.best_step:,}"
+            where = f"on validation{self.output_label}, at step {event.best_step:,}"
             rows.append(("best perplexity", f"{best} {where}"))
             if self.started and not math.isnan(self.started.ngram):
-                against = figures.against(math.exp(min(event.best_nats, 690)), self.started.ngram)
-                rows.append((_ngram_name(self.started), against))
+                value = math.exp(min(event.best_nats, 690))
+                comparison = figures.compare_with_ngram(value, self.started.ngram)
+                rows.append((_ngram_name(self.started), comparison))
         if len(event.valid_nats) > 1:
             plain = "utf" not in (self.console.encoding or "").lower()
-            rows.append(("its curve", figures.curve(event.valid_nats, width=40, plain=plain)))
-        picture = self._draw(event)
-        if picture is not None:
-            rows.append(("plot", str(picture)))
+            curve = figures.curve(event.valid_nats, width=40, plain=plain)
+            rows.append(("validation curve", curve))
+        plot = self._draw(event)
+        if plot is not None:
+            rows.append(("plot", str(plot)))
         rows.append(("run", str(event.run)))
         run = shlex.quote(str(event.run))
         if event.interrupted:
-            rows.append(("to go on", f"lstmgen train --resume {run}"))
+            rows.append(("to resume", f"lstmgen train --resume {run}"))
         rows.append(("to generate", f'lstmgen generate {run} --cue "..."'))
         self._card("stopped" if event.interrupted else "done", rows)
 
@@ -264,14 +253,23 @@ class TrainingConsole:
         return path if draw_losses(rows, path, title=title, baselines=baselines) else None
 
 
+def _describe_baselines(card: Started) -> str:
+    baselines = f"{card.uniform:,.0f} uniform"
+    if not math.isnan(card.unigram):
+        baselines += f", {figures.perplexity(card.unigram)} unigram"
+    if not math.isnan(card.ngram):
+        baselines += f", {figures.perplexity(card.ngram)} {_ngram_name(card)} (Kneser-Ney)"
+    return baselines
+
+
 def _describe_base(card: Started) -> str:
-    found = (
+    coverage = (
         f"{card.base}, which has {card.base_found:,} of {card.vocab_size:,} entries "
-        f"({figures.share(card.base_covered)} of the text)"
+        f"({figures.percent(card.base_covered)} of the text)"
     )
     if math.isnan(card.base_perplexity):
-        return found
-    return f"{found}; perplexity {figures.perplexity(card.base_perplexity)} before training"
+        return coverage
+    return f"{coverage}; perplexity {figures.perplexity(card.base_perplexity)} before training"
 
 
 def _ngram_name(card: Started) -> str:

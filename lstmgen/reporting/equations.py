@@ -1,46 +1,44 @@
-"""A cell's equations with the numbers of one unit in them."""
+"""A cell's equations with the numbers of one unit."""
 
 from collections.abc import Callable
 
 from lstmgen.cells.cell import Cell, Numbers
-from lstmgen.cells.sequence import Run
+from lstmgen.cells.sequence import ForwardPass
+from lstmgen.cells.step import State
 from lstmgen.inspection.explaining import GateSum, gate_sums
 
-LONGEST_NAME = 6  # letters of a gate's name that a column has room for
+MAX_NAME = 6  # letters of a gate's name that fit into a column
 
 
 def gate_title(cell: Cell, name: str) -> str:
-    """A gate as the head of a column: ``forget f``."""
-    short = name if len(name) <= LONGEST_NAME else f"{name[:4]}."
+    """The column title of a gate, such as ``forget f``."""
+    short = name if len(name) <= MAX_NAME else f"{name[:4]}."
     return f"{short} {cell.gates[name].letter}"
 
 
 def legend(cell: Cell) -> str:
-    """What the gates do, in one line; empty where their names say so."""
-    known = [f"{name} = {gate.purpose}" for name, gate in cell.gates.items() if gate.purpose]
-    return ", ".join(known)
+    """What the gates do, in one line; empty if their names say so."""
+    return ", ".join(
+        f"{name} = {gate.purpose}" for name, gate in cell.gates.items() if gate.purpose
+    )
 
 
-def spelled_out(run: Run, *, step: int, unit: int, number: Callable[[float], str]) -> list[str]:
-    """The equations of one unit at one word, with the numbers in their places."""
+def spelled_out(
+    run: ForwardPass, *, step: int, unit: int, number: Callable[[float], str]
+) -> list[str]:
+    """The equations of one unit at one word, with numbers in place of the letters."""
     cell, sums = run.layer.cell, {g.name: g for g in gate_sums(run, step=step, unit=unit)}
 
-    def memory(hidden: float, cell_state: float | None) -> tuple[str, str]:
-        return number(hidden), "" if cell_state is None else number(cell_state)
+    def state_numbers(state: State) -> tuple[str, str]:
+        hidden = number(float(state.hidden[0, unit]))
+        return hidden, number(float(state.cell[0, unit])) if cell.has_cell else ""
 
-    before, after = run.before(step), run.states
-    has_cell = cell.has_cell
     return cell.spell(
         Numbers(
             gates={name: number(gate.value) for name, gate in sums.items()},
             lines={name: _gate_line(cell, gate, sums, number) for name, gate in sums.items()},
-            before=memory(
-                float(before.hidden[0, unit]), float(before.cell[0, unit]) if has_cell else None
-            ),
-            after=memory(
-                float(after.hidden[0, step, unit]),
-                float(after.cell[0, step, unit]) if has_cell else None,
-            ),
+            before=state_numbers(run.before(step)),
+            after=state_numbers(run.before(step + 1)),
         )
     )
 
@@ -55,12 +53,12 @@ def _gate_line(
         from_h = _sum(number(gate.h), number(gate.bias_hh))
         scale = number(sums[cell.scaled_by[gate.name]].value)
         return f"{letter} = {squash}({from_x} + {scale} * ({from_h})) = {value}"
-    seen = [] if gate.c is None else [number(gate.c)]
-    inner = _sum(number(gate.x), number(gate.h), *seen, number(gate.bias_ih + gate.bias_hh))
+    peephole = [] if gate.c is None else [number(gate.c)]
+    inner = _sum(number(gate.x), number(gate.h), *peephole, number(gate.bias_ih + gate.bias_hh))
     return f"{letter} = {squash}({inner}) = {squash}({number(gate.total)}) = {value}"
 
 
 def _sum(first: str, *others: str) -> str:
-    """Numbers with plus and minus between them."""
+    """Join numbers with plus and minus signs."""
     signed = (f"- {other[1:]}" if other.startswith("-") else f"+ {other}" for other in others)
     return " ".join([first, *signed])

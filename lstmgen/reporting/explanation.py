@@ -1,4 +1,4 @@
-"""An explanation as a page to be read with pencil and paper, in 100 columns, and as JSON."""
+"""An explanation as a page of 100 columns to check by hand, and as JSON."""
 
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
@@ -14,21 +14,21 @@ from lstmgen.inspection.subject import Subject
 from lstmgen.reporting.equations import gate_title, spelled_out
 
 WORD = 12  # columns of a word
-UNITS = 2  # shown unless the command line says which
-FIRST = 5  # numbers of an input that are shown
+UNITS = 2  # shown by default
+MAX_INPUTS = 5  # elements of an input vector shown
 
 
 def explanation_text(
-    subject: Subject, found: Explanation, *, layer: int, units: Sequence[int], digits: int
+    subject: Subject, explanation: Explanation, *, layer: int, units: Sequence[int], digits: int
 ) -> str:
     """The page.
 
     Args:
         layer: counted from 1 at the input.
-        units: numbers of the units to show; empty shows the first two.
-        digits: behind the point.
+        units: to show; empty shows the first two.
+        digits: after the decimal point.
     """
-    page = _Page(subject, found, layer=layer, units=units, digits=digits)
+    page = _Page(subject, explanation, layer=layer, units=units, digits=digits)
     parts = (
         page.words(),
         page.equations(),
@@ -42,10 +42,10 @@ def explanation_text(
 
 
 def explanation_json(
-    subject: Subject, found: Explanation, *, layer: int, units: Sequence[int]
+    subject: Subject, explanation: Explanation, *, layer: int, units: Sequence[int]
 ) -> dict[str, Any]:
-    """The same numbers, in full."""
-    run, gradients = found.runs[layer - 1], found.gradients[layer - 1]
+    """The same numbers as JSON, unrounded."""
+    run, gradients = explanation.runs[layer - 1], explanation.gradients[layer - 1]
     chosen = list(units) or list(range(run.states.hidden.shape[2]))
 
     def by_unit(values: Array) -> Any:
@@ -59,17 +59,17 @@ def explanation_json(
         "model": subject.name,
         "cell": subject.cell,
         "layer": layer,
-        "layers": len(found.runs),
+        "layers": len(explanation.runs),
         "units": chosen,
-        "words": [subject.word(i) for i in found.ids],
-        "ids": list(found.ids),
+        "words": [subject.word(i) for i in explanation.ids],
+        "ids": list(explanation.ids),
         "input": run.inputs[0].tolist(),
         "forward": forward,
-        "prediction": _prediction_json(subject, found.prediction),
-        "lowest": found.lowest and _prediction_json(subject, found.lowest),
-        "highest": found.highest and _prediction_json(subject, found.highest),
+        "prediction": _prediction_json(subject, explanation.prediction),
+        "lowest": explanation.lowest and _prediction_json(subject, explanation.lowest),
+        "highest": explanation.highest and _prediction_json(subject, explanation.highest),
         "gradient": {
-            "hidden": by_unit(gradients.arriving.hidden),
+            "hidden": by_unit(gradients.states.hidden),
             "cell": [s.cell[0, chosen].tolist() for s in gradients.steps]
             if run.layer.cell.has_cell
             else None,
@@ -91,7 +91,7 @@ def _prediction_json(subject: Subject, prediction: Prediction) -> dict[str, Any]
     return {
         "after": [subject.word(i) for i in prediction.after],
         "target": subject.word(prediction.target),
-        "cost": prediction.nats,
+        "cost": prediction.loss,
         "words": [
             {
                 "word": subject.word(choice.word),
@@ -105,19 +105,22 @@ def _prediction_json(subject: Subject, prediction: Prediction) -> dict[str, Any]
 
 
 class _Page:
-    """The parts of one page."""
-
     def __init__(
         self,
         subject: Subject,
-        found: Explanation,
+        explanation: Explanation,
         *,
         layer: int,
         units: Sequence[int],
         digits: int,
     ) -> None:
-        self.subject, self.found, self.layer, self.digits = subject, found, layer, digits
-        self.run, self.back = found.runs[layer - 1], found.gradients[layer - 1]
+        self.subject, self.explanation, self.layer, self.digits = (
+            subject,
+            explanation,
+            layer,
+            digits,
+        )
+        self.run, self.back = explanation.runs[layer - 1], explanation.gradients[layer - 1]
         size = self.run.states.hidden.shape[2]
         self.units = list(units) or list(range(min(UNITS, size)))
         self.cell = self.run.layer.cell
@@ -126,31 +129,31 @@ class _Page:
         self.section = 0
 
     def words(self) -> Iterable[str]:
-        """What is read, and as which numbers."""
-        subject, found = self.subject, self.found
-        yield f"{printable(subject.name)}: layer {self.layer} of {len(found.runs)}"
+        """The words and their input vectors."""
+        subject, ids = self.subject, self.explanation.ids
+        yield f"{printable(subject.name)}: layer {self.layer} of {len(self.explanation.runs)}"
         for note in subject.notes:
             yield f"note: {printable(note)}"
         yield from self._heading("THE WORDS, read from a zero state")
         width, first = self.run.inputs.shape[2], self.layer == 1
         if first and subject.one_hot:
-            yield f"   Word number k goes in as {width:,} numbers: 1 at place k, 0 everywhere else."
+            yield f"   Word number k is a vector of {width:,} numbers: 1 at index k, 0 elsewhere."
             known = len(subject.words)
-            rows = [[str(i) if i < known else "rare"] for i in found.ids]
+            rows = [[str(i) if i < known else "rare"] for i in ids]
             yield from self._table("", ["number k"], rows)
-            if max(found.ids) >= known:
-                yield "   rare: a word that it does not know, the mean of the words seen once"
+            if max(ids) >= known:
+                yield "   rare: an unknown word, read as the mean of the words seen once"
         else:
             what = "word vector" if first else f"hidden state h' of layer {self.layer - 1}"
-            shown = min(width, FIRST)
+            shown = min(width, MAX_INPUTS)
             yield f"   x is the {what}, {width:,} numbers; here are the first {shown}:"
             rows = [self._numbers(vector[:shown]) for vector in self.run.inputs[0]]
             yield from self._table("", [f"x[{k}]" for k in range(shown)], rows)
         yield f"   the word to predict: {self._target}"
 
     def equations(self) -> Iterable[str]:
-        """The cell in letters."""
-        yield from self._heading("THE EQUATIONS (* acts number by number)")
+        """The cell's equations."""
+        yield from self._heading("THE EQUATIONS (* is element-wise)")
         yield from (f"   {line}" for line in self.cell.equations)
 
     def forward(self) -> Iterable[str]:
@@ -166,46 +169,46 @@ class _Page:
             yield from self._table(
                 f"unit {unit}", columns, [self._numbers(row) for row in zip(*panels, strict=True)]
             )
-        last = len(self.found.ids) - 1
+        last, unit = len(self.explanation.ids) - 1, self.units[0]
         size = states.hidden.shape[2]
-        seen = ", what c adds" if self.cell.has_peepholes else ""
-        yield f"   unit {self.units[0]} at word {last + 1}, spelled out: what x adds, what h adds"
-        yield f"   (U times all {size} hidden states of the word before){seen}, the bias"
-        lines = spelled_out(self.run, step=last, unit=self.units[0], number=self._number)
+        peephole = ", the term of c" if self.cell.has_peepholes else ""
+        yield f"   unit {unit} at word {last + 1}, spelled out: the term of x, the term of h"
+        yield f"   (U times the {size} hidden states of the word before){peephole}, the bias"
+        lines = spelled_out(self.run, step=last, unit=unit, number=self._number)
         yield from (f"      {line}" for line in lines)
 
     def prediction(self) -> Iterable[str]:
-        """Logits, probabilities and the cost."""
-        prediction = self.found.prediction
+        """Logits, probabilities and the loss."""
+        prediction = self.explanation.prediction
         yield from self._heading(
             "THE PREDICTION, from the hidden state of the top layer after the last word"
         )
         yield "   logit z = (output matrix) h' + bias,   p = exp(z) / sum of exp(z) over all words,"
-        yield "   y = 1 for the word that follows, else 0;   p - y is the gradient of the cost at z"
+        yield "   y = 1 for the word that follows, else 0;   p - y is the gradient of the loss at z"
         heads = ["logit z", "p", "p - y"]
         yield f"   {'':{WORD}}{self._join(heads)}"
         for choice in prediction.choices:
             mark = "  <- the word" if choice.word == prediction.target else ""
             cells = self._numbers([choice.logit, choice.probability, choice.error])
             yield f"   {self._word(choice.word)}{self._join(cells)}{mark}"
-        yield f"   cost = -ln p({self._target}) = {self._number(prediction.nats)} nats"
+        yield f"   loss = -ln p({self._target}) = {self._number(prediction.loss)} nats"
 
     def contrast(self) -> Iterable[str]:
         """Two predictions side by side."""
-        low, high = self.found.lowest, self.found.highest
+        low, high = self.explanation.lowest, self.explanation.highest
         if low is None or high is None:
             return
         yield from self._heading(
-            "A PREDICTION OF LOW COST AND ONE OF HIGH COST, of these words and the words after them"
+            "A PREDICTION OF LOW LOSS AND ONE OF HIGH LOSS, of these words and the words after them"
         )
         left, right = self._column("LOW", low), self._column("HIGH", high)
         for a, b in zip_longest(left, right, fillvalue=""):
             yield f"   {set_cell_size(a, 46)}{b}"
 
     def backward(self) -> Iterable[str]:
-        """The gradient that arrives at every word."""
+        """The gradient that arrives at each word."""
         yield from self._heading(
-            "BACKWARD: the gradient of the cost that arrives at each word, the last word first"
+            "BACKWARD: the gradient of the loss that arrives at each word, the last word first"
         )
         yield from (f"   {line}" for line in self.cell.equations_backward)
         memory = "d h and d c are" if self.has_cell else "d h is"
@@ -213,7 +216,7 @@ class _Page:
         columns = ["d h'", *["d c'"] * self.has_cell, *(f"d {name}" for name in self.columns)]
         steps = self.back.steps
         for unit in self.units:
-            panels = [self.back.arriving.hidden[0, :, unit]]
+            panels = [self.back.states.hidden[0, :, unit]]
             if self.has_cell:
                 panels.append(np.array([step.cell[0, unit] for step in steps]))
             gates = [[gate[0, unit] for gate in step.gates] for step in steps]
@@ -229,20 +232,20 @@ class _Page:
         """The gradient of two weights of each gate, word by word."""
         unit = self.units[0]
         one_hot = self.layer == 1 and self.subject.one_hot
-        known = [i for i in self.found.ids if i < len(self.subject.words)]
+        known = [i for i in self.explanation.ids if i < len(self.subject.words)]
         place = known[0] if one_hot and known else 0
-        named = f'the word "{shown_word(self.subject.word(place))}"' if one_hot else f"x[{place}]"
+        source = f'the word "{shown_word(self.subject.word(place))}"' if one_hot else f"x[{place}]"
         yield from self._heading(
             "A WEIGHT IS USED AT EVERY WORD, so its gradient is the sum of its gradients there"
         )
-        yield from self._shares(f"W, from {named} to unit {unit}", "weight_ih", unit, place)
-        yield from self._shares(f"U, from unit {unit} to itself", "weight_hh", unit, unit)
+        yield from self._by_word(f"W, from {source} to unit {unit}", "weight_ih", unit, place)
+        yield from self._by_word(f"U, from unit {unit} to itself", "weight_hh", unit, unit)
 
     def _heading(self, title: str) -> Iterable[str]:
         self.section += 1
         return "", f"{self.section}. {title}"
 
-    def _shares(self, title: str, name: str, unit: int, place: int) -> Iterable[str]:
+    def _by_word(self, title: str, name: str, unit: int, place: int) -> Iterable[str]:
         size = self.run.states.hidden.shape[2]
         rows_of = [gate * size + unit for gate in range(len(self.columns))]
 
@@ -262,7 +265,7 @@ class _Page:
         after = " ".join(shown_word(self.subject.word(i)) for i in prediction.after)
         target = shown_word(self.subject.word(prediction.target))
         lines = [
-            f"{title}: {self._number(prediction.nats)} nats",
+            f"{title}: {self._number(prediction.loss)} nats",
             set_cell_size(f"... {after}", 44).rstrip(),
             f"-> {set_cell_size(target, 30).rstrip()}",
         ]
@@ -279,36 +282,32 @@ class _Page:
         *,
         last: list[str] | None = None,
     ) -> Iterable[str]:
-        """A row for each word read, in reading order, or backwards above a row of sums."""
+        """A row for each word, in reading order, or backward with ``last``, a row of sums."""
         if title:
             yield f"   {title}"
         yield f"   {'t':>3}  {'':{WORD}}{self._join(columns)}"
         steps = list(range(len(rows)))
         for t in steps if last is None else reversed(steps):
-            yield f"   {t + 1:>3}  {self._word(self.found.ids[t])}{self._join(rows[t])}"
+            yield f"   {t + 1:>3}  {self._word(self.explanation.ids[t])}{self._join(rows[t])}"
         if last is not None:
             yield f"   {'':3}  {'sum':{WORD}}{self._join(last)}"
 
     @property
     def _target(self) -> str:
-        return shown_word(self.subject.word(self.found.prediction.target))
-
-    @property
-    def _width(self) -> int:
-        return self.digits + 5
+        return shown_word(self.subject.word(self.explanation.prediction.target))
 
     def _word(self, index: int) -> str:
         return str(set_cell_size(shown_word(self.subject.word(index)), WORD))
 
     def _join(self, cells: Iterable[str]) -> str:
-        return "".join(f"{cell:>{self._width}}" for cell in cells)
+        return "".join(f"{cell:>{self.digits + 5}}" for cell in cells)
 
     def _numbers(self, values: Iterable[float]) -> list[str]:
         return [self._number(float(value)) for value in values]
 
     def _number(self, value: float) -> str:
-        """Fixed point, or powers of ten where that would be too short or too wide."""
-        value = value or 0.0  # no minus before a zero
+        """Fixed-point notation, or scientific if that would be too short or too wide."""
+        value = value or 0.0  # no -0
         if value and not 10.0 ** (2 - self.digits) <= abs(value) < 1e4:
             return f"{value:.{self.digits - 5}e}"
         return f"{value:.{self.digits}f}"

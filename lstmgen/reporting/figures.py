@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Formatting numbers for people."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 def perplexity(value: float) -> str:
-    """Three or four digits, whatever the size."""
+    """Format with three or four digits."""
     if math.isnan(value):
         return "-"
     if value >= 1000:
@@ -16,41 +16,41 @@ def perplexity(value: float) -> str:
 
 
 def perplexity_of(nats_per_word: float) -> str:
-    """The perplexity of a loss, however large."""
+    """Format the perplexity of a loss, which may overflow."""
     return "over 10^300" if nats_per_word > 690 else perplexity(math.exp(nats_per_word))
 
 
-def against(value: float, ngram: float) -> str:
-    """An n-gram's perplexity, and whether a network's is better."""
+def compare_with_ngram(value: float, ngram: float) -> str:
+    """An n-gram's perplexity and how it compares with the network's."""
     if value >= ngram:
         return f"{perplexity(ngram)}: counting predicts this text better than the network"
     return f"{perplexity(ngram)}: the network's is {1 - value / ngram:.0%} lower"
 
 
 def nats(value: float) -> str:
-    """Nats per word."""
+    """Format a loss in nats per word."""
     return "-" if math.isnan(value) else f"{value:.3f}"
 
 
-def share(value: float) -> str:
-    """A share in percent."""
-    return f"{100 * value:.1f} %"
+def percent(fraction: float) -> str:
+    """Format a fraction in percent."""
+    return f"{100 * fraction:.1f} %"
 
 
 def duration(seconds: float) -> str:
-    """Minutes and seconds, hours where needed."""
-    whole = round(seconds)
-    hours, minutes, left = whole // 3600, whole // 60 % 60, whole % 60
+    """Format a time in seconds, minutes and hours."""
+    rounded = round(seconds)
+    hours, minutes, rest = rounded // 3600, rounded // 60 % 60, rounded % 60
     if hours:
         return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {left:02d} s" if minutes else f"{left} s"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def curve(values: Sequence[float], *, width: int, plain: bool) -> str:
-    """A line of bars, the highest value the tallest, drawn from left to right.
+    """A sparkline.
 
     Args:
-        width: at most so many bars; more values are thinned out.
+        width: maximum number of bars; more values are subsampled.
         plain: digits 0-9 instead of bars, for terminals without Unicode.
     """
     values = [value for value in values if math.isfinite(value)]
@@ -65,5 +65,5 @@ def curve(values: Sequence[float], *, width: int, plain: bool) -> str:
 
 
 def output_label(output: str) -> str:
-    """What stands beside a perplexity that is not the exact softmax's."""
+    """The suffix of a perplexity that is not the exact softmax's."""
     return ", adaptive softmax" if output == "adaptive" else ""

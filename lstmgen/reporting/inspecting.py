@@ -18,10 +18,10 @@ from lstmgen.reporting.explanation import shown_word
 WORD, GAP = 12, 2  # columns
 BAR, DECADES = 20, 8  # columns of a bar and the powers of ten that it spans
 
-Colour = tuple[int, int, int]
-# Told apart by people of all kinds of colour vision: white to blue, and orange by white to violet.
-GATE_COLOURS: tuple[Colour, ...] = ((247, 247, 247), (8, 48, 107))
-SIGNED_COLOURS: tuple[Colour, ...] = ((179, 88, 6), (247, 247, 247), (84, 39, 136))
+Color = tuple[int, int, int]
+# Safe for color-blind readers: white to blue, and orange over white to violet.
+GATE_COLORS: tuple[Color, ...] = ((247, 247, 247), (8, 48, 107))
+SIGNED_COLORS: tuple[Color, ...] = ((179, 88, 6), (247, 247, 247), (84, 39, 136))
 
 
 class Panel(NamedTuple):
@@ -33,7 +33,7 @@ class Panel(NamedTuple):
 
 
 def gate_panels(cell: Cell, trace: GateTrace, units: Sequence[int]) -> list[Panel]:
-    """What is drawn of a trace: gates as they are, the cell as tanh(c), which is what is read."""
+    """The panels of a trace: the gates, and the cell as tanh(c), which the output gate reads."""
     panels = []
     for name, values in zip(trace.names, trace.values, strict=True):
         chosen = values[:, list(units)]
@@ -50,28 +50,28 @@ def gate_panels(cell: Cell, trace: GateTrace, units: Sequence[int]) -> list[Pane
 def gates_page(
     subject: Subject, trace: GateTrace, *, layer: int, units: Sequence[int], width: int
 ) -> Text:
-    """The heat map.
+    """The heat map as text.
 
     Args:
         layer: counted from 1.
-        units: to show; empty shows as many as fit, those whose memory changes most.
+        units: to show; empty shows those whose memory changes most, as many as fit.
         width: of the terminal, in columns.
     """
     total, cell = len(trace.units), subject.engine.layers[0].cell
     room = max(1, (width - WORD) // len(trace.names) - GAP)
-    shown = list(units) or sorted(trace.units[:room])
-    chosen = "chosen" if units else "those whose memory changes most over these words"
+    selected = list(units) or sorted(trace.units[:room])
+    reason = "as selected" if units else "those whose memory changes most over these words"
     page = Text()
     page.append(f"{printable(subject.name)}: layer {layer} of {len(subject.engine.layers)}\n")
     for note in subject.notes:
         page.append(f"note: {printable(note)}\n")
-    if len(shown) < total:
-        numbers = " ".join(map(str, shown))
-        page.append(f"{len(shown)} of {total} units, {chosen}:\n{numbers}\n")
+    if len(selected) < total:
+        numbers = " ".join(map(str, selected))
+        page.append(f"{len(selected)} of {total} units, {reason}:\n{numbers}\n")
     page.append("0 to 9: tenths of 1; b to j: tenths below zero (b is -0.1, j is -0.9)\n")
     page.append(f"{legend(cell)}\n\n" if legend(cell) else "\n")
-    panels = gate_panels(cell, trace, shown)
-    columns = max(len(shown), max(len(panel.title) for panel in panels))
+    panels = gate_panels(cell, trace, selected)
+    columns = max(len(selected), max(len(panel.title) for panel in panels))
     page.append(" " * WORD)
     for panel in panels:
         page.append(" " * GAP + f"{panel.title:<{columns}}")
@@ -81,8 +81,8 @@ def gates_page(
         for panel in panels:
             page.append(" " * GAP)
             for value in panel.values[row]:
-                page.append(*_tile(float(value), signed=panel.signed))
-            page.append(" " * (columns - len(shown)))
+                page.append(*_heat_map_cell(float(value), signed=panel.signed))
+            page.append(" " * (columns - len(selected)))
         page.append("\n")
     return page
 
@@ -90,7 +90,7 @@ def gates_page(
 def gates_json(
     subject: Subject, trace: GateTrace, *, layer: int, units: Sequence[int]
 ) -> dict[str, Any]:
-    """The values behind the heat map, of the units asked for or of all."""
+    """The values of the heat map, of the selected units or of all."""
     chosen = list(units) or list(range(len(trace.units)))
     return {
         "model": subject.name,
@@ -108,25 +108,25 @@ def gates_json(
 def gradients_page(
     subject: Subject, model: GradientTrace, elman: GradientTrace, *, layer: int
 ) -> str:
-    """The norms word by word, the nearest first."""
+    """The norms word by word, the nearest word first."""
     target = shown_word(subject.word(int(subject.passage[subject.window])))
     lines = [f"{printable(subject.name)}: layer {layer} of {len(subject.engine.layers)}"]
     lines += [f"note: {printable(note)}" for note in subject.notes]
     lines += [
-        f'The cost of predicting "{target}" behind these words: {model.nats:.4f} nats.',
-        "Norm of its gradient at the state after each word (as a share of the last one's; bars of",
-        f"{DECADES} powers of ten) and at each word's vector. Beside it: untrained Elman layers of",
-        "the same sizes, between the same word vectors and the same output.",
+        f'The loss of predicting "{target}" after these words: {model.loss:.4f} nats.',
+        "Norm of its gradient at the state after each word (relative to the last one's; the bars",
+        f"span {DECADES} powers of ten) and at each word's vector. For comparison: untrained Elman",
+        "layers of the same sizes, with the same word vectors and the same output layer.",
         "",
         f"{'back':>4}  {'word':<{WORD}}{'state':>10}  {'':{BAR}}{'vector':>10}"
         f"{'Elman':>12}  {'':{BAR}}",
     ]
     for row in reversed(range(subject.window)):
         word = set_cell_size(shown_word(subject.word(int(subject.passage[row]))), WORD)
-        ours, theirs = float(model.relative[row]), float(elman.relative[row])
+        own, other = float(model.relative[row]), float(elman.relative[row])
         lines.append(
-            f"{subject.window - row:>4}  {word}{ours:>10.2e}  {_bar(ours):{BAR}}"
-            f"{model.words[row]:>10.2e}{theirs:>12.2e}  {_bar(theirs):{BAR}}".rstrip()
+            f"{subject.window - row:>4}  {word}{own:>10.2e}  {_bar(own):{BAR}}"
+            f"{model.words[row]:>10.2e}{other:>12.2e}  {_bar(other):{BAR}}".rstrip()
         )
     lines += [
         "",
@@ -148,7 +148,7 @@ def gradients_json(
         "vanished_below": VANISHED,
         **{
             name: {
-                "cost": trace.nats,
+                "cost": trace.loss,
                 "state_norms": trace.states.tolist(),
                 "vector_norms": trace.words.tolist(),
                 "vanished_from": trace.vanished_from,
@@ -160,7 +160,7 @@ def gradients_json(
 
 def _verdict(trace: GradientTrace, words: int) -> str:
     if trace.vanished_from is None:
-        return f"a thousandth of it is left, or more, {_back(words)}"
+        return f"at least a thousandth of it is left {_back(words)}"
     return f"it has vanished (below a thousandth) from {_back(trace.vanished_from)} on"
 
 
@@ -168,27 +168,33 @@ def _back(words: int) -> str:
     return f"{words} word{'' if words == 1 else 's'} back"
 
 
-def _bar(share: float) -> str:
-    if share <= 0 or math.isnan(share):
+def _bar(fraction: float) -> str:
+    if fraction <= 0 or math.isnan(fraction):
         return ""
-    full = "#" * round(BAR * min(1.0, max(0.0, 1 + math.log10(share) / DECADES)))
-    return full[:-1] + ">" if share > 1 else full  # longer than the bar can be
+    bar = "#" * round(BAR * min(1.0, max(0.0, 1 + math.log10(fraction) / DECADES)))
+    return bar[:-1] + ">" if fraction > 1 else bar  # more than the bar can show
 
 
-def _tile(value: float, *, signed: bool) -> tuple[str, Style]:
-    """One value as a character on a colour."""
+def _heat_map_cell(value: float, *, signed: bool) -> tuple[str, Style]:
+    """One value as a character on a colored background."""
     tenth = min(9, int(abs(value) * 10))
-    sign = "abcdefghij"[tenth] if value < 0 and tenth else str(tenth)
-    colours = SIGNED_COLOURS if signed else GATE_COLOURS
-    back = blend(colours, (value + 1) / 2 if signed else value)
-    front = "black" if sum(back) > 384 else "white"
-    return sign, Style(color=front, bgcolor="rgb({},{},{})".format(*back))
+    character = "abcdefghij"[tenth] if value < 0 and tenth else str(tenth)
+    color = (
+        interpolate(SIGNED_COLORS, (value + 1) / 2) if signed else interpolate(GATE_COLORS, value)
+    )
+    return character, background(color)
 
 
-def blend(colours: Sequence[Colour], share: float) -> Colour:
-    """A colour on the way from the first to the last one, ``share`` in 0..1."""
-    place = min(1.0, max(0.0, share)) * (len(colours) - 1)
-    step = min(int(place), len(colours) - 2)
-    a, b = colours[step], colours[step + 1]
+def background(color: Color) -> Style:
+    """Readable text on a background color."""
+    front = "black" if sum(color) > 384 else "white"
+    return Style(color=front, bgcolor="rgb({},{},{})".format(*color))
+
+
+def interpolate(colors: Sequence[Color], fraction: float) -> Color:
+    """The color at a fraction, clipped to 0..1, of the way from the first to the last one."""
+    place = min(1.0, max(0.0, fraction)) * (len(colors) - 1)
+    step = min(int(place), len(colors) - 2)
+    a, b = colors[step], colors[step + 1]
     red, green, blue = (round(x + (y - x) * (place - step)) for x, y in zip(a, b, strict=True))
     return red, green, blue

@@ -1,4 +1,4 @@
-"""Pictures of a run."""
+"""Plots of a run."""
 
 import math
 import warnings
@@ -18,14 +18,11 @@ INK, TRAIN, VALID, QUIET = "#333333", "#8a9bb0", "#c44e2b", "#999999"
 
 
 def draw_losses(rows: list[Row], path: Path, *, title: str, baselines: Mapping[str, float]) -> bool:
-    """Draw nats per word of training and validation over the steps.
+    """Draw the training and validation loss by step; return False if there is too little.
 
     Args:
         rows: of metrics.csv.
-        baselines: perplexities to compare with, by name; NaN draws none.
-
-    Returns:
-        Whether there was anything to draw.
+        baselines: perplexities by name; NaN values are skipped.
     """
     train = [(r["step"], r["train_nats"]) for r in rows if r["train_nats"] is not None]
     valid = [(r["step"], r["valid_nats"]) for r in rows if r["valid_nats"] is not None]
@@ -75,18 +72,18 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, baselines: Mapping[s
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """A figure of so many inches that no window ever shows."""
+    """A figure, sized in inches, without a window."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=120, layout="constrained")
 
 
 def save_figure(figure: "Figure", path: Path) -> None:
-    """Write a picture, the same bytes for the same picture."""
+    """Save a figure; equal figures give equal bytes."""
     import matplotlib
 
     with warnings.catch_warnings(), matplotlib.rc_context({"svg.hashsalt": "lstmgen"}):
-        warnings.simplefilter("ignore")  # a name in letters that the font lacks
+        warnings.simplefilter("ignore")  # characters that the font lacks
         kind = path.suffix[1:].lower()
         figure.savefig(path, format=kind, metadata={"Date": None} if kind == "svg" else None)
 

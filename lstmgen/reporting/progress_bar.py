@@ -1,45 +1,34 @@
-"""Bars for work of several parts; where stderr is no terminal, a line for each part."""
+"""Progress of work in several parts: a bar for each; if stderr is no terminal, a line."""
 
 import sys
-from types import TracebackType
 from typing import Any
 
 from tqdm import tqdm
 
 
-class Bars:
-    """One bar after the other on stderr, or line, each by the name of what is done."""
+class ProgressBars:
+    """A progress bar on stderr for each part of the work; use ``contextlib.closing``."""
 
     def __init__(self) -> None:
         self.bar: tqdm[Any] | None = None
-        self.what = ""
+        self.part = ""
 
-    def __enter__(self) -> "Bars":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._close()
-
-    def told(self, what: str, done: int, total: int) -> None:
-        """Show that so many of all words are done."""
-        if what != self.what:
-            self._close()
-            self.what = what
+    def update(self, part: str, done: int, total: int) -> None:
+        """Show how many words of a part are done."""
+        if part != self.part:
+            self.close()
+            self.part = part
             if not sys.stderr.isatty():
-                print(f"{what}: {total:,} words", file=sys.stderr, flush=True)
+                print(f"{part}: {total:,} words", file=sys.stderr, flush=True)
             self.bar = tqdm(
-                total=total, unit="words", desc=what, leave=False, file=sys.stderr,
+                total=total, unit="words", desc=part, leave=False, file=sys.stderr,
                 dynamic_ncols=True, disable=None,
             )  # fmt: skip
         if self.bar is not None:
             self.bar.update(done - self.bar.n)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Remove the current bar."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None

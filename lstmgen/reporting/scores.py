@@ -1,12 +1,12 @@
-"""What ``lstmgen evaluate`` prints, as a table and as JSON."""
+"""The output of ``lstmgen evaluate``, as a table and as JSON."""
 
 import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from lstmgen.errors import printable
-from lstmgen.generation.novelty import Novelty
-from lstmgen.reporting.figures import against, output_label, perplexity, share
+from lstmgen.generation.novelty import MIN_COPIED, Novelty
+from lstmgen.reporting.figures import compare_with_ngram, output_label, percent, perplexity
 
 if TYPE_CHECKING:  # torch
     from lstmgen.evaluation.score import ScoreResult
@@ -16,20 +16,26 @@ if TYPE_CHECKING:  # torch
 def scores_json(
     scored: "ScoreResult", adapted: "AdaptiveScores | None", novelty: Novelty | None
 ) -> dict[str, object]:
-    """All figures of an evaluation."""
-    return _as_json(scored) | _novelty_json(novelty) | _adapted_json(adapted)
+    """All results of an evaluation."""
+    return _score_json(scored) | _novelty_json(novelty) | _adapted_json(adapted)
 
 
 def scores_page(
     scored: "ScoreResult", adapted: "AdaptiveScores | None", novelty: Novelty | None
 ) -> str:
     """The tables of an evaluation."""
-    tables = [_as_table(scored)]
+    tables = [_score_table(scored)]
     if adapted is not None:
         tables.append(_adapted_table(adapted, scored.output))
     if novelty is not None:
         tables.append(_novelty_table(novelty))
     return "\n".join(tables)
+
+
+def copied_summary(novelty: Novelty) -> tuple[str, str]:
+    """The label and the value of how much was copied."""
+    label = f"copied passages of {MIN_COPIED}+ words"
+    return label, f"{novelty.copied:,} of {novelty.words:,} words; longest {novelty.longest:,}"
 
 
 def _name(parts: tuple[str, ...], order: int) -> str:
@@ -60,21 +66,20 @@ def _adapted_table(adapted: "AdaptiveScores", output: str) -> str:
         )
         for line in adapted.lines
     ]
-    told = (
+    parameters = (
         f"cache of {tuned.cache_window:,} words, theta {tuned.cache_theta:g}; dynamic evaluation "
         f"({tuned.dynamic.rule}) every {tuned.dynamic.segment} words, rate {tuned.dynamic.rate:g}, "
         f"decay {tuned.dynamic.decay:g}; tuned on {tuned.words:,} words of validation"
     )
     if adapted.stale is not None:
-        told += f", for step {adapted.stale:,}: lstmgen evaluate --tune tunes for this one"
-    read = f"in one pass, {adapted.words:,} words{output_label(output)}"
-    head = f"{read:<38}{'perplexity':>8}   weights"
-    return "\n".join([head, *(f"{label:<40}{value}" for label, value in rows), told])
+        parameters += f", for step {adapted.stale:,}: lstmgen evaluate --tune tunes for this one"
+    scope = f"in one pass, {adapted.words:,} words{output_label(output)}"
+    head = f"{scope:<38}{'perplexity':>8}   weights"
+    return "\n".join([head, *(f"{label:<40}{value}" for label, value in rows), parameters])
 
 
-def _as_json(scored: "ScoreResult") -> dict[str, object]:
-    figures = scored.carried
-    zero = scored.zero_state
+def _score_json(scored: "ScoreResult") -> dict[str, object]:
+    figures, zero = scored.carried, scored.zero_state
     return {
         "step": scored.step,
         "text": scored.text,
@@ -100,7 +105,7 @@ def _novelty_json(novelty: Novelty | None) -> dict[str, object]:
         return {}
     return {
         "sampled_words": novelty.words,
-        "copied_share": novelty.copied_share,
+        "copied_share": novelty.copied_fraction,
         "longest_run": novelty.longest,
         "distinct_2": novelty.distinct_2,
     }
@@ -109,20 +114,20 @@ def _novelty_json(novelty: Novelty | None) -> dict[str, object]:
 def _novelty_table(novelty: Novelty) -> str:
     rows = [
         ("words sampled", f"{novelty.words:,}"),
-        ("in copied runs", f"{share(novelty.copied_share)} (of 5 words or more)"),
-        ("longest run", f"{novelty.longest} words"),
+        copied_summary(novelty),
         ("distinct-2", f"{novelty.distinct_2:.3f}"),
     ]
-    return "\n".join(f"{label:<20}{value}" for label, value in rows)
+    return "\n".join(f"{label:<30}{value}" for label, value in rows)
 
 
-def _as_table(scored: "ScoreResult") -> str:
+def _score_table(scored: "ScoreResult") -> str:
     figures = scored.carried
-    unknown = f"{share(figures.unknown_share)} ({figures.unknown:,} of {figures.tokens:,} tokens, "
-    unknown += "scored)" if scored.scores_unknown else "not scored)"
+    unknown = f"{percent(figures.unknown_share)} ({figures.unknown:,} of {figures.tokens:,} "
+    unknown += "tokens, scored)" if scored.scores_unknown else "tokens, not scored)"
     ngram = []
     if not math.isnan(scored.ngram):
-        ngram = [(f"{scored.order}-gram perplexity", against(figures.perplexity, scored.ngram))]
+        comparison = compare_with_ngram(figures.perplexity, scored.ngram)
+        ngram = [(f"{scored.order}-gram perplexity", comparison)]
     rows = [
         ("text", f"{printable(scored.text)}, by step {scored.step:,}"),
         ("words scored", f"{figures.words:,}"),
@@ -131,7 +136,7 @@ def _as_table(scored: "ScoreResult") -> str:
         ("unigram perplexity", perplexity(scored.unigram)),
         *ngram,
         ("bits per character", f"{figures.bits_per_character:.4f}"),
-        ("top-1 accuracy", share(figures.accuracy)),
+        ("top-1 accuracy", percent(figures.accuracy)),
         ("unknown words", unknown),
     ]
     if scored.zero_state is not None:

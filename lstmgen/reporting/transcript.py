@@ -1,4 +1,4 @@
-"""Continuations as people look at them: shaded, copied runs marked, rivals beside words."""
+"""Continuations with shaded words, marked copies and tables of probabilities."""
 
 import math
 import re
@@ -11,22 +11,21 @@ from rich.style import Style
 from rich.text import Text
 
 from lstmgen.errors import StorageError, printable
-from lstmgen.generation.novelty import LONG, copied_runs, measure_novelty
+from lstmgen.generation.novelty import copied_runs, measure_novelty
 from lstmgen.generation.pieces import Piece
 from lstmgen.generation.samples import Result
 from lstmgen.reporting.explanation import shown_word
-from lstmgen.reporting.figures import share
-from lstmgen.reporting.inspecting import GATE_COLOURS, blend
+from lstmgen.reporting.inspecting import GATE_COLORS, background, interpolate
+from lstmgen.reporting.scores import copied_summary
 
-UNLIKELY = 0.05  # probability below which a word is underlined
-DEEPEST = 1e-4  # probability of the deepest shade
 WORD, WIDTH = 14, 100  # columns
-_LOG_UNLIKELY, _LOG_DEEPEST = math.log(UNLIKELY), math.log(DEEPEST)
-_FONT_FROM_AFAR = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+_LOG_UNLIKELY = math.log(0.05)  # words below it are underlined
+_LOG_DARKEST = math.log(1e-4)  # of the darkest shade
+_WEB_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 def print_page(result: Result, *, cue: bool, copied: bool, probabilities: bool, color: bool) -> str:
-    """All samples, in colours where stdout shows them."""
+    """All samples, in color if stdout supports it."""
     console = Console(highlight=False, soft_wrap=True)
     shades = color and console.color_system is not None and not console.no_color
     with console.capture() as captured:
@@ -41,10 +40,10 @@ def print_page(result: Result, *, cue: bool, copied: bool, probabilities: bool, 
 def draw_page(
     result: Result, path: Path, *, cue: bool, copied: bool, probabilities: bool, color: bool
 ) -> None:
-    """The same as an SVG of a terminal, which needs no font from elsewhere.
+    """Save the page as an SVG of a terminal that loads no web font.
 
     Raises:
-        StorageError: where it cannot be written.
+        StorageError: if it cannot be written.
     """
     with Path("/dev/null").open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=WIDTH, file=nowhere, highlight=False)
@@ -53,9 +52,9 @@ def draw_page(
                  plain=False),
             end="",
         )  # fmt: skip
-    drawn = _FONT_FROM_AFAR.sub("", console.export_svg(title="lstmgen generate"))
+    svg = _WEB_FONT.sub("", console.export_svg(title="lstmgen generate"))
     try:
-        path.write_text(drawn, encoding="utf-8")
+        path.write_text(svg, encoding="utf-8")
     except OSError as error:
         raise StorageError(f"--svg {printable(path)}: {error.strerror}") from error
 
@@ -66,58 +65,57 @@ def page(
     """All samples.
 
     Args:
-        color: shade words by probability. plain: without colours; unlikely words stand
-            between underscores.
+        color: shade words by probability.
+        plain: print unlikely words between underscores instead of colors.
     """
-    found = Text()
+    text = Text()
     for number, pieces in enumerate(result.samples):
-        found.append("---\n" if number else "")
-        found.append(printable(result.cue) if cue else "")
-        found.append_text(
-            _sample(pieces, copied=copied, color=color, plain=plain, begun=bool(cue and result.cue))
+        text.append("---\n" if number else "")
+        text.append(printable(result.cue) if cue else "")
+        after_cue = bool(cue and result.cue)
+        text.append_text(
+            _sample(pieces, copied=copied, color=color, plain=plain, after_cue=after_cue)
         )
-        found.append("\n")
+        text.append("\n")
         notes = [*_copied_notes(pieces)] if copied else []
         notes += [*_probability_table(result, pieces)] if probabilities else []
-        found.append("".join(f"{line}\n" for line in ["", *notes] if notes))
+        text.append("".join(f"{line}\n" for line in ["", *notes] if notes))
     if copied:
-        found.append(f"\n{_summary(result)}\n")
-    return found
+        novelty = measure_novelty(result.samples)
+        text.append(
+            f"\n{': '.join(copied_summary(novelty))}; distinct-2 {novelty.distinct_2:.3f}\n"
+        )
+    return text
 
 
 def _sample(
-    pieces: Sequence[Piece], *, copied: bool, color: bool, plain: bool, begun: bool
+    pieces: Sequence[Piece], *, copied: bool, color: bool, plain: bool, after_cue: bool
 ) -> Text:
-    opens: dict[int, list[str]] = {}
-    closes: dict[int, list[str]] = {}
+    opening: dict[int, list[str]] = {}
+    closing: dict[int, list[str]] = {}
     for number, run in enumerate(copied_runs(pieces) if copied else [], start=1):
-        opens.setdefault(run.first, []).append("[[")
-        closes.setdefault(run.last, []).append(f"]]{number}")
-    found = Text()
+        opening.setdefault(run.first, []).append("[[")
+        closing.setdefault(run.last, []).append(f"]]{number}")
+    text = Text()
     for place, piece in enumerate(pieces):
         surface = printable(piece.text)
         body = surface.lstrip(" ")
-        found.append(surface[: len(surface) - len(body)] if begun or place else "")
-        found.append("".join(opens.get(place, [])))
-        found.append_text(_word(piece, body, color=color, plain=plain))
-        found.append("".join(closes.get(place, [])))
-    return found
+        text.append(surface[: len(surface) - len(body)] if after_cue or place else "")
+        text.append("".join(opening.get(place, [])))
+        text.append_text(_word(piece, body, color=color, plain=plain))
+        text.append("".join(closing.get(place, [])))
+    return text
 
 
 def _word(piece: Piece, body: str, *, color: bool, plain: bool) -> Text:
-    if not color or piece.drawn is None or not body.strip():
+    if not color or piece.details is None or not body.strip():
         return Text(body)
-    log_probability = piece.drawn.log_probability
+    log_probability = piece.details.log_probability
     unlikely = log_probability < _LOG_UNLIKELY
     if plain:
         return Text(f"_{body}_" if unlikely else body)
-    back = blend(GATE_COLOURS, log_probability / _LOG_DEEPEST)
-    style = Style(
-        color="black" if sum(back) > 384 else "white",
-        bgcolor="rgb({},{},{})".format(*back),
-        underline=unlikely,
-    )
-    return Text(body, style=style)
+    style = background(interpolate(GATE_COLORS, log_probability / _LOG_DARKEST))
+    return Text(body, style=style + Style(underline=unlikely))
 
 
 def _copied_notes(pieces: Sequence[Piece]) -> Iterable[str]:
@@ -127,23 +125,15 @@ def _copied_notes(pieces: Sequence[Piece]) -> Iterable[str]:
 
 
 def _probability_table(result: Result, pieces: Sequence[Piece]) -> Iterable[str]:
-    yield f"{'word':<{WORD}}{'p':>9}{'rank':>6}{'entropy':>9}  likeliest"
+    yield f"{'word':<{WORD}}{'p':>9}{'rank':>6}{'entropy':>9}  most likely"
     for piece in pieces:
-        drawn = piece.drawn
-        if drawn is None:
+        details = piece.details
+        if details is None:
             continue
         word = set_cell_size(shown_word(piece.text.lstrip(" ") or piece.text), WORD)
-        line = f"{word}{drawn.probability:>9.4f}{drawn.rank:>6,}{drawn.entropy:>9.3f}"
-        for rival, chance in drawn.alternatives:
-            shown = f"  {shown_word(result.word(rival))} {chance:.3f}"
-            line += shown if cell_len(line + shown) <= WIDTH else ""
+        line = f"{word}{details.probability:>9.4f}{details.rank:>6,}{details.entropy:>9.3f}"
+        for other, p in details.alternatives:
+            entry = f"  {shown_word(result.generator.surface(other))} {p:.3f}"
+            line += entry if cell_len(line + entry) <= WIDTH else ""
         yield line
-    yield "p and rank as the model says, before any filter; entropy in nats"
-
-
-def _summary(result: Result) -> str:
-    novelty = measure_novelty(result.samples)
-    return (
-        f"{share(novelty.copied_share)} of {novelty.words:,} words stand in copied runs of {LONG} "
-        f"or more, the longest run is {novelty.longest} words, distinct-2 {novelty.distinct_2:.3f}"
-    )
+    yield "p and rank are the model's, before any filter; entropy in nats"

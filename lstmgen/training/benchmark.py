@@ -20,7 +20,7 @@ from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import LstmgenError
 from lstmgen.generation.constraints import History
 from lstmgen.generation.load import load_generator
-from lstmgen.generation.sampling import draw, shape
+from lstmgen.generation.sampling import draw, filter_scores
 from lstmgen.generation.stepping import next_scores
 from lstmgen.runs import folders
 from lstmgen.text.corpus import Progress
@@ -161,7 +161,7 @@ def time_generation(step: Path, words: int) -> dict[str, float]:
             start = time.perf_counter()
         states = engine.read(ids, states)
         scores = next_scores(engine.logits(states), [history], constraints)
-        ids = draw(shape(scores, sample), generators)
+        ids = draw(filter_scores(scores, sample), generators)
     seconds = (time.perf_counter() - start) / words
     size = sum(a.size for a in checkpoint.read_tensors("model.safetensors").values())
     buffer, sums = np.ones(size, dtype=np.float32), []

@@ -55,8 +55,8 @@ def keep_memory() -> None:
 
 def describe(device: torch.device, *, bf16: bool = False) -> str:
     """The device's name on the start card, with its matmul precision."""
-    products = ", bf16 products" if bf16 else ""
+    matmuls = ", bf16 matmuls" if bf16 else ""
     if device.type == "cuda":
-        return f"cuda ({torch.cuda.get_device_name(device)}{products})"
+        return f"cuda ({torch.cuda.get_device_name(device)}{matmuls})"
     threads = torch.get_num_threads()
-    return f"cpu ({threads} thread{'s' if threads > 1 else ''}{products})"
+    return f"cpu ({threads} thread{'s' if threads > 1 else ''}{matmuls})"

@@ -273,7 +273,7 @@ CONFIGS = (
     Fault("t34_none_named", "no config at all", ("train",), "error: no config is named. Write: "
           "lstmgen train CONFIG"),
     Fault("t34_two_named", "two configs", ("train", "my.yaml", "other.yaml"),
-          "error: other.yaml: one config is trained at a time"),
+          "error: other.yaml: one config at a time"),
     _override("not_a_setting", "=3", words="command line: '=3': write key=value"),
     _override("unknown_in_override", "train.windwo=3", words="error: command line: train.windwo = "
               "3: no such key. Did you mean train.window?"),
@@ -428,11 +428,11 @@ SAMPLES = (
     _sample("unknown_words", "--cue", "zebra gnu", "--oov", "error", words="error: --oov error: "
             "the cue has words that the model does not know: zebra, gnu. Use"),
     _sample("unknown_oov", "--oov", "maybe", words="--oov = 'maybe': must be nearest, unk, skip"),
-    _sample("json_and_color", "--json", "--color", words="error: --json holds all of it"),
+    _sample("json_and_color", "--json", "--color", words="error: --json has all the details"),
     Fault("t41_no_receipt", "a receipt that is not there",
           ("generate", "--replay", "gone.json"), "error: --replay gone.json: No such file"),
     Fault("t41_config_for_receipt", "a config for a receipt",
-          ("generate", "--replay", "my.yaml"), "error: --replay my.yaml: is no receipt"),
+          ("generate", "--replay", "my.yaml"), "error: --replay my.yaml: is not a receipt"),
     Fault("t41_receipt_and_seed", "a receipt and a seed of one's own",
           ("generate", "--replay", "my.yaml", "--seed", "1"),
           "error: --replay takes cue, seed and"),
@@ -533,9 +533,9 @@ HOSTILE = (
             _entries(lambda v: v | {"entries": [*v["entries"][:-1], "\x1b[2J"]})),
     _forged("t18_negative_counts", "negative counts", "must count in integers",
             _entries(lambda v: v | {"counts": [-1 for _ in v["counts"]]})),
-    _forged("t18_more_words_than_weights", "more words than weights", "wanted floats",
+    _forged("t18_more_words_than_weights", "more words than weights", "expected floats",
             _entries(lambda v: {"entries": [*v["entries"], "zebra"], "counts": [*v["counts"], 1]})),
-    _forged("t18_enormous_layers", "a config of enormous layers, to generate", "wanted floats",
+    _forged("t18_enormous_layers", "a config of enormous layers, to generate", "expected floats",
             lambda step: _config_of(step, b"- 12", b"- 65536")),
     _forged("t18_enormous_layers_to_score", "a config of enormous layers, to score",
             "the weights do not fit the config", lambda step: _config_of(step, b"- 12", b"- 65536"),
@@ -556,15 +556,15 @@ HOSTILE = (
             _entries(lambda v: v | {"possessive_stems": [10**9]})),
     _forged("t18_weight_missing", "a weight taken out", "the weights lack output_bias",
             _weights(lambda w: {k: v for k, v in w.items() if k != "output_bias"})),
-    _forged("t18_weight_too_many", "a weight that belongs nowhere", "no use for: zebra",
+    _forged("t18_weight_too_many", "a weight that belongs nowhere", "does not have: zebra",
             _weights(lambda w: w | {"zebra": np.zeros(2, np.float32)})),
-    _forged("t18_whole_numbers", "whole numbers for weights", "is damaged (output_bias holds",
+    _forged("t18_whole_numbers", "whole numbers for weights", "is damaged (output_bias has",
             _weights(lambda w: w | {"output_bias": w["output_bias"].astype(np.int64)})),
-    _forged("t41_nan_weights", "a weight that is not a number", "is damaged (output_bias holds "
-            "what is no finite number)",
+    _forged("t41_nan_weights", "a weight that is not a number", "is damaged (output_bias has "
+            "values that are not finite floats)",
             _weights(lambda w: w | {"output_bias": _set(w["output_bias"], np.nan)})),
-    _forged("t41_infinite_weights", "an infinite weight, to score", "is damaged (output_bias holds "
-            "what is no finite number)",
+    _forged("t41_infinite_weights", "an infinite weight, to score", "is damaged (output_bias has "
+            "values that are not finite floats)",
             _weights(lambda w: w | {"output_bias": _set(w["output_bias"], np.inf)}),
             command=EVALUATE),
 )  # fmt: skip

@@ -74,7 +74,7 @@ def test_t01_check_compares_every_tensor(tiny, tmp_path, monkeypatch):
     """`lstmgen check --resume` finds equal runs equal, and names what differs."""
     settings = ("train.average=ema", "train.epochs=1")
     done = call_cli("check", "--resume", tiny, *settings, "--steps", "9", cwd=tmp_path, check=0)
-    assert "after 9 steps, straight and stopped at 4: 0 differ" in done.stdout
+    assert "after 9 steps, uninterrupted and resumed at 4: 0 differ" in done.stdout
     assert not (tmp_path / "runs").exists()
 
     from lstmgen.training import state
@@ -96,7 +96,7 @@ def test_t01_check_compares_every_tensor(tiny, tmp_path, monkeypatch):
         (["--resume", "a.yaml", "b.yaml"], "b.yaml: one config at a time. Write: lstmgen check"),
         (["--resume", "train.epochs=3"], "no config is named. Write: lstmgen check --resume"),
         (["--resume", "tiny.yaml", "train.max_steps=1"], "this training ends after 1 step: it"),
-        (["--resume", "tiny.yaml", "data.train=-"], "check reads no standard input"),
+        (["--resume", "tiny.yaml", "data.train=-"], "check cannot read standard input"),
         (["--resume", "tiny.yaml", "train.windwo=1"], "Did you mean train.window?"),
     ],
 )
