@@ -32,34 +32,23 @@ class Numbers(NamedTuple):
 class Cell:
     """A type of recurrent cell.
 
-    Attributes:
-        name: as in ``model.cell``.
-        title: display name; ``{peephole}`` is replaced by the kind of peephole.
-        fields: named tuple of the gates, in the order of the weights' rows.
-        gates: how each of them is displayed.
-        equations, equations_backward: one step, as printed.
-        spell: the equations of one unit with its numbers, as lines.
-        step: (weights, x, state before) to the state after and the gates.
-        step_backward: from the gradient of the state after a step to all other gradients.
-        has_cell: has a cell state in addition to the hidden state.
-        has_peepholes: gates see the cell state; needs ``weight_ch``.
-        initial_biases: of gates whose bias does not start at 0.
-        scaled_by: gates whose recurrent part, U h + b_hh, another gate multiplies.
+    ``step`` maps (weights, x, state before) to the state after and the gates; ``step_backward``
+    maps the gradient of the state after a step to all other gradients.
     """
 
-    name: str
-    title: str
-    fields: Any
-    gates: Mapping[str, Gate]
-    equations: tuple[str, ...]
+    name: str  # as in ``model.cell``
+    title: str  # display name; ``{peephole}`` is replaced by the kind of peephole
+    fields: Any  # named tuple of the gates, in the order of the weights' rows
+    gates: Mapping[str, Gate]  # how each of them is displayed
+    equations: tuple[str, ...]  # one step, as printed
     equations_backward: tuple[str, ...]
-    spell: Callable[[Numbers], list[str]]
+    spell: Callable[[Numbers], list[str]]  # the equations of one unit with its numbers
     step: Callable[[Weights, Array, State], tuple[State, Any]]
     step_backward: Callable[[Weights, Array, State, State, Any, State], StepGradient]
-    has_cell: bool = False
-    has_peepholes: bool = False
-    initial_biases: Mapping[str, float] = field(default_factory=dict)
-    scaled_by: Mapping[str, str] = field(default_factory=dict)
+    has_cell: bool = False  # has a cell state in addition to the hidden state
+    has_peepholes: bool = False  # gates see the cell state; needs ``weight_ch``
+    initial_biases: Mapping[str, float] = field(default_factory=dict)  # 0 if not listed
+    scaled_by: Mapping[str, str] = field(default_factory=dict)  # gate that multiplies U h + b_hh
 
     @property
     def blocks(self) -> int:

@@ -72,9 +72,8 @@ def gru_step_backward(
 
 
 def _spell(n: Numbers) -> list[str]:
-    update, candidate = n.gates["update"], n.gates["candidate"]
-    last = f"h' = (1 - {update}) * {candidate} + {update} * {n.before[0]}"
-    return [*n.lines.values(), f"{last} = {n.after[0]}"]
+    z, g = n.gates["update"], n.gates["candidate"]
+    return [*n.lines.values(), f"h' = (1 - {z}) * {g} + {z} * {n.before[0]} = {n.after[0]}"]
 
 
 GRU = Cell(

@@ -18,22 +18,14 @@ from lstmgen.cells.step import Array, State, StepGradient, Weights
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """One layer's forward pass over a batch of sequences.
-
-    Attributes:
-        inputs: (batch, time, input).
-        start: the state before the first step.
-        states: after every step, (batch, time, hidden) each; constant after a sequence's end.
-        gates: at every step, (batch, time, hidden) each.
-        mask: (batch, time), false after a sequence's end.
-    """
+    """One layer's forward pass over a batch of sequences."""
 
     layer: Layer
-    inputs: Array
-    start: State
-    states: State
-    gates: Any
-    mask: NDArray[np.bool_]
+    inputs: Array  # (batch, time, input)
+    start: State  # the state before the first step
+    states: State  # after every step, (batch, time, hidden) each; constant after a sequence's end
+    gates: Any  # at every step, (batch, time, hidden) each
+    mask: NDArray[np.bool_]  # (batch, time), false after a sequence's end
 
     @property
     def outputs(self) -> Array:
@@ -52,29 +44,17 @@ class ForwardPass:
 
 @dataclass(frozen=True)
 class Gradients:
-    """One layer's gradients by backpropagation through time.
+    """One layer's gradients by backpropagation through time."""
 
-    Attributes:
-        weights: summed over steps and batch.
-        inputs: (batch, time, input).
-        start: of the state before the first step.
-        states: of the state after each step, through all later steps, (batch, time, hidden) each.
-        steps: the contribution of each step, in order; empty unless requested.
-    """
-
-    weights: Weights
-    inputs: Array
-    start: State
-    states: State
-    steps: tuple[StepGradient, ...]
+    weights: Weights  # summed over steps and batch
+    inputs: Array  # (batch, time, input)
+    start: State  # of the state before the first step
+    states: State  # of the state after each step, through all later steps, (batch, time, hidden)
+    steps: tuple[StepGradient, ...]  # the contribution of each step; empty unless requested
 
 
 def forward(
-    layer: Layer,
-    inputs: Array,
-    start: State | None = None,
-    *,
-    lengths: Sequence[int] | None = None,
+    layer: Layer, inputs: Array, start: State | None = None, *, lengths: Sequence[int] | None = None
 ) -> ForwardPass:
     """Run one layer over a batch of sequences.
 

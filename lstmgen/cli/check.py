@@ -20,12 +20,10 @@ from lstmgen.training import threads
 def check(
     arguments: ConfigAndOverrides,
     resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Prove that an interrupted training run loses nothing."),
+        bool, typer.Option("--resume", help="Prove that an interrupted training run loses nothing.")
     ] = False,
     steps: Annotated[
-        int,
-        typer.Option("--steps", min=2, max=1_000_000, help="Number of training steps."),
+        int, typer.Option("--steps", min=2, max=1_000_000, help="Number of training steps.")
     ] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -17,12 +17,10 @@ from lstmgen.runs.folders import runs_folder
 def export(
     run: Run = None,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Folder to write; it must not exist yet."),
+        Path | None, typer.Option("--output", "-o", help="Folder to write; it must not exist yet.")
     ] = None,
     full: Annotated[
-        bool,
-        typer.Option("--full", help="Keep weights in float32 instead of float16."),
+        bool, typer.Option("--full", help="Keep weights in float32 instead of float16.")
     ] = False,
     runs_dir: RunsDir = None,
 ) -> None:

@@ -176,17 +176,12 @@ def _show(result: Result, output: _Output) -> None:
             sys.stdout.write(cue + (text if cue else text.lstrip(" ")) + "\n")
     if not output.is_page:
         return
-    from lstmgen.reporting.transcript import draw_page, print_page  # rich
+    from lstmgen.reporting.transcript import PageOptions, draw_page, print_page  # rich
 
-    options: dict[str, Any] = {
-        "cue": not output.no_cue,
-        "copied": output.copied,
-        "probabilities": output.probabilities,
-        "color": output.color,
-    }
-    typer.echo(print_page(result, **options), nl=False, color=True)
+    options = PageOptions(not output.no_cue, output.copied, output.probabilities, output.color)
+    typer.echo(print_page(result, options), nl=False, color=True)
     if output.svg is not None:
-        draw_page(result, output.svg, **options)
+        draw_page(result, output.svg, options)
         warn(f"saved: {output.svg}")
 
 

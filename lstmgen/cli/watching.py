@@ -20,12 +20,7 @@ from lstmgen.training.signals import StopRequests
 
 
 def prepare_source(
-    source: str,
-    overrides: list[str],
-    console: TrainingConsole,
-    *,
-    runs: Path,
-    ranks: bool = False,
+    source: str, overrides: list[str], console: TrainingConsole, *, runs: Path, ranks: bool = False
 ) -> tuple[LoadedConfig, Corpus]:
     """Load and check a config, and prepare its text.
 

@@ -3,6 +3,7 @@
 import json
 import secrets
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,10 +63,11 @@ class _Session:
 
     def __init__(self, writer: Writer, *, digest: str) -> None:
         self.writer, self.digest, self.running = writer, digest, True
-        self.commands = {
-            "/go": self._go, "/reroll": self._reroll, "/undo": self._undo, "/text": self._text,
-            "/temp": self._temperature, "/cap": self._cap, "/save": self._save,
-            "/load": self._load, "/quit": self._quit, "/help": self._help,
+        self.commands: dict[str, Callable[[str], None]] = {
+            "/go": self._go, "/reroll": self._reroll, "/undo": lambda _: writer.undo(),
+            "/text": self._text, "/temp": self._temperature, "/cap": self._cap,
+            "/save": self._save, "/load": self._load, "/quit": self._quit,
+            "/help": lambda _: warn(HELP),
         }  # fmt: skip
 
     def show_suggestions(self) -> None:
@@ -105,9 +107,6 @@ class _Session:
         self.writer.reroll()
         self._text("")
 
-    def _undo(self, _: str) -> None:
-        self.writer.undo()
-
     def _text(self, _: str) -> None:
         warn(self.writer.current.text.lstrip(" "))
 
@@ -116,9 +115,8 @@ class _Session:
 
     def _cap(self, argument: str) -> None:
         off = argument == "off"
-        self.writer.set_cap(
-            None if off else _number(argument, "/cap", kind=int, least=0, most=10**6)
-        )
+        words = None if off else _number(argument, "/cap", kind=int, least=0, most=10**6)
+        self.writer.set_cap(words)
 
     def _save(self, argument: str) -> None:
         if not argument:
@@ -156,9 +154,6 @@ class _Session:
 
     def _quit(self, _: str) -> None:
         self.running = False
-
-    def _help(self, _: str) -> None:
-        warn(HELP)
 
 
 def _number(text: str, command: str, *, kind: Any, least: float, most: float) -> Any:

@@ -20,17 +20,11 @@ from lstmgen.text.reading import encodable
 
 @dataclass(frozen=True)
 class Word:
-    """One token of a continuation.
+    """One token of a continuation."""
 
-    Attributes:
-        text: with the space before it.
-        log_probability: by the model, before any filter, in nats.
-        run: length in words of the copied passage that ends here; 0 without an index.
-    """
-
-    text: str
-    log_probability: float
-    run: int
+    text: str  # with the space before it
+    log_probability: float  # by the model, before any filter, in nats
+    run: int  # length in words of the copied passage that ends here; 0 without an index
 
 
 @dataclass(frozen=True)

@@ -15,17 +15,11 @@ from lstmgen.text.vocabulary import STORY, Vocabulary
 
 @dataclass(frozen=True)
 class Constraints:
-    """The constraints of a sampling config, resolved for one vocabulary.
-
-    Attributes:
-        sample: for ``no_repeat_ngram``, ``max_copied``, ``repetition_span`` and ``stop``.
-        forbidden: ids that are never drawn.
-        bound: tokens that attach to a neighbor; None except for the tokenizer ``word``.
-    """
+    """The constraints of a sampling config, resolved for one vocabulary."""
 
     sample: SampleConfig
-    forbidden: frozenset[int]
-    bound: "BoundWords | None" = None
+    forbidden: frozenset[int]  # ids that are never drawn
+    bound: "BoundWords | None" = None  # only with the tokenizer ``word``
 
 
 def resolve_constraints(
@@ -47,19 +41,12 @@ def resolve_constraints(
 
 @dataclass(frozen=True)
 class BoundWords:
-    """Ids of tokens that form one word with a neighbor (``text.contractions``).
+    """Ids of tokens that form one word with a neighbor (``text.contractions``)."""
 
-    Attributes:
-        possessives: the forms of 's.
-        stems: tokens that 's follows in the training text; None allows any.
-        elided: the forms of l', d' and qu'.
-        not_after_elided: tokens that begin with a space or with no vowel.
-    """
-
-    possessives: frozenset[int]
-    stems: frozenset[int] | None
-    elided: frozenset[int]
-    not_after_elided: frozenset[int]
+    possessives: frozenset[int]  # the forms of 's
+    stems: frozenset[int] | None  # tokens that 's follows in the training text; None allows any
+    elided: frozenset[int]  # the forms of l', d' and qu'
+    not_after_elided: frozenset[int]  # tokens that begin with a space or with no vowel
 
     def ruled_out(self, last: int | None) -> frozenset[int]:
         """The ids that must not follow a token; None is the start."""

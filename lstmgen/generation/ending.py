@@ -14,26 +14,16 @@ MAX_WORDLESS = 200  # tokens without a word after which a sample always ends
 
 @dataclass
 class Continuation:
-    """One continuation during generation.
+    """One continuation during generation."""
 
-    Attributes:
-        number: of the sample.
-        sample: for ``words``, ``min_words``, ``stop`` and ``stop_at``.
-        typed_space: the cue ended in the space before the first word.
-        words: new tokens that contain a letter or digit.
-        wordless: tokens since the last of them.
-        closing: the sentence has ended; only closing marks may follow.
-        tail: the end of the text, in which ``stop_at`` may begin.
-    """
-
-    number: int
-    sample: SampleConfig
+    number: int  # of the sample
+    sample: SampleConfig  # for ``words``, ``min_words``, ``stop`` and ``stop_at``
     detokenizer: Detokenizer
-    typed_space: bool
-    words: int = 0
-    wordless: int = 0
-    closing: bool = False
-    tail: str = ""
+    typed_space: bool  # the cue ended in the space before the first word
+    words: int = 0  # new tokens that contain a letter or digit
+    wordless: int = 0  # tokens since the last of them
+    closing: bool = False  # the sentence has ended; only closing marks may follow
+    tail: str = ""  # the end of the text, in which ``stop_at`` may begin
 
     def add(self, token: str) -> Piece:
         """Add a drawn token, or end before it."""

@@ -19,16 +19,12 @@ from lstmgen.text.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Generator:
-    """What ``continuing.continue_cue`` needs of a checkpoint.
-
-    Attributes:
-        copies: the index of the training text, if there is one.
-    """
+    """What ``continuing.continue_cue`` needs of a checkpoint."""
 
     config: Config
     vocabulary: Vocabulary
     engine: Engine
-    copies: CopyIndex | None = None
+    copies: CopyIndex | None = None  # the index of the training text, if there is one
 
     @property
     def kind(self) -> Kind:

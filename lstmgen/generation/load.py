@@ -31,18 +31,13 @@ ATTEMPTS = 100  # to open a run whose old checkpoints are being deleted
 
 @dataclass(frozen=True)
 class LoadedCheckpoint:
-    """A validated checkpoint and the parts read from it.
-
-    Attributes:
-        weights: by name; empty if not loaded.
-        copies: the index of the training text; None if there is none or it was not loaded.
-    """
+    """A validated checkpoint and the parts read from it."""
 
     checkpoint: Checkpoint
     config: Config
     vocabulary: Vocabulary
-    weights: Weights = field(default_factory=dict)
-    copies: CopyIndex | None = None
+    weights: Weights = field(default_factory=dict)  # by name; empty if not loaded
+    copies: CopyIndex | None = None  # the index of the training text, if loaded
 
 
 def load_checkpoint(
@@ -64,8 +59,9 @@ def load_checkpoint(
     for attempt in range(ATTEMPTS):
         step = folders.find_step(path, runs)
         try:
-            if limit_threads:
-                _choose_threads(step)
+            model = step / checkpoint.MODEL
+            if limit_threads and model.is_file() and model.stat().st_size <= SMALL_MODEL:
+                limit_blas_threads()
             loaded = load_step(step)
             weights: Any = loaded.checkpoint.read_tensors(checkpoint.MODEL)
             _check_finite(weights, step)
@@ -141,12 +137,6 @@ def limit_blas_threads() -> None:
     """Use one BLAS thread, for small matmuls, unless the environment sets a number."""
     if not {"OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"} & set(os.environ):
         threadpool_limits(1, "blas")
-
-
-def _choose_threads(step: Path) -> None:
-    model = step / checkpoint.MODEL
-    if model.is_file() and model.stat().st_size <= SMALL_MODEL:
-        limit_blas_threads()
 
 
 def _read_copies(loaded: LoadedCheckpoint) -> CopyIndex | None:

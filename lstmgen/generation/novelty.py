@@ -11,36 +11,23 @@ MIN_COPIED = 5  # words of a passage that counts as copied
 
 @dataclass(frozen=True)
 class CopiedRun:
-    """A longest passage that also occurs in the training text.
+    """A longest passage that also occurs in the training text."""
 
-    Attributes:
-        words: its length, including words of the cue.
-        first, last: index of its first and last piece in the sample.
-    """
-
-    words: int
-    first: int
-    last: int
+    words: int  # including words of the cue
+    first: int  # index of its first piece in the sample
+    last: int  # index of its last piece
     location: Location
 
 
 @dataclass(frozen=True)
 class Novelty:
-    """Counts over samples; only the properties divide.
+    """Counts over samples; only the properties divide."""
 
-    Attributes:
-        words: generated words.
-        copied: of them, those in passages of ``MIN_COPIED`` words or more.
-        longest: words of the longest passage, including words of the cue.
-        pairs: pairs of adjacent words.
-        different: distinct pairs.
-    """
-
-    words: int
-    copied: int
-    longest: int
-    pairs: int
-    different: int
+    words: int  # generated words
+    copied: int  # of them, those in passages of ``MIN_COPIED`` words or more
+    longest: int  # words of the longest passage, including words of the cue
+    pairs: int  # pairs of adjacent words
+    different: int  # distinct pairs
 
     @property
     def copied_fraction(self) -> float:

@@ -12,17 +12,11 @@ from lstmgen.generation.weights import WeightReader
 
 @dataclass(frozen=True)
 class Softmax:
-    """The exact softmax.
+    """The exact softmax."""
 
-    Attributes:
-        matrix: (vocabulary, input).
-        bias: (vocabulary,).
-        projection: (input, hidden), applied before the matrix, if there is one.
-    """
-
-    matrix: Array
-    bias: Array
-    projection: Array | None
+    matrix: Array  # (vocabulary, input)
+    bias: Array  # (vocabulary,)
+    projection: Array | None  # (input, hidden), applied before the matrix, if there is one
 
     def logits(self, hidden: Array) -> Array:
         """Logits, (..., vocabulary), of hidden states, (..., hidden)."""
@@ -40,17 +34,11 @@ class Softmax:
 
 @dataclass(frozen=True)
 class Adaptive:
-    """The adaptive softmax, as ``model.adaptive`` trains it.
+    """The adaptive softmax, as ``model.adaptive`` trains it."""
 
-    Attributes:
-        head: over the most frequent words and one entry for each tail.
-        tails: over the words of each cluster of rarer words.
-        rank_of: (vocabulary,) position of each word in the concatenated clusters.
-    """
-
-    head: Softmax
-    tails: tuple[Softmax, ...]
-    rank_of: NDArray[np.int64]
+    head: Softmax  # over the most frequent words and one entry for each tail
+    tails: tuple[Softmax, ...]  # over the words of each cluster of rarer words
+    rank_of: NDArray[np.int64]  # (vocabulary,) position of each word in the concatenated clusters
 
     def logits(self, hidden: Array) -> Array:
         """Log-probabilities, (..., vocabulary), of hidden states, (..., hidden)."""

@@ -9,25 +9,15 @@ from lstmgen.text.copy_index import Location
 
 @dataclass(frozen=True)
 class WordDetails:
-    """A drawn word in the model's own distribution, before any filter.
+    """A drawn word in the model's own distribution, before any filter."""
 
-    Attributes:
-        word: its id.
-        log_probability: in nats.
-        entropy: of the distribution, in nats.
-        rank: 1 for the most likely word.
-        alternatives: the most likely words and their probabilities.
-        run: length in words of the copied passage that ends here; 0 without an index.
-        location: the first occurrence of that passage in the training text.
-    """
-
-    word: int
-    log_probability: float
-    entropy: float
-    rank: int
-    alternatives: tuple[tuple[int, float], ...]
-    run: int = 0
-    location: Location | None = None
+    word: int  # its id
+    log_probability: float  # in nats
+    entropy: float  # of the distribution, in nats
+    rank: int  # 1 for the most likely word
+    alternatives: tuple[tuple[int, float], ...]  # the most likely words and their probabilities
+    run: int = 0  # length in words of the copied passage that ends here; 0 without an index
+    location: Location | None = None  # the first occurrence of that passage in the training text
 
     @property
     def probability(self) -> float:
@@ -37,19 +27,12 @@ class WordDetails:
 
 @dataclass(frozen=True)
 class Piece:
-    """The text that one step adds to one sample.
+    """The text that one step adds to one sample."""
 
-    Attributes:
-        sample: its number, from 0.
-        text: with the space before it.
-        ended: whether this is the sample's last piece.
-        details: of the word, if requested and the text is not empty.
-    """
-
-    sample: int
-    text: str
-    ended: bool = False
-    details: WordDetails | None = None
+    sample: int  # its number, from 0
+    text: str  # with the space before it
+    ended: bool = False  # whether this is the sample's last piece
+    details: WordDetails | None = None  # of the word, if requested and the text is not empty
 
 
 def join_pieces(pieces: Iterable[Piece], samples: int) -> list[str]:

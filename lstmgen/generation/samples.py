@@ -22,23 +22,16 @@ MAX_TRAINING_WORDS = 40  # of a sample during training
 
 @dataclass(frozen=True)
 class Result:
-    """Continuations of one cue, with the settings that produced them.
-
-    Attributes:
-        cue: as printed.
-        samples: the pieces of each sample.
-        replacements: what each unknown word of the cue was read as; None is ``<unk>``.
-        seconds: for all samples and reading the cue.
-    """
+    """Continuations of one cue, with the settings that produced them."""
 
     generator: Generator
     checkpoint: Checkpoint
-    cue: str
+    cue: str  # as printed
     settings: SampleConfig
     seed: int
-    samples: tuple[tuple[Piece, ...], ...]
-    replacements: dict[str, str | None]
-    seconds: float
+    samples: tuple[tuple[Piece, ...], ...]  # the pieces of each
+    replacements: dict[str, str | None]  # as in Cue
+    seconds: float  # for all samples and reading the cue
 
     def text(self, sample: int) -> str:
         """A continuation, without the cue."""

@@ -19,55 +19,34 @@ TOP = 5  # words listed of a distribution, in addition to the target
 
 @dataclass(frozen=True)
 class Choice:
-    """A possible next word.
-
-    Attributes:
-        error: the gradient of the loss with respect to the logit: the probability, minus 1
-            for the target.
-    """
+    """A possible next word."""
 
     word: int
     logit: float
     probability: float
-    error: float
+    error: float  # gradient of the loss with respect to the logit: p, minus 1 for the target
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The prediction of one word.
+    """The prediction of one word."""
 
-    Attributes:
-        after: ids of the last words before it.
-        target: the word that follows.
-        loss: -ln of the target's probability, in nats.
-        choices: the most likely words and the target, most likely first.
-    """
-
-    after: tuple[int, ...]
-    target: int
-    loss: float
-    choices: tuple[Choice, ...]
+    after: tuple[int, ...]  # ids of the last words before it
+    target: int  # the word that follows
+    loss: float  # -ln of the target's probability, in nats
+    choices: tuple[Choice, ...]  # the most likely words and the target, most likely first
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """One window forward and backward.
+    """One window forward and backward."""
 
-    Attributes:
-        ids: the words read.
-        prediction: of the word after them, whose loss is differentiated.
-        runs: the forward pass of each layer, from the input up.
-        gradients: of each layer, with the contribution of each step.
-        lowest, highest: the predictions of lowest and highest loss in the passage, if there
-            are two or more.
-    """
-
-    ids: tuple[int, ...]
-    prediction: Prediction
-    runs: tuple[ForwardPass, ...]
-    gradients: tuple[Gradients, ...]
-    lowest: Prediction | None
-    highest: Prediction | None
+    ids: tuple[int, ...]  # the words read
+    prediction: Prediction  # of the word after them, whose loss is differentiated
+    runs: tuple[ForwardPass, ...]  # of each layer, from the input up
+    gradients: tuple[Gradients, ...]  # of each layer, with the contribution of each step
+    lowest: Prediction | None  # of lowest loss in the passage, if it has two or more
+    highest: Prediction | None  # of highest loss
 
 
 def explain(engine: Engine, passage: Ids, *, window: int) -> Explanation:
@@ -155,22 +134,16 @@ def _predict(logits: Array, passage: Ids, place: int) -> Prediction:
 
 @dataclass(frozen=True)
 class GateSum:
-    """The terms of one gate of one unit at one word.
-
-    Attributes:
-        x, h, c: terms of the input, the hidden state and the cell (None without peephole).
-        total: the pre-activation.
-        value: the activation.
-    """
+    """The terms of one gate of one unit at one word."""
 
     name: str
     x: float
     h: float
-    c: float | None
+    c: float | None  # None without peephole
     bias_ih: float
     bias_hh: float
-    total: float
-    value: float
+    total: float  # the pre-activation
+    value: float  # the activation
 
 
 def gate_sums(run: ForwardPass, *, step: int, unit: int) -> tuple[GateSum, ...]:

@@ -38,54 +38,32 @@ PASSAGE = 200  # words in which predictions of low and high loss are searched
 
 @dataclass(frozen=True)
 class Request:
-    """The model and the words that a command line selects.
+    """The model and the words that a command line selects."""
 
-    Attributes:
-        model: a run or step folder, or a config or preset of an untrained model; None is the
-            newest run.
-        overrides: of the config, as in ``train.window=5``.
-        cue: the words themselves; None takes them from a text.
-        text: a file, - for standard input; None is the model's training text.
-        start: the first word of the text, counted from 0.
-        window: number of words from a text.
-        layer: counted from 1 at the input.
-        units: empty leaves the choice to the command.
-        runs: the folder of runs.
-    """
-
-    model: str | None
-    overrides: tuple[str, ...]
-    cue: str | None
-    text: str | None
-    start: int
-    window: int
-    layer: int
-    units: tuple[int, ...]
+    model: str | None  # run, step folder, or config of an untrained model; None is the newest run
+    overrides: tuple[str, ...]  # of the config, as in ``train.window=5``
+    cue: str | None  # the words themselves; None takes them from a text
+    text: str | None  # a file, - for standard input; None is the model's training text
+    start: int  # the first word of the text, counted from 0
+    window: int  # number of words from a text
+    layer: int  # counted from 1 at the input
+    units: tuple[int, ...]  # empty leaves the choice to the command
     runs: Path
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model and the words to inspect it on.
+    """A model and the words to inspect it on."""
 
-    Attributes:
-        name: of the model, as displayed.
-        cell: its name in the config.
-        engine: in float64.
-        passage: ids; the first ``window`` are read, the next one is predicted, and
-            more may follow.
-        notes: to print about the passage.
-    """
-
-    name: str
+    name: str  # of the model, as displayed
     cell: str
     one_hot: bool
     seed: int
-    engine: Engine
-    words: tuple[str, ...]
-    passage: NDArray[np.int64]
+    engine: Engine  # in float64
+    words: tuple[str, ...]  # the vocabulary
+    passage: NDArray[np.int64]  # ids: the window, the word to predict, and perhaps more
     window: int
-    notes: tuple[str, ...]
+    notes: tuple[str, ...]  # to print about the passage
 
     def word(self, index: int) -> str:
         """The text of a word; ``<unknown>`` if it is not in the vocabulary."""

@@ -14,18 +14,11 @@ VANISHED = 1e-3  # norm relative to the last word's below which a gradient has v
 
 @dataclass(frozen=True)
 class GateTrace:
-    """One layer over a text.
+    """One layer over a text."""
 
-    Attributes:
-        names: of the panels: the gates, then the memory, which is the cell state, or the
-            hidden state if there is none (in an Elman network, that is the candidate).
-        values: (words, hidden) of each panel.
-        units: all units, the one whose memory varies most first.
-    """
-
-    names: tuple[str, ...]
-    values: tuple[Array, ...]
-    units: tuple[int, ...]
+    names: tuple[str, ...]  # the gates, then the memory: cell state, or hidden state if none
+    values: tuple[Array, ...]  # (words, hidden) of each name
+    units: tuple[int, ...]  # all units, the one whose memory varies most first
 
     @property
     def squashed_cell(self) -> Array:
@@ -35,18 +28,11 @@ class GateTrace:
 
 @dataclass(frozen=True)
 class GradientTrace:
-    """The gradient of one prediction's loss with respect to earlier words and states.
+    """The gradient of one prediction's loss with respect to earlier words and states."""
 
-    Attributes:
-        loss: in nats.
-        states: norm of the gradient of the layer's state (hidden and cell) after each
-            word, through all later steps, (words,).
-        words: norm of the gradient of each word's vector, (words,).
-    """
-
-    loss: float
-    states: Array
-    words: Array
+    loss: float  # in nats
+    states: Array  # norm for the layer's state (hidden and cell) after each word, (words,)
+    words: Array  # norm for each word's vector, (words,)
 
     @property
     def relative(self) -> Array:

@@ -29,16 +29,7 @@ def explanation_text(
         digits: after the decimal point.
     """
     page = _Page(subject, explanation, layer=layer, units=units, digits=digits)
-    parts = (
-        page.words(),
-        page.equations(),
-        page.forward(),
-        page.prediction(),
-        page.contrast(),
-        page.backward(),
-        page.weights(),
-    )
-    return "\n".join(line.rstrip() for part in parts for line in part)
+    return "\n".join(line.rstrip() for line in page.lines())
 
 
 def explanation_json(
@@ -128,8 +119,17 @@ class _Page:
         self.has_cell = self.cell.has_cell
         self.section = 0
 
-    def words(self) -> Iterable[str]:
-        """The words and their input vectors."""
+    def lines(self) -> Iterable[str]:
+        yield from self._words()
+        yield from self._heading("THE EQUATIONS (* is element-wise)")
+        yield from (f"   {line}" for line in self.cell.equations)
+        yield from self._forward()
+        yield from self._prediction()
+        yield from self._contrast()
+        yield from self._backward()
+        yield from self._weights()
+
+    def _words(self) -> Iterable[str]:
         subject, ids = self.subject, self.explanation.ids
         yield f"{printable(subject.name)}: layer {self.layer} of {len(self.explanation.runs)}"
         for note in subject.notes:
@@ -151,13 +151,7 @@ class _Page:
             yield from self._table("", [f"x[{k}]" for k in range(shown)], rows)
         yield f"   the word to predict: {self._target}"
 
-    def equations(self) -> Iterable[str]:
-        """The cell's equations."""
-        yield from self._heading("THE EQUATIONS (* is element-wise)")
-        yield from (f"   {line}" for line in self.cell.equations)
-
-    def forward(self) -> Iterable[str]:
-        """Gates and memory at every word, and the last word spelled out."""
+    def _forward(self) -> Iterable[str]:
         yield from self._heading("FORWARD, word by word")
         columns = [*self.columns, *["cell c'"] * self.has_cell, "hidden h'"]
         states = self.run.states
@@ -177,8 +171,7 @@ class _Page:
         lines = spelled_out(self.run, step=last, unit=unit, number=self._number)
         yield from (f"      {line}" for line in lines)
 
-    def prediction(self) -> Iterable[str]:
-        """Logits, probabilities and the loss."""
+    def _prediction(self) -> Iterable[str]:
         prediction = self.explanation.prediction
         yield from self._heading(
             "THE PREDICTION, from the hidden state of the top layer after the last word"
@@ -193,8 +186,7 @@ class _Page:
             yield f"   {self._word(choice.word)}{self._join(cells)}{mark}"
         yield f"   loss = -ln p({self._target}) = {self._number(prediction.loss)} nats"
 
-    def contrast(self) -> Iterable[str]:
-        """Two predictions side by side."""
+    def _contrast(self) -> Iterable[str]:
         low, high = self.explanation.lowest, self.explanation.highest
         if low is None or high is None:
             return
@@ -205,8 +197,7 @@ class _Page:
         for a, b in zip_longest(left, right, fillvalue=""):
             yield f"   {set_cell_size(a, 46)}{b}"
 
-    def backward(self) -> Iterable[str]:
-        """The gradient that arrives at each word."""
+    def _backward(self) -> Iterable[str]:
         yield from self._heading(
             "BACKWARD: the gradient of the loss that arrives at each word, the last word first"
         )
@@ -215,6 +206,7 @@ class _Page:
         yield f"   (gates: before their sigmoid or tanh; {memory} passed to the word before)"
         columns = ["d h'", *["d c'"] * self.has_cell, *(f"d {name}" for name in self.columns)]
         steps = self.back.steps
+        bias = np.split(self.back.weights.bias_ih, len(self.columns))
         for unit in self.units:
             panels = [self.back.states.hidden[0, :, unit]]
             if self.has_cell:
@@ -224,12 +216,11 @@ class _Page:
                 self._numbers([*(panel[t] for panel in panels), *gates[t]])
                 for t in range(len(steps))
             ]
-            sums = self._numbers(self._bias_gradients(unit))
+            sums = self._numbers(gradients[unit] for gradients in bias)
             yield from self._table(f"unit {unit}", columns, rows, last=[*[""] * len(panels), *sums])
         yield "   The sum over the words is the gradient of that unit's biases (bias_ih)."
 
-    def weights(self) -> Iterable[str]:
-        """The gradient of two weights of each gate, word by word."""
+    def _weights(self) -> Iterable[str]:
         unit = self.units[0]
         one_hot = self.layer == 1 and self.subject.one_hot
         known = [i for i in self.explanation.ids if i < len(self.subject.words)]
@@ -255,11 +246,6 @@ class _Page:
         rows = [row(step.weights) for step in self.back.steps]
         columns = [f"d {column}" for column in self.columns]
         yield from self._table(title, columns, rows, last=row(self.back.weights))
-
-    def _bias_gradients(self, unit: int) -> list[float]:
-        size = self.run.states.hidden.shape[2]
-        bias = self.back.weights.bias_ih
-        return [float(bias[gate * size + unit]) for gate in range(len(self.columns))]
 
     def _column(self, title: str, prediction: Prediction) -> list[str]:
         after = " ".join(shown_word(self.subject.word(i)) for i in prediction.after)

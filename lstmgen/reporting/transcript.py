@@ -2,8 +2,10 @@
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -24,22 +26,25 @@ _LOG_DARKEST = math.log(1e-4)  # of the darkest shade
 _WEB_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
-def print_page(result: Result, *, cue: bool, copied: bool, probabilities: bool, color: bool) -> str:
+class PageOptions(NamedTuple):
+    """What is printed of the samples."""
+
+    cue: bool
+    copied: bool  # mark copied passages
+    probabilities: bool  # print tables of words
+    color: bool  # shade words by probability
+
+
+def print_page(result: Result, options: PageOptions) -> str:
     """All samples, in color if stdout supports it."""
     console = Console(highlight=False, soft_wrap=True)
-    shades = color and console.color_system is not None and not console.no_color
+    has_colors = console.color_system is not None and not console.no_color
     with console.capture() as captured:
-        console.print(
-            page(result, cue=cue, copied=copied, probabilities=probabilities, color=color,
-                 plain=not shades),
-            end="",
-        )  # fmt: skip
+        console.print(page(result, options, plain=not has_colors), end="")
     return captured.get()
 
 
-def draw_page(
-    result: Result, path: Path, *, cue: bool, copied: bool, probabilities: bool, color: bool
-) -> None:
+def draw_page(result: Result, path: Path, options: PageOptions) -> None:
     """Save the page as an SVG of a terminal that loads no web font.
 
     Raises:
@@ -47,11 +52,7 @@ def draw_page(
     """
     with Path("/dev/null").open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=WIDTH, file=nowhere, highlight=False)
-        console.print(
-            page(result, cue=cue, copied=copied, probabilities=probabilities, color=color,
-                 plain=False),
-            end="",
-        )  # fmt: skip
+        console.print(page(result, options, plain=False), end="")
     svg = _WEB_FONT.sub("", console.export_svg(title="lstmgen generate"))
     try:
         path.write_text(svg, encoding="utf-8")
@@ -59,28 +60,19 @@ def draw_page(
         raise StorageError(f"--svg {printable(path)}: {error.strerror}") from error
 
 
-def page(
-    result: Result, *, cue: bool, copied: bool, probabilities: bool, color: bool, plain: bool
-) -> Text:
-    """All samples.
-
-    Args:
-        color: shade words by probability.
-        plain: print unlikely words between underscores instead of colors.
-    """
+def page(result: Result, options: PageOptions, *, plain: bool) -> Text:
+    """All samples; if ``plain``, unlikely words are between underscores instead of colored."""
     text = Text()
     for number, pieces in enumerate(result.samples):
         text.append("---\n" if number else "")
-        text.append(printable(result.cue) if cue else "")
-        after_cue = bool(cue and result.cue)
-        text.append_text(
-            _sample(pieces, copied=copied, color=color, plain=plain, after_cue=after_cue)
-        )
+        text.append(printable(result.cue) if options.cue else "")
+        after_cue = bool(options.cue and result.cue)
+        text.append_text(_sample(pieces, options, plain=plain, after_cue=after_cue))
         text.append("\n")
-        notes = [*_copied_notes(pieces)] if copied else []
-        notes += [*_probability_table(result, pieces)] if probabilities else []
+        notes = [*_copied_notes(pieces)] if options.copied else []
+        notes += [*_probability_table(result, pieces)] if options.probabilities else []
         text.append("".join(f"{line}\n" for line in ["", *notes] if notes))
-    if copied:
+    if options.copied:
         novelty = measure_novelty(result.samples)
         text.append(
             f"\n{': '.join(copied_summary(novelty))}; distinct-2 {novelty.distinct_2:.3f}\n"
@@ -88,22 +80,20 @@ def page(
     return text
 
 
-def _sample(
-    pieces: Sequence[Piece], *, copied: bool, color: bool, plain: bool, after_cue: bool
-) -> Text:
-    opening: dict[int, list[str]] = {}
-    closing: dict[int, list[str]] = {}
-    for number, run in enumerate(copied_runs(pieces) if copied else [], start=1):
-        opening.setdefault(run.first, []).append("[[")
-        closing.setdefault(run.last, []).append(f"]]{number}")
+def _sample(pieces: Sequence[Piece], options: PageOptions, *, plain: bool, after_cue: bool) -> Text:
+    opening: dict[int, str] = defaultdict(str)
+    closing: dict[int, str] = defaultdict(str)
+    for number, run in enumerate(copied_runs(pieces) if options.copied else [], start=1):
+        opening[run.first] += "[["
+        closing[run.last] += f"]]{number}"
     text = Text()
     for place, piece in enumerate(pieces):
         surface = printable(piece.text)
         body = surface.lstrip(" ")
         text.append(surface[: len(surface) - len(body)] if after_cue or place else "")
-        text.append("".join(opening.get(place, [])))
-        text.append_text(_word(piece, body, color=color, plain=plain))
-        text.append("".join(closing.get(place, [])))
+        text.append(opening[place])
+        text.append_text(_word(piece, body, color=options.color, plain=plain))
+        text.append(closing[place])
     return text
 
 
