@@ -57,7 +57,7 @@ def child(embedding: int, hidden: int, vocabulary: int, words: int) -> None:
 
     from benchmarks.plain import PlainModel
     from lstmgen.config.schema import SampleConfig
-    from lstmgen.generation.engine import Engine
+    from lstmgen.generation.numpy_engine import Engine
     from lstmgen.generation.sampling import draw, filter_scores, forbid
     from lstmgen.model.language_model import LanguageModel
     from lstmgen.training.devices import set_up

@@ -26,8 +26,8 @@ from benchmarks.trainings import read_run
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.reporting.plots import new_figure, save_figure
 from lstmgen.text.tokenizer import Tokenizer
-from lstmgen.training.costs import step_matmuls
 from lstmgen.training.devices import set_up
+from lstmgen.training.matmul_costs import step_matmuls
 from lstmgen.training.precision import has_bf16_units
 from lstmgen.windows.plans import StreamPlan
 

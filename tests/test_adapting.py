@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from lstmgen.config.schema import SampleConfig
-from lstmgen.evaluation.adapting import LINES, NGRAM, STATIC, adapt, measure, tune
+from lstmgen.evaluation.adaptive_mixtures import LINES, NGRAM, STATIC, adapt, measure, tune
 from lstmgen.evaluation.cache_mixture import Cache
 from lstmgen.evaluation.dynamic import FLOOR, Dynamic, gradient_sizes, read_segments
 from lstmgen.evaluation.mixture import fit_weights, mix, perplexity
@@ -180,9 +180,11 @@ def test_weights_of_a_mixture_are_the_likeliest_ones():
 
 
 def test_what_is_tuned_holds_for_another_text(monkeypatch):
-    monkeypatch.setattr("lstmgen.evaluation.adapting.WINDOWS", (10, 50))
-    monkeypatch.setattr("lstmgen.evaluation.adapting.RATES", {"rms": (0.01,), "sgd": (0.1,)})
-    monkeypatch.setattr("lstmgen.evaluation.adapting.DECAYS", (0.0, 0.01))
+    monkeypatch.setattr("lstmgen.evaluation.adaptive_mixtures.WINDOWS", (10, 50))
+    monkeypatch.setattr(
+        "lstmgen.evaluation.adaptive_mixtures.RATES", {"rms": (0.01,), "sgd": (0.1,)}
+    )
+    monkeypatch.setattr("lstmgen.evaluation.adaptive_mixtures.DECAYS", (0.0, 0.01))
     model, train = make_tripled_model(), np.tile(stored_ids(30), 20)
     ngrams = build_kneser_ney(train, order=3, vocab_size=VOCAB)
     sizes = measure(model, train)

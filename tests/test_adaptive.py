@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from lstmgen.generation.engine import Engine
+from lstmgen.generation.numpy_engine import Engine
 from lstmgen.model.initialize import smoothed_counts
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.text.clusters import COVERAGE, frequency_clusters

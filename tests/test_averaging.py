@@ -5,7 +5,7 @@ import torch
 
 from lstmgen.config.schema import TrainConfig
 from lstmgen.training.averaging import PATIENCE, Average
-from lstmgen.training.replica import activation_penalty, select_scored
+from lstmgen.training.loss_module import activation_penalty, select_scored
 from lstmgen.training.schedules import LOW, RISE, learning_rate
 from lstmgen.windows.plans import StreamPlan
 

@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lstmgen.model.language_model import LanguageModel
-from lstmgen.training.costs import Matmul, step_matmuls, time_matmuls
+from lstmgen.training.matmul_costs import Matmul, step_matmuls, time_matmuls
 from tests.helpers.program import call_cli
 
 VOCAB, BATCH, WINDOW, STRIDE = 48, 3, 7, 2

@@ -22,9 +22,9 @@ from lstmgen.cells import (
 )
 from lstmgen.config.schema import LOOP_CELLS, PEEPHOLE_CELLS, ModelConfig
 from lstmgen.model.initialize import initialize_layer
-from lstmgen.model.layers import make_layer, run_layer
-from lstmgen.model.recurrent import State as TorchState
-from lstmgen.model.stacks import run_stack
+from lstmgen.model.layer_interface import State as TorchState
+from lstmgen.model.run_layers import make_layer, run_layer
+from lstmgen.model.variable_lengths import run_stack
 from lstmgen.reporting.equations import spelled_out
 from tests.helpers.arrays import close, normal
 

@@ -14,7 +14,7 @@ import pytest
 from lstmgen.cli.app import COMMANDS
 from lstmgen.errors import UsageError
 from lstmgen.runs.records import COLUMNS
-from lstmgen.training import threads
+from lstmgen.training import core_sharing
 from tests.helpers.program import call_cli, run_cli
 from tests.helpers.scenes import STORY, best, last, metrics_of, write_story
 
@@ -205,8 +205,10 @@ def test_evaluate_prints_its_figures(reported):
 
 @pytest.mark.slow
 def test_evaluate_adapts_by_what_was_tuned_on_validation(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr("lstmgen.evaluation.adapting.WINDOWS", (50,))
-    monkeypatch.setattr("lstmgen.evaluation.adapting.RATES", {"rms": (0.01,), "sgd": (0.1,)})
+    monkeypatch.setattr("lstmgen.evaluation.adaptive_mixtures.WINDOWS", (50,))
+    monkeypatch.setattr(
+        "lstmgen.evaluation.adaptive_mixtures.RATES", {"rms": (0.01,), "sgd": (0.1,)}
+    )
     run = call_cli("train", tiny, "data.test=story.txt", cwd=tmp_path, check=0).stdout.strip()
     early = call_cli("evaluate", "--adapt", cwd=tmp_path, check=2)
     assert "nothing was tuned for this run. Run lstmgen evaluate RUN --tune first" in early.stderr
@@ -402,23 +404,23 @@ def test_help_shows_each_command_whole_and_with_an_example(tmp_path):
 def test_waiting_threads_sleep_soon_where_other_programs_run(monkeypatch):
     """A training of two threads beside another one would crawl."""
     looks = iter([2, 3, 2, 2, 2, 2, 2, 1, 0])
-    monkeypatch.setattr(threads, "INTERVAL", 0)
-    monkeypatch.setattr(threads, "runnable_threads", lambda: next(looks))
+    monkeypatch.setattr(core_sharing, "INTERVAL", 0)
+    monkeypatch.setattr(core_sharing, "runnable_threads", lambda: next(looks))
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
-    threads.share_cores()
-    assert os.environ["GOMP_SPINCOUNT"] == threads.SPIN_COUNT
-    threads.share_cores()  # said already: no look
+    core_sharing.share_cores()
+    assert os.environ["GOMP_SPINCOUNT"] == core_sharing.SPIN_COUNT
+    core_sharing.share_cores()  # said already: no look
     monkeypatch.delenv("GOMP_SPINCOUNT")
     for _ in range(2):  # it was somebody else's moment, then no system that tells
-        threads.share_cores()
+        core_sharing.share_cores()
         assert "GOMP_SPINCOUNT" not in os.environ
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
-    threads.share_cores()
+    core_sharing.share_cores()
     assert "GOMP_SPINCOUNT" not in os.environ
     monkeypatch.undo()
-    assert threads.runnable_threads() >= 1 or not Path("/proc/loadavg").exists()
+    assert core_sharing.runnable_threads() >= 1 or not Path("/proc/loadavg").exists()
 
 
 @pytest.mark.parametrize(("command", "rest"), [
@@ -433,5 +435,5 @@ def test_every_command_that_loads_torch_looks_at_the_cores_first(
     def look():
         raise UsageError("looked")
 
-    monkeypatch.setattr(threads, "share_cores", look)
+    monkeypatch.setattr(core_sharing, "share_cores", look)
     assert "looked" in call_cli(command, *rest, cwd=tmp_path, check=2).stderr

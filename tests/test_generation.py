@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lstmgen.cells import CELLS
-from lstmgen.cells.step import State, sigmoid
+from lstmgen.cells.building_blocks import State, sigmoid
 from lstmgen.config.schema import Config, SampleConfig
 from lstmgen.errors import CheckpointError, UsageError
 from lstmgen.generation.constraints import NgramMemory, find_words
-from lstmgen.generation.continuing import continue_cue
+from lstmgen.generation.continuation import Continuation
 from lstmgen.generation.cue import Cue, nearest, read_cue
 from lstmgen.generation.details import describe
-from lstmgen.generation.ending import Continuation
-from lstmgen.generation.engine import Engine
 from lstmgen.generation.generator import Generator
+from lstmgen.generation.next_word import CueReader
+from lstmgen.generation.numpy_engine import Engine
 from lstmgen.generation.pieces import join_pieces
 from lstmgen.generation.sampling import (
     NONE_LEFT,
@@ -34,7 +34,7 @@ from lstmgen.generation.sampling import (
     penalize_repeats,
     probabilities,
 )
-from lstmgen.generation.stepping import CueReader
+from lstmgen.generation.sampling_loop import continue_cue
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.text.copy_index import build_copy_index
 from lstmgen.text.reading import read_blocks

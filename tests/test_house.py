@@ -69,7 +69,7 @@ def test_t44_imported_packages_are_the_declared_dependencies():
         ("lstmgen.cli.export", {"torch", "rich", "matplotlib"}),
         ("lstmgen.cli.inspect", {"torch", "matplotlib"}),
         ("lstmgen.cli.explain", {"torch", "matplotlib"}),
-        ("lstmgen.reporting.console", {"torch", "numpy", "matplotlib", "pydantic"}),
+        ("lstmgen.reporting.training_console", {"torch", "numpy", "matplotlib", "pydantic"}),
     ],
 )
 def test_what_a_command_does_not_need_is_not_loaded(module, absent):

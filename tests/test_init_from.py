@@ -23,9 +23,9 @@ from lstmgen.model.language_model import LanguageModel
 from lstmgen.model.transfer import NO_WORD, move_biases, transfer_weights
 from lstmgen.runs import checkpoint
 from lstmgen.text.clusters import frequency_clusters
-from lstmgen.text.matching import match_vocabularies
 from lstmgen.text.vocabulary import STORY as STORY_ENTRY
 from lstmgen.text.vocabulary import Vocabulary
+from lstmgen.text.vocabulary_match import match_vocabularies
 from tests.helpers.program import call_cli, run_cli, train
 from tests.helpers.scenes import STORY, best, forge, last, seal
 

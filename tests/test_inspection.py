@@ -12,7 +12,6 @@ from rich.cells import cell_len
 from lstmgen.cells import CELLS
 from lstmgen.errors import UsageError
 from lstmgen.generation.load import load_checkpoint, make_engine
-from lstmgen.inspection.explaining import nll
 from lstmgen.inspection.tracing import (
     VANISHED,
     GradientTrace,
@@ -20,8 +19,9 @@ from lstmgen.inspection.tracing import (
     trace_gradient,
     untrained_elman,
 )
+from lstmgen.inspection.window_explanation import nll
 from lstmgen.model.factory import build_model, load_weights
-from lstmgen.model.layers import run_layer
+from lstmgen.model.run_layers import run_layer
 from lstmgen.reporting.inspecting import _bar
 from lstmgen.reporting.inspection_plots import check_picture
 from tests.helpers.program import call_cli

@@ -8,11 +8,11 @@ import torch
 from torch.nn import functional
 
 from lstmgen.cells import CELLS
-from lstmgen.model import output
-from lstmgen.model.dropout import Masks
+from lstmgen.model import chunked_softmax
+from lstmgen.model.dropout_masks import Masks
 from lstmgen.model.language_model import DropoutRates, LanguageModel
-from lstmgen.model.recurrent import State
-from lstmgen.model.stacks import run_stack
+from lstmgen.model.layer_interface import State
+from lstmgen.model.variable_lengths import run_stack
 
 VOCAB, EMBED, SIZES, BATCH, TIME = 11, 4, [6, 5], 3, 9
 
@@ -84,7 +84,7 @@ def test_gradient_does_not_cross_the_window_but_the_value_does():
 
 @pytest.mark.parametrize("rows", [1, 4, 7, 1000])
 def test_nats_in_chunks_equal_cross_entropy_with_all_gradients(rows, monkeypatch):
-    monkeypatch.setattr(output, "chunk_rows", lambda *_: rows)
+    monkeypatch.setattr(chunked_softmax, "chunk_rows", lambda *_: rows)
     generator = torch.Generator().manual_seed(0)
     tensors = [
         torch.randn(size, generator=generator, dtype=torch.float64, requires_grad=True)
@@ -92,7 +92,7 @@ def test_nats_in_chunks_equal_cross_entropy_with_all_gradients(rows, monkeypatch
     ]
     hidden, weight, bias = tensors
     targets = ids(13)
-    nats = output.summed_nats(hidden, weight, bias, targets)
+    nats = chunked_softmax.summed_nats(hidden, weight, bias, targets)
     expected = functional.cross_entropy(hidden @ weight.T + bias, targets, reduction="sum")
     close_tensors(nats, expected, atol=1e-11)
     ours = torch.autograd.grad(nats * 0.3, tensors)
@@ -103,7 +103,7 @@ def test_nats_in_chunks_equal_cross_entropy_with_all_gradients(rows, monkeypatch
 
 @pytest.mark.parametrize("rows", [1, 5, 1000])
 def test_scoring_in_chunks_counts_nats_and_likeliest_words(rows, monkeypatch):
-    monkeypatch.setattr(output, "chunk_rows", lambda *_: rows)
+    monkeypatch.setattr(chunked_softmax, "chunk_rows", lambda *_: rows)
     model, targets = float64_model(), ids(13)
     features = torch.randn(13, 5, generator=torch.Generator().manual_seed(0)).double()
     logits = model.logits(features)
@@ -120,17 +120,17 @@ def test_known_losses():
     for logits, target, nats in (([1, 3, 5, 7], 3, 0.14507794), ([1, -9, 4, 8], 1, 17.01904505)):
         row = torch.tensor([logits], dtype=torch.float64)
         close_tensors(
-            output.summed_nats(row, eye, zero, torch.tensor([target])),
+            chunked_softmax.summed_nats(row, eye, zero, torch.tensor([target])),
             torch.tensor(nats, dtype=torch.float64),
             atol=5e-9,
         )
     row = torch.tensor([[1.0, 3, 5, 7]], dtype=torch.float64, requires_grad=True)
-    output.summed_nats(row, eye, zero, torch.tensor([3])).backward()
+    chunked_softmax.summed_nats(row, eye, zero, torch.tensor([3])).backward()
     expected = torch.tensor([[0.00214401, 0.01584220, 0.11705891, -0.13504512]]).double()
     close_tensors(row.grad, expected, atol=5e-9)
     flat = torch.zeros(1, 4, dtype=torch.float64)
     close_tensors(
-        output.summed_nats(flat, eye, zero, torch.tensor([2])),
+        chunked_softmax.summed_nats(flat, eye, zero, torch.tensor([2])),
         torch.tensor(math.log(4), dtype=torch.float64),
     )
 

@@ -7,10 +7,10 @@ from torch.nn import functional
 
 from lstmgen.cells import CELLS
 from lstmgen.errors import DivergedError
-from lstmgen.model import output
+from lstmgen.model import chunked_softmax
 from lstmgen.model.language_model import DropoutRates, LanguageModel
-from lstmgen.model.layers import make_layer, run_layer
-from lstmgen.model.recurrent import State
+from lstmgen.model.layer_interface import State
+from lstmgen.model.run_layers import make_layer, run_layer
 from lstmgen.training import precision
 from lstmgen.training.loop import CHECK_EVERY, StepSetup, TrainState, check_finite, train_steps
 from lstmgen.training.optimizers import build_optimizer
@@ -43,13 +43,15 @@ def off(a, b):
 
 @pytest.mark.parametrize("rows", [1, 5, 40])
 def test_an_output_layer_in_bf16_is_near_the_exact_one_chunk_by_chunk(rows, monkeypatch):
-    monkeypatch.setattr(output, "chunk_rows", lambda *_: rows)
+    monkeypatch.setattr(chunked_softmax, "chunk_rows", lambda *_: rows)
     generator = torch.Generator().manual_seed(0)
     hidden, weight = (torch.randn(n, 24, generator=generator) for n in (40, 50))
     bias = torch.randn(50, generator=generator) - 9  # as the log shares of a vocabulary
     targets = torch.randint(0, 50, (40,), generator=generator)
     tensors = [tensor.requires_grad_() for tensor in (hidden, weight, bias)]
-    exact, rounded = (output.summed_nats(*tensors, targets, bf16=bf16) for bf16 in (False, True))
+    exact, rounded = (
+        chunked_softmax.summed_nats(*tensors, targets, bf16=bf16) for bf16 in (False, True)
+    )
     assert rounded.item() == pytest.approx(exact.item(), rel=3e-3)
     assert rounded.item() != exact.item()
     theirs = torch.autograd.grad(exact, tensors)
@@ -62,7 +64,7 @@ def test_nats_of_a_word_that_cannot_be_are_told_all_the_same():
     """Its share is 0 in any precision; the nats are not infinite."""
     logits = torch.tensor([[2000.0, 0.0, -3000.0]], dtype=torch.float64, requires_grad=True)
     eye, zero = torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
-    nats = output.summed_nats(logits, eye, zero, torch.tensor([2]))
+    nats = chunked_softmax.summed_nats(logits, eye, zero, torch.tensor([2]))
     assert nats.item() == 5000
     nats.backward()
     assert logits.grad.tolist() == [[1.0, 0.0, -1.0]]

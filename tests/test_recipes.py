@@ -4,8 +4,8 @@ import pytest
 
 from lstmgen.config.loader import LoadedConfig
 from lstmgen.config.schema import Config, value_of
-from lstmgen.training.recipes import FITTING, LEAST, LONG, fine_tuning, from_scratch
-from lstmgen.training.resolve import prepare_training
+from lstmgen.training.complete_config import prepare_training
+from lstmgen.training.size_defaults import FITTING, LEAST, LONG, fine_tuning, from_scratch
 
 WORDS = "The cat sat by the mill and the dog ran to the river. "
 

@@ -23,15 +23,15 @@ from lstmgen.cells import (
     initial_weights,
     reorder_gates,
 )
+from lstmgen.cells.building_blocks import sigmoid, sigmoid_slope, tanh_slope
 from lstmgen.cells.initialization import draw
-from lstmgen.cells.step import sigmoid, sigmoid_slope, tanh_slope
 from lstmgen.inspection import deep_breathe
-from lstmgen.inspection.explaining import loss_gradient, softmax
+from lstmgen.inspection.window_explanation import loss_gradient, softmax
+from lstmgen.model.chunked_softmax import summed_nats
 from lstmgen.model.language_model import LanguageModel
-from lstmgen.model.layers import make_layer
-from lstmgen.model.output import summed_nats
-from lstmgen.model.recurrent import State as TorchState
-from lstmgen.model.stacks import run_stack
+from lstmgen.model.layer_interface import State as TorchState
+from lstmgen.model.run_layers import make_layer
+from lstmgen.model.variable_lengths import run_stack
 from lstmgen.training.loop import StepSetup, TrainState, train_steps
 from lstmgen.training.optimizers import build_optimizer
 from lstmgen.windows.plans import RandomPlan, StreamPlan

@@ -8,16 +8,16 @@ import torch
 
 from lstmgen.config.schema import TrainConfig
 from lstmgen.errors import DivergedError, UsageError
-from lstmgen.model.dropout import Masks
+from lstmgen.model.dropout_masks import Masks
 from lstmgen.model.language_model import DropoutRates, LanguageModel
 from lstmgen.training.averaging import Average
 from lstmgen.training.devices import choose_device
 from lstmgen.training.loop import CHECK_EVERY, StepSetup, TrainState, check_finite, train_steps
+from lstmgen.training.loss_module import select_scored
 from lstmgen.training.meters import Meter
 from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer, set_learning_rate
 from lstmgen.training.progress import Progress
-from lstmgen.training.replica import select_scored
 from lstmgen.training.schedules import learning_rate, planned_epochs
 from lstmgen.windows.plans import RandomPlan, StreamPlan
 from tests.helpers.arrays import steady, weights_of

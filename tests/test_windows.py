@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstmgen.windows.lanes import MAX_LANES, lane_count, lane_windows, zero_state_windows
+from lstmgen.windows.evaluation_lanes import MAX_LANES, lane_count, lane_windows, zero_state_windows
 from lstmgen.windows.plans import RandomPlan, StreamPlan, fit_to_text, steps_until
 from lstmgen.windows.window import IGNORED
 

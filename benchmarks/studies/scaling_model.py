@@ -26,7 +26,7 @@ from pathlib import Path
 from benchmarks.report import Table
 from benchmarks.trainings import Trained, side_by_side, train
 from lstmgen.config.loader import load
-from lstmgen.training.replica import POWER_RANK
+from lstmgen.training.loss_module import POWER_RANK
 
 WARM_STEPS, STEPS = 10, 40
 MACHINES = (1, 2, 4, 10, 30, 100, 300, 1_000)

@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.report import Table
 from benchmarks.studies.scaling_model import Constants, measure
 from benchmarks.trainings import read_run
-from lstmgen.training.replica import FULL_STEPS
+from lstmgen.training.loss_module import FULL_STEPS
 
 HOSTS = ("lstmgen-a", "lstmgen-b")
 ADDRESSES = ("10.77.0.1", "10.77.0.2")

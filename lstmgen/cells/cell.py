@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from lstmgen.cells.step import Array, State, StepGradient, Weights
+from lstmgen.cells.building_blocks import Array, State, StepGradient, Weights
 
 Peephole = Literal["diagonal", "full"]
 

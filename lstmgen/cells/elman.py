@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lstmgen.cells.cell import Cell, Gate
-from lstmgen.cells.step import (
+from lstmgen.cells.building_blocks import (
     Array,
     State,
     StepGradient,
@@ -25,6 +24,7 @@ from lstmgen.cells.step import (
     linear_backward,
     tanh_slope,
 )
+from lstmgen.cells.cell import Cell, Gate
 
 
 class ElmanGates(NamedTuple):

@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lstmgen.cells.cell import Cell, Gate, Numbers
-from lstmgen.cells.step import (
+from lstmgen.cells.building_blocks import (
     Array,
     State,
     StepGradient,
@@ -24,6 +23,7 @@ from lstmgen.cells.step import (
     sigmoid_slope,
     tanh_slope,
 )
+from lstmgen.cells.cell import Cell, Gate, Numbers
 
 
 class GRUGates(NamedTuple):

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
+from lstmgen.cells.building_blocks import Array, Weights
 from lstmgen.cells.cell import Cell, Peephole, peephole_shape
-from lstmgen.cells.step import Array, Weights
 
 
 def draw(shape: tuple[int, ...], *, reach: float, seed: int, name: str) -> Array:

@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lstmgen.cells.cell import Cell, Gate, Numbers
-from lstmgen.cells.step import (
+from lstmgen.cells.building_blocks import (
     Array,
     State,
     StepGradient,
@@ -27,6 +26,7 @@ from lstmgen.cells.step import (
     sigmoid_slope,
     tanh_slope,
 )
+from lstmgen.cells.cell import Cell, Gate, Numbers
 
 
 class LSTMGates(NamedTuple):

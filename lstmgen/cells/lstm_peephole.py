@@ -14,9 +14,7 @@ this is the LSTM.
 
 import numpy as np
 
-from lstmgen.cells.cell import Cell
-from lstmgen.cells.lstm import FORGET_BIAS, LSTM_BACKWARD, LSTM_GATES, LSTMGates, spell_lstm
-from lstmgen.cells.step import (
+from lstmgen.cells.building_blocks import (
     Array,
     State,
     StepGradient,
@@ -27,6 +25,8 @@ from lstmgen.cells.step import (
     sigmoid_slope,
     tanh_slope,
 )
+from lstmgen.cells.cell import Cell
+from lstmgen.cells.lstm import FORGET_BIAS, LSTM_BACKWARD, LSTM_GATES, LSTMGates, spell_lstm
 
 
 def lstm_peephole_step(weights: Weights, x: Array, before: State) -> tuple[State, LSTMGates]:

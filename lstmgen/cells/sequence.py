@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmgen.cells.building_blocks import Array, State, StepGradient, Weights
 from lstmgen.cells.cell import Layer, zero_state
-from lstmgen.cells.step import Array, State, StepGradient, Weights
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from lstmgen.cli.options import ConfigAndOverrides, one_config
 from lstmgen.cli.outcome import reported
 from lstmgen.config.loader import load
 from lstmgen.errors import UsageError
-from lstmgen.reporting.console import TrainingConsole
-from lstmgen.reporting.figures import percent
-from lstmgen.runs.presets import find_config
-from lstmgen.training import threads
+from lstmgen.reporting.number_format import percent
+from lstmgen.reporting.training_console import TrainingConsole
+from lstmgen.runs.bundled import find_config
+from lstmgen.training import core_sharing
 
 if TYPE_CHECKING:
     from lstmgen.training.benchmark import BenchmarkResult
@@ -37,7 +37,7 @@ def bench(
     loaded = load(find_config(config), overrides)
     if loaded.config.data.train == "-":
         raise UsageError("data.train = -: bench cannot read standard input. Name a file")
-    threads.share_cores()
+    core_sharing.share_cores()
     from lstmgen.training.benchmark import bench as run_benchmark  # torch, after all checks
 
     with closing(TrainingConsole()) as console:

@@ -11,9 +11,9 @@ from lstmgen.cli.options import ConfigAndOverrides, one_config
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.config.loader import load
 from lstmgen.errors import LstmgenError, UsageError
-from lstmgen.reporting.console import TrainingConsole
-from lstmgen.runs.presets import find_config
-from lstmgen.training import threads
+from lstmgen.reporting.training_console import TrainingConsole
+from lstmgen.runs.bundled import find_config
+from lstmgen.training import core_sharing
 
 
 @reported
@@ -42,8 +42,8 @@ def check(
     loaded = load(find_config(config), overrides)
     if loaded.config.data.train == "-":
         raise UsageError("data.train = -: check cannot read standard input. Name a file")
-    threads.share_cores()
-    from lstmgen.training.resume_check import check_resume  # torch, after all checks
+    core_sharing.share_cores()
+    from lstmgen.training.resume_proof import check_resume  # torch, after all checks
 
     with closing(TrainingConsole()) as console:
         result = check_resume(loaded, steps=steps, report=warn, progress=console.preparing)

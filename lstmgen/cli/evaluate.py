@@ -9,10 +9,10 @@ import typer
 from lstmgen.cli.options import Run, RunsDir
 from lstmgen.cli.outcome import reported
 from lstmgen.errors import UsageError
-from lstmgen.reporting.progress_bar import ProgressBars
+from lstmgen.reporting.evaluation_bars import ProgressBars
 from lstmgen.reporting.scores import scores_json, scores_page
 from lstmgen.runs.folders import find_step, runs_folder
-from lstmgen.training import threads
+from lstmgen.training import core_sharing
 
 
 @reported
@@ -66,20 +66,19 @@ def evaluate(
         )
     runs = runs_folder(runs_dir)
     find_step(run, runs)
-    threads.share_cores()
-    from lstmgen.evaluation import score  # torch, after the run is found
-    from lstmgen.evaluation import tune as tuning
+    core_sharing.share_cores()
+    from lstmgen.evaluation import adaptation, score_checkpoint  # torch, after the run is found
 
-    scoring = score.open_scoring(run, text=text, split=split, runs=runs)
+    scoring = score_checkpoint.open_scoring(run, text=text, split=split, runs=runs)
     adapted = None
     if adapt or tune:  # first, since it may fail
         with closing(ProgressBars()) as bars:
-            adapt_or_tune = tuning.tune_run if tune else tuning.adapt_run
+            adapt_or_tune = adaptation.tune_run if tune else adaptation.adapt_run
             adapted = adapt_or_tune(scoring, runs=runs, order=order, progress=bars.update)
-    scored = score.score(scoring, runs=runs, exact=exact, order=order)
+    scored = score_checkpoint.score(scoring, runs=runs, exact=exact, order=order)
     novelty = None
     if samples is not None:
-        novelty = score.measure_samples(scored.path, samples=samples, runs=runs)
+        novelty = score_checkpoint.measure_samples(scored.path, samples=samples, runs=runs)
     if as_json:
         typer.echo(json.dumps(scores_json(scored, adapted, novelty)))
     else:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lstmgen.cli.looking import (
+from lstmgen.cli.inspection_options import (
     Cue,
     LayerNumber,
     Model,

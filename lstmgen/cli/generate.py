@@ -19,12 +19,12 @@ from lstmgen.cli.outcome import reported, warn
 from lstmgen.config.loader import override_sample
 from lstmgen.errors import DataError, UsageError, printable
 from lstmgen.generation.constraints import unmatched_words
-from lstmgen.generation.continuing import continue_cue
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.load import load_generator
+from lstmgen.generation.next_word import CueReader
 from lstmgen.generation.receipts import check_receipt_path, replay_receipt, write_receipt
-from lstmgen.generation.samples import Result, generate_samples, sample_json
-from lstmgen.generation.stepping import CueReader
+from lstmgen.generation.sample_results import Result, generate_samples, sample_json
+from lstmgen.generation.sampling_loop import continue_cue
 from lstmgen.runs.folders import runs_folder
 from lstmgen.text.reading import encodable, read_blocks, remove_control
 
@@ -176,7 +176,7 @@ def _show(result: Result, output: _Output) -> None:
             sys.stdout.write(cue + (text if cue else text.lstrip(" ")) + "\n")
     if not output.is_page:
         return
-    from lstmgen.reporting.transcript import PageOptions, draw_page, print_page  # rich
+    from lstmgen.reporting.sample_page import PageOptions, draw_page, print_page  # rich
 
     options = PageOptions(not output.no_cue, output.copied, output.probabilities, output.color)
     typer.echo(print_page(result, options), nl=False, color=True)

@@ -10,7 +10,15 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from lstmgen.cli.looking import Cue, LayerNumber, Model, Start, TextFile, Units, make_request
+from lstmgen.cli.inspection_options import (
+    Cue,
+    LayerNumber,
+    Model,
+    Start,
+    TextFile,
+    Units,
+    make_request,
+)
 from lstmgen.cli.options import RunsDir
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.errors import UsageError

@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from lstmgen.cli.distributed_train import train_distributed
 from lstmgen.cli.options import Quiet, RunsDir, split_overrides
 from lstmgen.cli.outcome import reported
-from lstmgen.cli.watching import prepare_source, watch
+from lstmgen.cli.torchrun_train import train_distributed
+from lstmgen.cli.train_common import prepare_source, watch
 from lstmgen.errors import UsageError
-from lstmgen.reporting.console import TrainingConsole
+from lstmgen.reporting.training_console import TrainingConsole
 from lstmgen.runs.folders import runs_folder
-from lstmgen.training import threads
-from lstmgen.training.collective import is_distributed
+from lstmgen.training import core_sharing
+from lstmgen.training.rank_agreement import is_distributed
 from lstmgen.training.signals import listening
 
 
@@ -47,7 +47,7 @@ def train(
     if not resume and not names:
         raise UsageError("no config is named. Write: lstmgen train CONFIG, as in `train story`")
     runs, source = runs_folder(runs_dir), names[0] if names else None
-    threads.share_cores()
+    core_sharing.share_cores()
     with closing(TrainingConsole(quiet=quiet)) as console:
         if is_distributed():
             train_distributed(source, overrides, console, resume=resume, name=name, runs=runs)

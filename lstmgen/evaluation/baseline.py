@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lstmgen.errors import LstmgenError
-from lstmgen.evaluation.sources import find_part
+from lstmgen.evaluation.scored_text import find_part
 from lstmgen.generation.load import LoadedCheckpoint
 from lstmgen.ngrams.kneser_ney import MAX_WORDS, KneserNey, build_kneser_ney
 from lstmgen.text.corpus import Part

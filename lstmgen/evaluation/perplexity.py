@@ -13,7 +13,7 @@ import torch
 
 from lstmgen.model.language_model import LanguageModel, States
 from lstmgen.text.corpus import Part
-from lstmgen.windows.lanes import lane_count, lane_windows, zero_state_windows
+from lstmgen.windows.evaluation_lanes import lane_count, lane_windows, zero_state_windows
 from lstmgen.windows.window import IGNORED, Window
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from lstmgen.config.loader import override_sample
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import UsageError
-from lstmgen.generation.continuing import continue_cue
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.load import load_generator
-from lstmgen.generation.samples import generate_samples
-from lstmgen.generation.stepping import CueReader
+from lstmgen.generation.next_word import CueReader
+from lstmgen.generation.sample_results import generate_samples
+from lstmgen.generation.sampling_loop import continue_cue
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.runs.folders import runs_folder
 from lstmgen.text.reading import encodable

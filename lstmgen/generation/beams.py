@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lstmgen.generation.constraints import History
+from lstmgen.generation.continuation import Continuation
 from lstmgen.generation.details import add_details
-from lstmgen.generation.ending import Continuation
+from lstmgen.generation.next_word import CueReader, check_finite, next_scores, select_rows
 from lstmgen.generation.pieces import Piece
 from lstmgen.generation.sampling import Scores, highest
-from lstmgen.generation.stepping import CueReader, check_finite, next_scores, select_rows
 
 
 @dataclass

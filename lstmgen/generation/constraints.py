@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import CheckpointError, UsageError
-from lstmgen.text.contractions import follows_elided, is_elided, is_possessive
+from lstmgen.text.apostrophes import follows_elided, is_elided, is_possessive
 from lstmgen.text.copy_index import CopyIndex, RunMeter, bare_word
 from lstmgen.text.spacing import Kind, split_form, surface_of
 from lstmgen.text.vocabulary import STORY, Vocabulary

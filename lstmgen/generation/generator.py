@@ -11,7 +11,7 @@ from lstmgen.generation.constraints import (
     find_bound_words,
     resolve_constraints,
 )
-from lstmgen.generation.engine import Engine
+from lstmgen.generation.numpy_engine import Engine
 from lstmgen.text.copy_index import CopyIndex
 from lstmgen.text.spacing import Kind, surface_of
 from lstmgen.text.vocabulary import Vocabulary

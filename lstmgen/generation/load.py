@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from lstmgen.cells.step import Array
+from lstmgen.cells.building_blocks import Array
 from lstmgen.config.loader import from_portable
 from lstmgen.config.schema import Config, DataConfig
 from lstmgen.errors import CheckpointError, ConfigError
-from lstmgen.generation.engine import Engine
 from lstmgen.generation.generator import Generator
+from lstmgen.generation.numpy_engine import Engine
 from lstmgen.runs import checkpoint, folders
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.text import copy_index

@@ -12,7 +12,7 @@ from lstmgen.config.loader import override_sample
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import ConfigError, LstmgenError, StorageError, UsageError, printable
 from lstmgen.generation.load import load_generator
-from lstmgen.generation.samples import Result, generate_samples, sample_json
+from lstmgen.generation.sample_results import Result, generate_samples, sample_json
 from lstmgen.runs.folders import replace_text
 
 FORMAT = 1

@@ -12,10 +12,11 @@ import numpy as np
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import UsageError
 from lstmgen.generation.constraints import History
+from lstmgen.generation.continuation import MAX_WORDLESS, Continuation
 from lstmgen.generation.cue import find_entry
-from lstmgen.generation.ending import MAX_WORDLESS, Continuation
-from lstmgen.generation.engine import States
 from lstmgen.generation.generator import Generator
+from lstmgen.generation.next_word import check_finite, next_scores
+from lstmgen.generation.numpy_engine import States
 from lstmgen.generation.sampling import (
     NONE_LEFT,
     Scores,
@@ -24,7 +25,6 @@ from lstmgen.generation.sampling import (
     highest,
     probabilities,
 )
-from lstmgen.generation.stepping import check_finite, next_scores
 from lstmgen.text.reading import normalize, remove_control
 from lstmgen.text.spacing import Detokenizer, classify, is_word, place_token, surface_of
 from lstmgen.text.tokenizer import tokenize

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmgen.cells import CELLS
-from lstmgen.generation.engine import Engine
+from lstmgen.generation.numpy_engine import Engine
 
 WINDOW, START = 3, 2  # words; the example's first window begins at the third word
 

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from lstmgen.config.loader import load
 from lstmgen.config.schema import Config
 from lstmgen.errors import ConfigError, UsageError, printable
-from lstmgen.evaluation.sources import encode_text, find_part
+from lstmgen.evaluation.scored_text import encode_text, find_part
 from lstmgen.generation.cue import read_cue
-from lstmgen.generation.engine import Engine
 from lstmgen.generation.load import load_checkpoint, make_engine
+from lstmgen.generation.numpy_engine import Engine
 from lstmgen.inspection import deep_breathe
-from lstmgen.inspection.explaining import Explanation, explain
 from lstmgen.inspection.tracing import (
     GateTrace,
     GradientTrace,
@@ -23,12 +22,13 @@ from lstmgen.inspection.tracing import (
     trace_gradient,
     untrained_elman,
 )
+from lstmgen.inspection.window_explanation import Explanation, explain
 from lstmgen.runs import folders
-from lstmgen.runs.presets import find_config
+from lstmgen.runs.bundled import find_config
 from lstmgen.text.spacing import surface_of
 from lstmgen.text.vocabulary import Vocabulary
+from lstmgen.training.complete_config import prepare_training
 from lstmgen.training.init_from import base_of, init_from_base
-from lstmgen.training.resolve import prepare_training
 
 if TYPE_CHECKING:
     from lstmgen.cells.cell import Layer

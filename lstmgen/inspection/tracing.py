@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lstmgen.cells import CELLS, Layer, forward_stack, initial_weights
-from lstmgen.cells.step import Array, State
-from lstmgen.generation.engine import Engine
-from lstmgen.inspection.explaining import Ids, loss_gradient, nll
+from lstmgen.cells.building_blocks import Array, State
+from lstmgen.generation.numpy_engine import Engine
+from lstmgen.inspection.window_explanation import Ids, loss_gradient, nll
 
 VANISHED = 1e-3  # norm relative to the last word's below which a gradient has vanished
 

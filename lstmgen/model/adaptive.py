@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lstmgen.model.chunked_softmax import summed_nats
 from lstmgen.model.initialize import init_bias, smoothed_counts
-from lstmgen.model.output import summed_nats
 
 DIV_VALUE = 4  # each cluster's vectors are shorter by this factor than the previous cluster's
 

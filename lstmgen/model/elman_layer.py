@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from lstmgen.model.recurrent import LayerOutput, State, allocate_states, weight_gradient
+from lstmgen.model.layer_interface import LayerOutput, State, allocate_states, weight_gradient
 
 
 class ElmanLayer(nn.RNN):

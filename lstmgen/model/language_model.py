@@ -10,16 +10,16 @@ from torch.nn import functional
 
 from lstmgen.cells.cell import Peephole
 from lstmgen.model.adaptive import AdaptiveSoftmax
-from lstmgen.model.dropout import Masks
+from lstmgen.model.chunked_softmax import score_rows, summed_nats
+from lstmgen.model.dropout_masks import Masks
 from lstmgen.model.initialize import (
     init_bias,
     initialize_layer,
     initialize_matrix,
     smoothed_counts,
 )
-from lstmgen.model.layers import make_layer, run_layer, run_one_hot, state_after
-from lstmgen.model.output import score_rows, summed_nats
-from lstmgen.model.recurrent import RecurrentLayer, State
+from lstmgen.model.layer_interface import RecurrentLayer, State
+from lstmgen.model.run_layers import make_layer, run_layer, run_one_hot, state_after
 
 States = list[State]  # one per layer, from the input up
 

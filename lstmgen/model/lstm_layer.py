@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from lstmgen.model.peepholes import Peepholes
-from lstmgen.model.recurrent import (
+from lstmgen.model.layer_interface import (
     PARAMETERS,
     LayerOutput,
     State,
     allocate_states,
     weight_gradient,
 )
+from lstmgen.model.peepholes import Peepholes
 
 
 class LSTMLayer(nn.LSTM):

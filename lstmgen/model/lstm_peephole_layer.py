@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from lstmgen.cells.cell import Peephole, peephole_shape
+from lstmgen.model.layer_interface import LayerOutput, State
 from lstmgen.model.lstm_layer import loop_lstm
-from lstmgen.model.recurrent import LayerOutput, State
 
 
 class PeepholeLSTMLayer(nn.Module):

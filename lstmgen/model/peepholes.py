@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lstmgen.model.recurrent import weight_gradient
+from lstmgen.model.layer_interface import weight_gradient
 
 
 class Peepholes:

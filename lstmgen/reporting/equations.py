@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from lstmgen.cells.building_blocks import State
 from lstmgen.cells.cell import Cell, Numbers
 from lstmgen.cells.sequence import ForwardPass
-from lstmgen.cells.step import State
-from lstmgen.inspection.explaining import GateSum, gate_sums
+from lstmgen.inspection.window_explanation import GateSum, gate_sums
 
 MAX_NAME = 6  # letters of a gate's name that fit into a column
 

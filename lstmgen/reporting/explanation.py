@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from rich.cells import set_cell_size
 
-from lstmgen.cells.step import Array
+from lstmgen.cells.building_blocks import Array
 from lstmgen.errors import printable
-from lstmgen.inspection.explaining import Explanation, Prediction
 from lstmgen.inspection.subject import Subject
+from lstmgen.inspection.window_explanation import Explanation, Prediction
 from lstmgen.reporting.equations import gate_title, spelled_out
 
 WORD = 12  # columns of a word

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstmgen.errors import printable
-from lstmgen.reporting import figures
+from lstmgen.reporting import number_format
 from lstmgen.runs.records import Row
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, baselines: Mapping[s
                   label="validation")  # fmt: skip
         step, best = min(valid, key=lambda point: (point[1] or 0.0, point[0] or 0.0))
         axes.annotate(
-            f"best: perplexity {figures.perplexity_of(best or 0.0)}",
+            f"best: perplexity {number_format.perplexity_of(best or 0.0)}",
             (step or 0.0, best or 0.0),
             textcoords="offset points",
             xytext=(0, 12),
@@ -50,7 +50,7 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, baselines: Mapping[s
             continue
         axes.axhline(math.log(value), color=QUIET, linewidth=1, linestyle="--")
         axes.annotate(
-            f"{name}, {figures.perplexity(value)}",
+            f"{name}, {number_format.perplexity(value)}",
             (0.99, math.log(value)),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",

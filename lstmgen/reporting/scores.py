@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from lstmgen.errors import printable
 from lstmgen.generation.novelty import MIN_COPIED, Novelty
-from lstmgen.reporting.figures import compare_with_ngram, output_label, percent, perplexity
+from lstmgen.reporting.number_format import compare_with_ngram, output_label, percent, perplexity
 
 if TYPE_CHECKING:  # torch
-    from lstmgen.evaluation.score import ScoreResult
-    from lstmgen.evaluation.tune import AdaptiveScores
+    from lstmgen.evaluation.adaptation import AdaptiveScores
+    from lstmgen.evaluation.score_checkpoint import ScoreResult
 
 
 def scores_json(

@@ -13,7 +13,7 @@ from typing import Any
 
 from lstmgen.errors import CheckpointError, StorageError, UsageError, printable
 from lstmgen.runs import checkpoint
-from lstmgen.runs.presets import bases_folder
+from lstmgen.runs.bundled import bases_folder
 
 CHECKPOINTS = "checkpoints"
 ENVIRONMENT = "environment.json"

@@ -17,7 +17,7 @@ mislead the marks that follow.
 import re
 from typing import Literal, NamedTuple
 
-from lstmgen.text.contractions import APOSTROPHES, is_elided, is_possessive
+from lstmgen.text.apostrophes import APOSTROPHES, is_elided, is_possessive
 
 Kind = Literal["word", "word_v1", "whitespace", "character"]
 

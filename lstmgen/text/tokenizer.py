@@ -23,7 +23,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmgen.text.contractions import contraction_patterns
+from lstmgen.text.apostrophes import contraction_patterns
 from lstmgen.text.spacing import (
     CLOSE,
     DOUBLE,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmgen.errors import CheckpointError, DataError, printable
-from lstmgen.text.contractions import is_possessive
+from lstmgen.text.apostrophes import is_possessive
 from lstmgen.text.reading import check_readable, count_control, encodable, read_blocks
 from lstmgen.text.spacing import simplify_spelling, split_form
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lstmgen.config.schema import Config, ModelConfig
 from lstmgen.model.factory import build_model
-from lstmgen.model.memory import check_memory
+from lstmgen.model.memory_check import check_memory
 from lstmgen.text.corpus import Corpus
 from lstmgen.training import devices
 from lstmgen.training.averaging import Average

@@ -20,7 +20,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from lstmgen.errors import UsageError
 from lstmgen.model.language_model import States
-from lstmgen.model.recurrent import State
+from lstmgen.model.layer_interface import State
 from lstmgen.windows.window import Window
 
 T = TypeVar("T")

@@ -13,14 +13,14 @@ from lstmgen.config.schema import Config, fill_in, find_conflicts, is_set, value
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
 from lstmgen.generation.load import LoadedCheckpoint, load_checkpoint
 from lstmgen.runs import checkpoint
+from lstmgen.runs.bundled import bases_folder
 from lstmgen.runs.folders import CHECKPOINTS
-from lstmgen.runs.presets import bases_folder
 from lstmgen.text.clusters import frequency_clusters
 from lstmgen.text.corpus import Corpus
-from lstmgen.text.matching import Match, match_vocabularies
 from lstmgen.text.reading import find_files, short_names
 from lstmgen.text.vocabulary import STORY, UNKNOWN
-from lstmgen.training.recipes import FITTING
+from lstmgen.text.vocabulary_match import Match, match_vocabularies
+from lstmgen.training.size_defaults import FITTING
 
 if TYPE_CHECKING:
     from lstmgen.model.language_model import LanguageModel

@@ -8,12 +8,12 @@ from lstmgen.errors import DivergedError
 from lstmgen.evaluation.perplexity import Evaluation
 from lstmgen.runs.records import Records
 from lstmgen.training.build import TrainingSetup
-from lstmgen.training.card import start_card
 from lstmgen.training.distributed import World
 from lstmgen.training.events import Evaluated, Finished, Notice, Started, Stepped
 from lstmgen.training.loop import CHECK_EVERY, StepReport
 from lstmgen.training.meters import Meter, Spikes
 from lstmgen.training.progress import Progress
+from lstmgen.training.start_card import start_card
 
 REPORT_SECONDS = 0.1  # between two step reports, since reading a GPU's sums syncs it
 WARM_UP = 3  # steps excluded from throughput

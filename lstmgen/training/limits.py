@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from lstmgen.training.build import TrainingSetup
-from lstmgen.training.checkpoints import CheckpointManager
+from lstmgen.training.checkpoint_manager import CheckpointManager
 from lstmgen.training.distributed import World
 from lstmgen.training.progress import Progress
 from lstmgen.training.signals import StopRequests

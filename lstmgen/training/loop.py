@@ -18,15 +18,15 @@ from torch.nn.utils import get_total_norm
 
 from lstmgen.config.schema import TrainConfig
 from lstmgen.errors import DivergedError
-from lstmgen.model.dropout import Masks
+from lstmgen.model.dropout_masks import Masks
 from lstmgen.model.language_model import LanguageModel, States
 from lstmgen.training.averaging import Average
 from lstmgen.training.devices import keep_memory
 from lstmgen.training.distributed import ALONE, World
+from lstmgen.training.loss_module import make_replica
 from lstmgen.training.noising import Noise
 from lstmgen.training.optimizers import Optimizer, apply_gradients, set_learning_rate
 from lstmgen.training.progress import Progress
-from lstmgen.training.replica import make_replica
 from lstmgen.training.schedules import learning_rate
 from lstmgen.windows.plans import Plan
 from lstmgen.windows.window import Ids, Window

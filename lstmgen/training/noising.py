@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmgen.model.dropout import NOISE, Masks
+from lstmgen.model.dropout_masks import NOISE, Masks
 from lstmgen.windows.window import Ids, Window
 
 

@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 
 from lstmgen.model.language_model import LanguageModel
-from lstmgen.model.layers import run_layer
-from lstmgen.model.recurrent import RecurrentLayer
+from lstmgen.model.layer_interface import RecurrentLayer
+from lstmgen.model.run_layers import run_layer
 
 Precision = Literal["auto", "fp32", "bf16"]
 

@@ -17,14 +17,14 @@ from lstmgen.config.schema import Config, all_keys
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
 from lstmgen.generation.load import load_step
 from lstmgen.runs import checkpoint, folders
+from lstmgen.text.config_text import prepare_text
 from lstmgen.text.corpus import Corpus
-from lstmgen.text.prepare import prepare_text
 from lstmgen.text.vocabulary import Vocabulary
 from lstmgen.training.build import TrainingSetup, build_training
-from lstmgen.training.checkpoints import check_disk_space
-from lstmgen.training.collective import check_ranks_agree, job_name, run_main_first, run_on_all
+from lstmgen.training.checkpoint_manager import check_disk_space
 from lstmgen.training.distributed import ALONE, World
 from lstmgen.training.events import Created, Event
+from lstmgen.training.rank_agreement import check_ranks_agree, job_name, run_main_first, run_on_all
 from lstmgen.training.signals import StopRequests
 from lstmgen.training.trainer import Trainer, most_checkpoints
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from lstmgen.errors import CheckpointError
 from lstmgen.model.factory import Arrays, load_weights, to_arrays, to_tensors
 from lstmgen.model.language_model import States
-from lstmgen.model.recurrent import State
+from lstmgen.model.layer_interface import State
 from lstmgen.runs import checkpoint
 from lstmgen.training.loop import TrainState
 from lstmgen.training.optimizers import moments, optimizer_tensors, restore_optimizer

@@ -7,12 +7,12 @@ from pathlib import Path
 from lstmgen.config.schema import Config
 from lstmgen.errors import DivergedError
 from lstmgen.evaluation.perplexity import evaluate, evaluate_from_zero
-from lstmgen.generation.samples import continue_cues
+from lstmgen.generation.sample_results import continue_cues
 from lstmgen.model.factory import to_arrays
 from lstmgen.runs import checkpoint
-from lstmgen.text.prepare import index_copies
+from lstmgen.text.config_text import index_copies
 from lstmgen.training.build import TrainingSetup
-from lstmgen.training.checkpoints import CheckpointManager, check_disk_space
+from lstmgen.training.checkpoint_manager import CheckpointManager, check_disk_space
 from lstmgen.training.distributed import World
 from lstmgen.training.events import Evaluated, Event, Notice, Sampled, Saved
 from lstmgen.training.journal import Journal

@@ -227,7 +227,7 @@ def harmed(folder, harm, *, rank):
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            "from lstmgen.training import collective; collective.__version__ = '0.0.9'",
+            "from lstmgen.training import rank_agreement; rank_agreement.__version__ = '0.0.9'",
             "rank 1 has another version of lstmgen than rank 0",
             marks=pytest.mark.slow,
         ),

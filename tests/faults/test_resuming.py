@@ -351,7 +351,7 @@ def test_t19_a_signal_in_an_evaluation_leaves_it_to_the_resumption(tiny, tmp_pat
     """The evaluation is broken off, and done when the run goes on, with the same figures."""
     from lstmgen.config.loader import load
     from lstmgen.training import start, trainer
-    from lstmgen.training.resolve import prepare_training
+    from lstmgen.training.complete_config import prepare_training
     from lstmgen.training.signals import StopRequests
 
     whole = train(tiny, cwd=tmp_path, name="whole")

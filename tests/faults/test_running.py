@@ -14,9 +14,9 @@ from safetensors.numpy import load
 from lstmgen.config.loader import load as load_config
 from lstmgen.runs import checkpoint
 from lstmgen.training import journal, loop, start
+from lstmgen.training.complete_config import prepare_training
 from lstmgen.training.events import Finished
 from lstmgen.training.meters import Spikes
-from lstmgen.training.resolve import prepare_training
 from lstmgen.training.signals import StopRequests
 from tests.helpers import SOAK
 from tests.helpers.program import call_cli, run_cli, train

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 
 from lstmgen.model.language_model import DropoutRates, LanguageModel
-from lstmgen.training import replica
+from lstmgen.training import loss_module
 from lstmgen.training.averaging import Average
 from lstmgen.training.distributed import ALONE, World, process_group
 from lstmgen.training.loop import StepSetup, TrainState, train_steps
+from lstmgen.training.loss_module import Compression
 from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import build_optimizer
-from lstmgen.training.replica import Compression
 from lstmgen.windows.plans import RandomPlan, StreamPlan
 from tests.helpers.arrays import steady
 
@@ -80,7 +80,7 @@ if __name__ == "__main__":
             if world.is_main:
                 np.savez(Path(sys.argv[1]) / f"{name}.npz", **arrays)
         # These matrices are small, and several buckets are under way at once in real ones.
-        replica.POWER_RANK, replica.FULL_STEPS, replica.BUCKET_MB = 1, 2, 5e-4
+        loss_module.POWER_RANK, loss_module.FULL_STEPS, loss_module.BUCKET_MB = 1, 2, 5e-4
         for compression in COMPRESSIONS:
             arrays = train_case(COMPRESSED, world, compression)
             if world.is_main:

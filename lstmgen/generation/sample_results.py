@@ -6,12 +6,12 @@ from typing import Any
 
 from lstmgen import __version__
 from lstmgen.config.schema import Config, SampleConfig
-from lstmgen.generation.continuing import continue_cue
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.load import Weights, make_engine
+from lstmgen.generation.next_word import CueReader
 from lstmgen.generation.novelty import copied_runs, measure_novelty
 from lstmgen.generation.pieces import Piece, join_pieces
-from lstmgen.generation.stepping import CueReader
+from lstmgen.generation.sampling_loop import continue_cue
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.text.copy_index import CopyIndex
 from lstmgen.text.reading import remove_control

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmgen.cells.step import Array
-from lstmgen.generation.weights import WeightReader
+from lstmgen.cells.building_blocks import Array
+from lstmgen.generation.weight_reader import WeightReader
 
 
 @dataclass(frozen=True)

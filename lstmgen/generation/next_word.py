@@ -11,8 +11,8 @@ from lstmgen.errors import CheckpointError
 from lstmgen.generation.cache import RecentWords
 from lstmgen.generation.constraints import Constraints, History
 from lstmgen.generation.cue import Cue
-from lstmgen.generation.engine import States
 from lstmgen.generation.generator import Generator
+from lstmgen.generation.numpy_engine import States
 from lstmgen.generation.sampling import Scores, forbid, forbid_each, penalize_repeats
 from lstmgen.text.vocabulary import STORY
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmgen.cells.building_blocks import Array, State
 from lstmgen.cells.cell import Layer, zero_state
 from lstmgen.cells.registry import CELLS
-from lstmgen.cells.step import Array, State
-from lstmgen.generation.outputs import Adaptive, Softmax, read_adaptive, read_softmax
-from lstmgen.generation.weights import WeightReader
+from lstmgen.generation.numpy_softmax import Adaptive, Softmax, read_adaptive, read_softmax
+from lstmgen.generation.weight_reader import WeightReader
 
 States = list[State]
 

@@ -10,12 +10,12 @@ import typer
 from lstmgen.cli.outcome import drop_stdout
 from lstmgen.config.loader import LoadedConfig, load, load_text
 from lstmgen.errors import UsageError, printable
-from lstmgen.reporting.console import TrainingConsole
+from lstmgen.reporting.training_console import TrainingConsole
+from lstmgen.runs.bundled import find_config, is_text
 from lstmgen.runs.folders import RESOLVED
-from lstmgen.runs.presets import find_config, is_text
 from lstmgen.text.corpus import Corpus
+from lstmgen.training.complete_config import prepare_training
 from lstmgen.training.events import Created, Event, Finished
-from lstmgen.training.resolve import prepare_training
 from lstmgen.training.signals import StopRequests
 
 

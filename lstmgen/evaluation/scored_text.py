@@ -9,8 +9,8 @@ from lstmgen.config.schema import Config, DataConfig
 from lstmgen.errors import CheckpointError, UsageError
 from lstmgen.generation.load import LoadedCheckpoint
 from lstmgen.runs import folders
+from lstmgen.text.config_text import prepare_text
 from lstmgen.text.corpus import Part
-from lstmgen.text.prepare import prepare_text
 from lstmgen.text.prepared import encode_files, save_stdin
 from lstmgen.text.vocabulary import Vocabulary
 

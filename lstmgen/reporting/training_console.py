@@ -20,7 +20,7 @@ from rich.text import Text
 from tqdm import tqdm
 
 from lstmgen.errors import printable
-from lstmgen.reporting import figures
+from lstmgen.reporting import number_format
 from lstmgen.reporting.plots import draw_losses
 from lstmgen.runs.records import Records
 from lstmgen.training.events import (
@@ -111,7 +111,7 @@ class TrainingConsole:
     @property
     def output_label(self) -> str:
         """The suffix of perplexities that are not the exact softmax's."""
-        return figures.output_label(self.started.output) if self.started else ""
+        return number_format.output_label(self.started.output) if self.started else ""
 
     def close(self) -> None:
         """Remove the progress bar."""
@@ -175,7 +175,7 @@ class TrainingConsole:
         if card.base:
             rows.insert(-1, ("started from", _describe_base(card)))
         if card.valid_tokens and card.unknown_share:
-            unknown = figures.percent(card.unknown_share)
+            unknown = number_format.percent(card.unknown_share)
             rows.insert(2, ("unknown words", f"{unknown} of validation"))
         if card.resumed_at is not None:
             rows.append(("resumed at", f"step {card.resumed_at:,}"))
@@ -190,13 +190,13 @@ class TrainingConsole:
     def _show_step(self, step: Stepped) -> None:
         rate = f"{step.words_per_second:,.0f} words/s"
         if self.bar is not None:
-            loss = figures.nats(step.train_nats)
+            loss = number_format.nats(step.train_nats)
             self.bar.set_description_str(f"loss {loss}, {rate},", refresh=False)
             self.bar.update(step.step - self.bar.n)
         elif time.monotonic() - self.last_print >= INTERVAL:
             self._print_line(
                 f"step {step.step:,}/{step.steps:,}, epoch {step.epoch:.2f}, "
-                f"train {figures.nats(step.train_nats)} nats/word, {rate}"
+                f"train {number_format.nats(step.train_nats)} nats/word, {rate}"
             )
 
     def _show_evaluation(self, event: Evaluated) -> None:
@@ -204,33 +204,34 @@ class TrainingConsole:
             self._print_line(HEADER, style="bold")
             self.header_shown = True
             if self.started and not math.isnan(self.started.ngram):
-                ngram = figures.perplexity(self.started.ngram)
+                ngram = number_format.perplexity(self.started.ngram)
                 name = _ngram_name(self.started)
                 self._print_line(f"{name:>10} {'':>7} {'':>11} {ngram:>17}", style="dim")
         star = "*" if event.best else " "
         line = (
-            f"{star} {event.step:>8,} {event.epoch:>7.2f} {figures.nats(event.train_nats):>11} "
-            f"{figures.perplexity(event.perplexity):>17} {event.words_per_second:>11,.0f} "
-            f"{figures.duration(event.seconds):>8}"
+            f"{star} {event.step:>8,} {event.epoch:>7.2f} "
+            f"{number_format.nats(event.train_nats):>11} "
+            f"{number_format.perplexity(event.perplexity):>17} {event.words_per_second:>11,.0f} "
+            f"{number_format.duration(event.seconds):>8}"
         )
         if event.zero_state_perplexity is not None:
-            line += f"   from zero state {figures.perplexity(event.zero_state_perplexity)}"
+            line += f"   from zero state {number_format.perplexity(event.zero_state_perplexity)}"
         self._print_line(line, style="green" if event.best else "")
 
     def _show_end(self, event: Finished) -> None:
         self.close()
-        rows = [("ended", f"{event.reason}, after {figures.duration(event.seconds)}")]
+        rows = [("ended", f"{event.reason}, after {number_format.duration(event.seconds)}")]
         if event.best_nats is not None:
-            best = figures.perplexity_of(event.best_nats)
+            best = number_format.perplexity_of(event.best_nats)
             where = f"on validation{self.output_label}, at step {event.best_step:,}"
             rows.append(("best perplexity", f"{best} {where}"))
             if self.started and not math.isnan(self.started.ngram):
                 value = math.exp(min(event.best_nats, 690))
-                comparison = figures.compare_with_ngram(value, self.started.ngram)
+                comparison = number_format.compare_with_ngram(value, self.started.ngram)
                 rows.append((_ngram_name(self.started), comparison))
         if len(event.valid_nats) > 1:
             plain = "utf" not in (self.console.encoding or "").lower()
-            curve = figures.curve(event.valid_nats, width=40, plain=plain)
+            curve = number_format.curve(event.valid_nats, width=40, plain=plain)
             rows.append(("validation curve", curve))
         plot = self._draw(event)
         if plot is not None:
@@ -256,20 +257,22 @@ class TrainingConsole:
 def _describe_baselines(card: Started) -> str:
     baselines = f"{card.uniform:,.0f} uniform"
     if not math.isnan(card.unigram):
-        baselines += f", {figures.perplexity(card.unigram)} unigram"
+        baselines += f", {number_format.perplexity(card.unigram)} unigram"
     if not math.isnan(card.ngram):
-        baselines += f", {figures.perplexity(card.ngram)} {_ngram_name(card)} (Kneser-Ney)"
+        baselines += f", {number_format.perplexity(card.ngram)} {_ngram_name(card)} (Kneser-Ney)"
     return baselines
 
 
 def _describe_base(card: Started) -> str:
     coverage = (
         f"{card.base}, which has {card.base_found:,} of {card.vocab_size:,} entries "
-        f"({figures.percent(card.base_covered)} of the text)"
+        f"({number_format.percent(card.base_covered)} of the text)"
     )
     if math.isnan(card.base_perplexity):
         return coverage
-    return f"{coverage}; perplexity {figures.perplexity(card.base_perplexity)} before training"
+    return (
+        f"{coverage}; perplexity {number_format.perplexity(card.base_perplexity)} before training"
+    )
 
 
 def _ngram_name(card: Started) -> str:

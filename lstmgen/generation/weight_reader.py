@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from lstmgen.cells.building_blocks import Array, Weights
 from lstmgen.cells.cell import Cell, Layer, peephole_shape
-from lstmgen.cells.step import Array, Weights
 from lstmgen.errors import CheckpointError
 
 

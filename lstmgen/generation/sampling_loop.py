@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from lstmgen.generation.beams import beam_pieces
 from lstmgen.generation.cache import RecentWords
 from lstmgen.generation.constraints import History
+from lstmgen.generation.continuation import Continuation
 from lstmgen.generation.details import add_details
-from lstmgen.generation.ending import Continuation
-from lstmgen.generation.engine import States
+from lstmgen.generation.next_word import CueReader, check_finite, next_scores, select_rows
+from lstmgen.generation.numpy_engine import States
 from lstmgen.generation.pieces import Piece
 from lstmgen.generation.sampling import NONE_LEFT, draw, filter_scores
-from lstmgen.generation.stepping import CueReader, check_finite, next_scores, select_rows
 
 
 @dataclass

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import typer
 
-from lstmgen.cli.watching import prepare_source, watch
+from lstmgen.cli.train_common import prepare_source, watch
 from lstmgen.config.loader import LoadedConfig
 from lstmgen.errors import LstmgenError
-from lstmgen.reporting.console import TrainingConsole
+from lstmgen.reporting.training_console import TrainingConsole
 from lstmgen.runs import folders
 from lstmgen.text.corpus import Corpus
-from lstmgen.training import collective
+from lstmgen.training import rank_agreement
 from lstmgen.training.events import Event, Finished
 from lstmgen.training.signals import StopRequests, listening
 
@@ -38,18 +38,22 @@ def train_distributed(
         """The run to continue: as requested, or because torchrun has restarted this process."""
         if resume:
             return Path(source) if source else folders.newest_run(runs)
-        return folders.run_of_job(runs, collective.job_name()) if collective.restarts() else None
+        return (
+            folders.run_of_job(runs, rank_agreement.job_name())
+            if rank_agreement.restarts()
+            else None
+        )
 
     def prepare() -> tuple[LoadedConfig, Corpus]:
         return prepare_source(str(source), overrides, console, runs=runs, ranks=True)
 
     with listening() as requests, distributed.process_group() as world, _reporting_once():
-        run = world.broadcast(collective.run_on_all(world, find))
+        run = world.broadcast(rank_agreement.run_on_all(world, find))
         if run is not None:
             changes = overrides if resume else []
             events = start.resume(run, changes, runs=runs, requests=requests, world=world)
         else:
-            prepared = collective.run_main_first(world, prepare)
+            prepared = rank_agreement.run_main_first(world, prepare)
             events = start.train(*prepared, name=name, runs=runs, requests=requests, world=world)
         if world.is_main:
             watch(events, console, requests)
@@ -63,13 +67,13 @@ def _reporting_once() -> Iterator[None]:
     try:
         yield
     except LstmgenError as error:
-        if collective.is_main():
+        if rank_agreement.is_main():
             raise
         raise typer.Exit(error.exit_code) from None
     except RuntimeError as error:
         if not any(name in str(error) for name in BACKENDS):
             raise
-        if collective.is_main():
+        if rank_agreement.is_main():
             raise LstmgenError(
                 "another rank has ended. Checkpoints saved before are intact: continue with "
                 "--resume, or let torchrun do it with --max-restarts "

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lstmgen.cells.cell import Peephole
-from lstmgen.model.recurrent import LayerOutput, RecurrentLayer, State
+from lstmgen.model.layer_interface import LayerOutput, RecurrentLayer, State
 
 
 def make_layer(

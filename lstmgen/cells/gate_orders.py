@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from lstmgen.cells.step import Array
+from lstmgen.cells.building_blocks import Array
 
 Source = Literal["pytorch", "tensorflow", "tensorflow_basic", "torch_rnn", "haiku", "deep_breathe"]
 

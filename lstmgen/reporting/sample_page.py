@@ -15,7 +15,7 @@ from rich.text import Text
 from lstmgen.errors import StorageError, printable
 from lstmgen.generation.novelty import copied_runs, measure_novelty
 from lstmgen.generation.pieces import Piece
-from lstmgen.generation.samples import Result
+from lstmgen.generation.sample_results import Result
 from lstmgen.reporting.explanation import shown_word
 from lstmgen.reporting.inspecting import GATE_COLORS, background, interpolate
 from lstmgen.reporting.scores import copied_summary

@@ -7,9 +7,9 @@ from typing import Any
 from lstmgen.config.loader import LoadedConfig
 from lstmgen.config.schema import BASES, fill_in, is_set
 from lstmgen.errors import ConfigError, Problem
-from lstmgen.runs.presets import bases_folder
+from lstmgen.runs.bundled import bases_folder
+from lstmgen.text.config_text import prepare_text, resolve_stdin
 from lstmgen.text.corpus import Corpus, Progress
-from lstmgen.text.prepare import prepare_text, resolve_stdin
 from lstmgen.training.init_from import (
     Base,
     base_of,
@@ -19,7 +19,7 @@ from lstmgen.training.init_from import (
     open_base,
     with_base_stems,
 )
-from lstmgen.training.recipes import fine_tuning, from_scratch
+from lstmgen.training.size_defaults import fine_tuning, from_scratch
 
 BUNDLED = BASES[0]
 MIN_COVERAGE = 0.8  # of a text's words, to start from the bundled base by default

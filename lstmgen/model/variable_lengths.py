@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from lstmgen.model.layers import run_layer
-from lstmgen.model.recurrent import RecurrentLayer, State
+from lstmgen.model.layer_interface import RecurrentLayer, State
+from lstmgen.model.run_layers import run_layer
 
 
 def run_stack(

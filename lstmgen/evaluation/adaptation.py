@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from lstmgen.errors import CheckpointError, LstmgenError, UsageError, printable
-from lstmgen.evaluation.adapting import (
+from lstmgen.evaluation.adaptive_mixtures import (
     LINES,
     Adaptation,
     Line,
@@ -18,8 +18,8 @@ from lstmgen.evaluation.adapting import (
 )
 from lstmgen.evaluation.baseline import count_ngrams
 from lstmgen.evaluation.dynamic import Sizes
-from lstmgen.evaluation.score import Scoring
-from lstmgen.evaluation.sources import find_part
+from lstmgen.evaluation.score_checkpoint import Scoring
+from lstmgen.evaluation.scored_text import find_part
 from lstmgen.ngrams.kneser_ney import MAX_ORDER, KneserNey
 from lstmgen.runs import folders
 

@@ -15,8 +15,8 @@ from lstmgen.errors import UsageError
 from lstmgen.runs import checkpoint, folders
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.text.corpus import Corpus, Progress
+from lstmgen.training.complete_config import prepare_training
 from lstmgen.training.events import Event, Finished, Saved
-from lstmgen.training.resolve import prepare_training
 from lstmgen.training.signals import StopRequests
 from lstmgen.training.start import resume, train
 

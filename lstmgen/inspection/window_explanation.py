@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmgen.cells.building_blocks import Array
 from lstmgen.cells.cell import Layer
 from lstmgen.cells.sequence import ForwardPass, Gradients, backward_stack, forward_stack
-from lstmgen.cells.step import Array
-from lstmgen.generation.engine import Engine
+from lstmgen.generation.numpy_engine import Engine
 from lstmgen.generation.sampling import highest
 
 Ids = NDArray[np.int64]

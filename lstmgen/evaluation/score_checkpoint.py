@@ -8,13 +8,13 @@ from typing import Any
 from lstmgen.errors import CheckpointError, DataError, printable
 from lstmgen.evaluation.baseline import count_run
 from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
-from lstmgen.evaluation.sources import Split, find_part
+from lstmgen.evaluation.scored_text import Split, find_part
 from lstmgen.generation.load import LoadedCheckpoint, load_checkpoint, load_generator
 from lstmgen.generation.novelty import Novelty, measure_novelty
-from lstmgen.generation.samples import generate_samples
+from lstmgen.generation.sample_results import generate_samples
 from lstmgen.model.factory import build_model, load_weights
 from lstmgen.model.language_model import LanguageModel
-from lstmgen.model.memory import min_weights
+from lstmgen.model.memory_check import min_weights
 from lstmgen.ngrams.kneser_ney import build_unigram
 from lstmgen.runs import checkpoint
 from lstmgen.text.corpus import Part

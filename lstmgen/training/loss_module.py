@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from lstmgen.config.schema import TrainConfig
-from lstmgen.model.dropout import Masks
+from lstmgen.model.dropout_masks import Masks
 from lstmgen.model.language_model import LanguageModel, States
 from lstmgen.training.distributed import World
 from lstmgen.windows.window import IGNORED, Window
