@@ -64,7 +64,7 @@ def test_t44_imported_packages_are_the_declared_dependencies():
     [
         ("lstmgen.cli.app", {"torch", "numpy", "pydantic", "rich", "matplotlib"}),
         ("lstmgen.cli.generate", {"torch", "rich", "matplotlib"}),
-        ("lstmgen.cli.train", {"torch", "matplotlib"}),
+        ("lstmgen.cli.train", {"torch", "numpy", "matplotlib"}),
         ("lstmgen.cli.write", {"torch", "rich", "matplotlib"}),
         ("lstmgen.cli.export", {"torch", "rich", "matplotlib"}),
         ("lstmgen.cli.inspect", {"torch", "matplotlib"}),

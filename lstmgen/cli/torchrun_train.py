@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,10 +13,12 @@ from lstmgen.config.loader import LoadedConfig
 from lstmgen.errors import LstmgenError
 from lstmgen.reporting.training_console import TrainingConsole
 from lstmgen.runs import folders
-from lstmgen.text.corpus import Corpus
 from lstmgen.training import rank_agreement
 from lstmgen.training.events import Event, Finished
 from lstmgen.training.signals import StopRequests, listening
+
+if TYPE_CHECKING:  # numpy
+    from lstmgen.text.corpus import Corpus
 
 BACKENDS = ("gloo", "NCCL", "Connection")  # in error messages after another rank has ended
 
@@ -44,7 +47,7 @@ def train_distributed(
             else None
         )
 
-    def prepare() -> tuple[LoadedConfig, Corpus]:
+    def prepare() -> "tuple[LoadedConfig, Corpus]":
         return prepare_source(str(source), overrides, console, runs=runs, ranks=True)
 
     with listening() as requests, distributed.process_group() as world, _reporting_once():

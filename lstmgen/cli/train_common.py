@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -13,15 +14,16 @@ from lstmgen.errors import UsageError, printable
 from lstmgen.reporting.training_console import TrainingConsole
 from lstmgen.runs.bundled import find_config, is_text
 from lstmgen.runs.folders import RESOLVED
-from lstmgen.text.corpus import Corpus
-from lstmgen.training.complete_config import prepare_training
 from lstmgen.training.events import Created, Event, Finished
 from lstmgen.training.signals import StopRequests
+
+if TYPE_CHECKING:  # numpy
+    from lstmgen.text.corpus import Corpus
 
 
 def prepare_source(
     source: str, overrides: list[str], console: TrainingConsole, *, runs: Path, ranks: bool = False
-) -> tuple[LoadedConfig, Corpus]:
+) -> "tuple[LoadedConfig, Corpus]":
     """Load and check a config, and prepare its text.
 
     Args:
@@ -40,6 +42,8 @@ def prepare_source(
         loaded = load(find_config(source), overrides)
     if ranks and loaded.config.data.train == "-":
         raise UsageError("data.train = -: several ranks cannot share standard input. Name a file")
+    from lstmgen.training.complete_config import prepare_training  # numpy, after all checks
+
     return prepare_training(loaded, runs, progress=console.preparing, choose_base=source_is_text)
 
 
