@@ -271,7 +271,7 @@ def test_gates_and_memory_are_those_of_torch(runs, name, layer):
     _, model = autograd(runs, name)
     opened, engine = exact_engine(runs, name)
     ids = torch.tensor([[opened.vocabulary.ids[word] for word in found["words"]]])
-    features = model._embed(ids)
+    features = model.embed(ids)
     for place in range(layer):
         state = model.layers[place].zero_state(1)
         features, _, cells = run_layer(model.layers[place], features, state, loop=True)
@@ -321,7 +321,7 @@ def test_gradients_reach_back_as_autograd_says(runs, name, layer):
     cost, model = autograd(runs, name)
     opened, _ = exact_engine(runs, name)
     ids = torch.tensor([[opened.vocabulary.ids[word] for word in found["words"]]])
-    vectors = model._embed(ids).detach().requires_grad_()
+    vectors = model.embed(ids).detach().requires_grad_()
     states, seen = model.zero_states(1), []
     for step in range(ids.shape[1]):
         features, after = vectors[:, step : step + 1], []

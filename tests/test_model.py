@@ -154,7 +154,7 @@ def test_one_hot_input_equals_an_embedding_with_the_weights_shared():
 @pytest.mark.parametrize("one_hot", [False, True])
 def test_an_unknown_word_is_read_as_the_mean_of_the_words_seen_once(one_hot):
     model = float64_model(one_hot=one_hot, tie_weights=not one_hot, seen_once=(2, 5, 7)).eval()
-    vectors = model._embed(torch.tensor([[2, 5, 7, VOCAB]]))[0]
+    vectors = model.embed(torch.tensor([[2, 5, 7, VOCAB]]))[0]
     close_tensors(vectors[3], vectors[:3].mean(dim=0))
 
 
@@ -270,7 +270,7 @@ def test_dropped_words_are_read_as_zero_vectors():
     model.train()
     inputs, masks = ids(BATCH, 7), Masks(5, 1, range(BATCH), dtype=torch.float64)
     kept = masks.words(inputs, 0.4)
-    vectors = model._embed(inputs) * kept[..., None]
+    vectors = model.embed(inputs) * kept[..., None]
     expected, _ = run_stack(model.recurrent, vectors)
     features, _ = model.read(inputs, model.zero_states(BATCH), carry=None, masks=masks)
     close_tensors(features, expected)
@@ -296,7 +296,7 @@ def test_recurrent_weights_are_dropped_for_a_while_and_so_are_their_gradients():
     replaced = [
         {"weight_hh_l0": layer.get_parameter("weight_hh_l0") * mask} for layer, mask in layers
     ]
-    outputs = twin._embed(inputs)
+    outputs = twin.embed(inputs)
     for (layer, _), replacement in zip(layers, replaced, strict=True):
         outputs, _ = torch.func.functional_call(layer, replacement, (outputs,))
     outputs.square().sum().backward()

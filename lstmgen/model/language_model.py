@@ -168,7 +168,7 @@ class LanguageModel(nn.Module):
         """
         lookup, features = self.training and self.looks_up, inputs
         if not lookup:
-            features = self._masked(self._embed(inputs), masks, 0, self.dropout.input)
+            features = self._masked(self.embed(inputs), masks, 0, self.dropout.input)
             if masks is not None and self.dropout.words:
                 features = features * masks.words(inputs, self.dropout.words)[..., None]
         full = carry is not None and bool((carry == inputs.shape[1]).all())
@@ -254,7 +254,8 @@ class LanguageModel(nn.Module):
         elif self.output_bias is not None and counts is not None:
             init_bias(self.output_bias, smoothed_counts(counts))
 
-    def _embed(self, ids: Tensor) -> Tensor:
+    def embed(self, ids: Tensor) -> Tensor:
+        """The vectors of words, (..., embedding); unknown ids get the mean of rare ones."""
         if self.training:  # training text has no unknown words
             return self._vectors(ids)
         vectors = self._vectors(ids.clamp(max=self.vocab_size - 1))

@@ -127,7 +127,7 @@ def write_checkpoint(
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         for name, data in contents.items():
-            _write_durably(temporary / name, data)
+            write_durably(temporary / name, data)
         if copy_index is not None:
             _link(copy_index.path, temporary / COPY_INDEX)
         _fsync_folder(temporary)
@@ -165,7 +165,7 @@ def export_checkpoint(source: "Checkpoint", target: Path, *, half: bool) -> int:
     with _storage_errors(target, size, temporary=temporary):
         temporary.mkdir(parents=True)
         for name, data in contents.items():
-            _write_durably(temporary / name, data)
+            write_durably(temporary / name, data)
         _fsync_folder(temporary)
         temporary.rename(target)
         _fsync_folder(target.parent)
@@ -193,7 +193,7 @@ def _manifest(step: int, contents: Mapping[str, bytes], copy_index: SharedFile |
     if copy_index is not None:
         files[COPY_INDEX] = {"size": copy_index.size, "sha256": copy_index.sha256}
     facts = {"format": FORMAT, "step": step, "files": files}
-    return _json({**facts, "digest": _digest(facts)})
+    return _json({**facts, "digest": digest_of(facts)})
 
 
 def write_index(checkpoints: Path, index: Index) -> None:
@@ -343,7 +343,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
             f"{FORMAT}). Install a newer lstmgen"
         )
     digest = manifest.pop("digest", None)
-    if digest != _digest(manifest):
+    if digest != digest_of(manifest):
         raise damaged(path, "manifest.json has been changed")
     step, files = manifest.get("step"), manifest.get("files")
     if not _is_count(step) or not isinstance(files, dict):
@@ -362,7 +362,7 @@ def damaged(path: Path, reason: str) -> DamagedError:
     return DamagedError(f"checkpoint {printable(path)} is damaged ({printable(reason)})")
 
 
-def _digest(facts: Mapping[str, Any]) -> str:
+def digest_of(facts: Mapping[str, Any]) -> str:
     """The manifest's own checksum, over a canonical encoding."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -411,7 +411,8 @@ def _json(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
 
 
-def _write_durably(path: Path, data: bytes) -> None:
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file and flush it to the disk."""
     with path.open("wb") as file:
         file.write(data)
         file.flush()
@@ -420,7 +421,7 @@ def _write_durably(path: Path, data: bytes) -> None:
 
 def _replace_durably(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
-    _write_durably(temporary, data)
+    write_durably(temporary, data)
     temporary.replace(path)
     _fsync_folder(path.parent)
 
@@ -430,7 +431,7 @@ def _link(source: Path, target: Path) -> None:
     try:
         target.hardlink_to(source)
     except OSError:
-        _write_durably(target, source.read_bytes())
+        write_durably(target, source.read_bytes())
 
 
 def _fsync_folder(path: Path) -> None:

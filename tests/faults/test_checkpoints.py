@@ -108,7 +108,7 @@ def test_a_checkpoint_of_the_first_format_is_read(tmp_path):
     path = write_step(tmp_path, 1)
     manifest = json.loads((path / "manifest.json").read_text())
     manifest = {key: value for key, value in manifest.items() if key != "digest"} | {"format": 1}
-    manifest["digest"] = checkpoint._digest(manifest)
+    manifest["digest"] = checkpoint.digest_of(manifest)
     (path / "manifest.json").write_text(json.dumps(manifest))
     assert checkpoint.open_checkpoint(path).read_json(checkpoint.PROGRESS) == {"step": 1}
 
@@ -141,7 +141,7 @@ def test_t17_a_hostile_manifest_is_refused(tmp_path, change):
     path = write_step(tmp_path, 1)
     manifest = json.loads((path / "manifest.json").read_text())
     facts = {k: v for k, v in (manifest | change).items() if k != "digest"}
-    facts["digest"] = checkpoint._digest(facts)  # whoever forges a manifest forges this too
+    facts["digest"] = checkpoint.digest_of(facts)  # whoever forges a manifest forges this too
     (path / "manifest.json").write_text(json.dumps(facts))
     with pytest.raises(CheckpointError, match="is damaged"):
         checkpoint.open_checkpoint(path).read(checkpoint.MODEL)
@@ -157,7 +157,7 @@ def test_t11_a_full_disk_is_one_message_and_harms_nothing(tmp_path, monkeypatch)
             raise OSError(28, "No space left on device")
         path.write_bytes(data)
 
-    monkeypatch.setattr(checkpoint, "_write_durably", full)
+    monkeypatch.setattr(checkpoint, "write_durably", full)
     with pytest.raises(
         StorageError, match=r"step-2 cannot be written \(No space left on device\): needs [\d,]+ "
         r"bytes, [\d,]+ are free. Checkpoints saved before are intact",
@@ -179,8 +179,8 @@ class Recorder:
         ):  # fmt: skip
             real = getattr(owner, name)
             monkeypatch.setattr(owner, name, self.noted(name, real))
-        real = checkpoint._write_durably
-        monkeypatch.setattr(checkpoint, "_write_durably", self.torn(real))
+        real = checkpoint.write_durably
+        monkeypatch.setattr(checkpoint, "write_durably", self.torn(real))
 
     def count(self, name):
         self.calls.append(name)
@@ -350,7 +350,7 @@ def test_t12_a_place_that_cannot_be_written_is_one_error(
     def refuse(path, data):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(checkpoint, "_write_durably", refuse)
+    monkeypatch.setattr(checkpoint, "write_durably", refuse)
     done = call_cli("train", "--resume", run, "train.max_steps=30", "-q", cwd=tmp_path, check=1)
     assert f"cannot be written ({said})" in done.stderr
     assert fingerprint(run / "checkpoints") == before

@@ -119,7 +119,7 @@ def seal(step: Path, **files: bytes) -> None:
 def write_manifest(step: Path, manifest: dict) -> None:
     """A manifest with a digest that is true of it."""
     facts = {key: value for key, value in manifest.items() if key != "digest"}
-    text = json.dumps({**facts, "digest": checkpoint._digest(facts)})
+    text = json.dumps({**facts, "digest": checkpoint.digest_of(facts)})
     (step / "manifest.json").write_text(text, encoding="utf-8")
 
 
