@@ -23,6 +23,7 @@ from lstmgen.cells import (
 from lstmgen.config.schema import LOOP_CELLS, PEEPHOLE_CELLS, ModelConfig
 from lstmgen.model.initialize import initialize_layer
 from lstmgen.model.layer_interface import State as TorchState
+from lstmgen.model.layer_interface import zero_state as torch_zero_state
 from lstmgen.model.run_layers import make_layer, run_layer
 from lstmgen.model.variable_lengths import run_stack
 from lstmgen.reporting.equations import spelled_out
@@ -48,7 +49,7 @@ def test_a_cell_describes_itself_whole():
         layer = make_layer(name, 3, 4)
         assert layer.weight_hh_l0.shape == (cell.blocks * 4, 4)
         assert hasattr(layer, "weight_ch_l0") == cell.has_peepholes
-        assert layer.zero_state(2).cell.shape == (2, 4 if cell.has_cell else 0)
+        assert torch_zero_state(layer, 2).cell.shape == (2, 4 if cell.has_cell else 0)
         assert layer.has_kernel == (name not in LOOP_CELLS)
         assert cell.has_peepholes == (name in PEEPHOLE_CELLS)
     titles = [cell.title for cell in CELLS.values()]
@@ -202,7 +203,11 @@ def test_hand_derived_gradients_are_what_finite_differences_say(cell, peephole):
 def test_the_gradient_of_shared_weights_is_the_sum_over_untied_copies(cell, peephole):
     (layer,), (theirs,) = make_stack(cell, peephole, [4])
     inputs, d_outputs = normal(BATCH, TIME, INPUT, seed=1), normal(BATCH, TIME, 4, seed=2)
-    copies, state, cost = [deepcopy(theirs) for _ in range(TIME)], theirs.zero_state(BATCH), 0.0
+    copies, state, cost = (
+        [deepcopy(theirs) for _ in range(TIME)],
+        torch_zero_state(theirs, BATCH),
+        0.0,
+    )
     for step, copy in enumerate(copies):
         read = torch.from_numpy(inputs[:, step : step + 1])
         outputs, state, _ = run_layer(copy, read, state, loop=True)

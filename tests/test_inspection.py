@@ -21,6 +21,7 @@ from lstmgen.inspection.tracing import (
 )
 from lstmgen.inspection.window_explanation import nll
 from lstmgen.model.factory import build_model, load_weights
+from lstmgen.model.layer_interface import zero_state as torch_zero_state
 from lstmgen.model.run_layers import run_layer
 from lstmgen.reporting.inspecting import _bar
 from lstmgen.reporting.inspection_plots import check_picture
@@ -273,7 +274,7 @@ def test_gates_and_memory_are_those_of_torch(runs, name, layer):
     ids = torch.tensor([[opened.vocabulary.ids[word] for word in found["words"]]])
     features = model.embed(ids)
     for place in range(layer):
-        state = model.layers[place].zero_state(1)
+        state = torch_zero_state(model.layers[place], 1)
         features, _, cells = run_layer(model.layers[place], features, state, loop=True)
     memory = features if cells is None else cells
     kind = "hidden" if cells is None else "cell"

@@ -197,7 +197,7 @@ def test_what_a_person_typed_is_never_rerolled(parrot):
     assert writer.current.text == "The cat"
 
 
-def test_the_kept_state_is_that_of_the_text_read_anew(parrot):
+def test_the_kept_state_is_that_of_the_text_read_again(parrot):
     model = lstmgen.load(run_of(parrot))
     writer, other = (
         Writer(model.generator, model.generator.config.sample, seed=3) for _ in range(2)

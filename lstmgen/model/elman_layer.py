@@ -15,12 +15,7 @@ class ElmanLayer(nn.RNN):
     weight_hh_l0: nn.Parameter
     bias_ih_l0: nn.Parameter
     bias_hh_l0: nn.Parameter
-    has_kernel, has_bf16 = True, False
-
-    def zero_state(self, batch: int) -> State:
-        """The state before the first word."""
-        hidden = self.weight_hh_l0.new_zeros(batch, self.hidden_size)
-        return State(hidden, hidden[:, :0])
+    has_cell, has_kernel, has_bf16 = False, True, False
 
     def run_kernel(self, inputs: Any, state: State, *, bf16: bool = False) -> LayerOutput:
         """Run torch's kernel over a window."""

@@ -18,7 +18,7 @@ from lstmgen.model.initialize import (
     initialize_matrix,
     smoothed_counts,
 )
-from lstmgen.model.layer_interface import RecurrentLayer, State
+from lstmgen.model.layer_interface import RecurrentLayer, State, zero_state
 from lstmgen.model.run_layers import make_layer, run_layer, run_one_hot, state_after
 
 States = list[State]  # one per layer, from the input up
@@ -128,7 +128,7 @@ class LanguageModel(nn.Module):
 
     def zero_states(self, batch: int) -> States:
         """The states before a text begins."""
-        return [layer.zero_state(batch) for layer in self.recurrent]
+        return [zero_state(layer, batch) for layer in self.recurrent]
 
     def read(
         self,

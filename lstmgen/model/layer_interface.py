@@ -34,18 +34,17 @@ class RecurrentLayer(Protocol):
     """A layer of one cell type: a torch module with PyTorch's parameter names.
 
     Attributes:
+        has_cell: whether there is a second memory besides the hidden state.
         has_kernel: whether torch has a fused kernel for it. has_bf16: one in bfloat16 too.
     """
 
     hidden_size: int
+    has_cell: bool
     has_kernel: bool
     has_bf16: bool
 
     def get_parameter(self, target: str) -> Any:
         """A parameter by name."""
-
-    def zero_state(self, batch: int) -> State:
-        """The state before the first word."""
 
     def run_kernel(self, inputs: Any, state: State, *, bf16: bool = False) -> LayerOutput:
         """Run torch's kernel over a window, (batch, time, input) or packed."""
@@ -67,6 +66,12 @@ class RecurrentLayer(Protocol):
             previous: (batch, time, hidden), the hidden state before each step.
             state: before the first step.
         """
+
+
+def zero_state(layer: RecurrentLayer, batch: int) -> State:
+    """The state before the first word."""
+    hidden = layer.get_parameter("weight_hh_l0").new_zeros(batch, layer.hidden_size)
+    return State(hidden, hidden.clone() if layer.has_cell else hidden[:, :0])
 
 
 def allocate_states(sums: Tensor, start: Tensor) -> Tensor:

@@ -22,12 +22,7 @@ class LSTMLayer(nn.LSTM):
     weight_hh_l0: nn.Parameter
     bias_ih_l0: nn.Parameter
     bias_hh_l0: nn.Parameter
-    has_kernel, has_bf16 = True, True
-
-    def zero_state(self, batch: int) -> State:
-        """The state before the first word."""
-        hidden = self.weight_hh_l0.new_zeros(batch, self.hidden_size)
-        return State(hidden, hidden.clone())
+    has_cell, has_kernel, has_bf16 = True, True, True
 
     def run_kernel(self, inputs: Any, state: State, *, bf16: bool = False) -> LayerOutput:
         """Run torch's kernel over a window; with ``bf16`` the cell stays float32."""

@@ -13,7 +13,7 @@ from lstmgen.model.lstm_layer import loop_lstm
 class PeepholeLSTMLayer(nn.Module):
     """A layer of LSTM cells with peepholes; ``weight_ch_l0`` has rows i, f, o."""
 
-    has_kernel, has_bf16 = False, False
+    has_cell, has_kernel, has_bf16 = True, False, False
 
     def __init__(self, input_size: int, hidden_size: int, *, peephole: Peephole) -> None:
         super().__init__()
@@ -24,11 +24,6 @@ class PeepholeLSTMLayer(nn.Module):
         self.bias_ih_l0 = nn.Parameter(torch.empty(rows))
         self.bias_hh_l0 = nn.Parameter(torch.empty(rows))
         self.weight_ch_l0 = nn.Parameter(torch.empty(peephole_shape(peephole, hidden_size)))
-
-    def zero_state(self, batch: int) -> State:
-        """The state before the first word."""
-        hidden = self.weight_hh_l0.new_zeros(batch, self.hidden_size)
-        return State(hidden, hidden.clone())
 
     def run_kernel(self, inputs: Any, state: State, *, bf16: bool = False) -> LayerOutput:
         """Not available."""

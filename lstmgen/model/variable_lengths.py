@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from lstmgen.model.layer_interface import RecurrentLayer, State
+from lstmgen.model.layer_interface import RecurrentLayer, State, zero_state
 from lstmgen.model.run_layers import run_layer
 
 
@@ -43,7 +43,7 @@ def run_stack(
         inputs = inputs.where(inside[..., None], torch.zeros_like(inputs))
     last_states: list[State] = []
     for place, layer in enumerate(layers):
-        state = layer.zero_state(len(inputs)) if states is None else states[place]
+        state = zero_state(layer, len(inputs)) if states is None else states[place]
         if lengths is None:
             inputs, last, _ = run_layer(layer, inputs, state, loop=loop)
         else:

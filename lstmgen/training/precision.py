@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 
 from lstmgen.model.language_model import LanguageModel
-from lstmgen.model.layer_interface import RecurrentLayer
+from lstmgen.model.layer_interface import RecurrentLayer, zero_state
 from lstmgen.model.run_layers import run_layer
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -70,7 +70,7 @@ def _check_bf16(layer: RecurrentLayer, *, batch: int, window: int) -> str:
     results = []
     for bf16 in (False, True):
         try:
-            outputs = run_layer(layer, inputs, layer.zero_state(batch), bf16=bf16).outputs
+            outputs = run_layer(layer, inputs, zero_state(layer, batch), bf16=bf16).outputs
             (gradient,) = torch.autograd.grad(outputs, weight, d_outputs)
         except RuntimeError as problem:
             return str(problem).splitlines()[0]
