@@ -17,7 +17,7 @@ from lstmgen.config.loader import dump, from_portable, load, override_sample
 from lstmgen.config.reference import commented_yaml, key_table
 from lstmgen.config.schema import Config, SampleConfig, all_keys, key
 from lstmgen.errors import ConfigError
-from lstmgen.text.reading import find_files
+from lstmgen.text.finding import find_files
 from tests.helpers import SOAK
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))

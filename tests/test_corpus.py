@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from lstmgen.config.schema import DataConfig
 from lstmgen.errors import CheckpointError, DataError, printable
 from lstmgen.text import reading
+from lstmgen.text.finding import find_files
 from lstmgen.text.prepared import encode_files, prepare
-from lstmgen.text.reading import find_files, normalize, read_blocks
+from lstmgen.text.reading import normalize, read_blocks
 from lstmgen.text.spacing import detokenize
 from lstmgen.text.tokenizer import Tokenizer
 from lstmgen.text.vocabulary import STORY, UNKNOWN, Vocabulary, build_vocabulary, from_json

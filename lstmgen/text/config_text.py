@@ -8,8 +8,8 @@ from lstmgen.config.schema import DataConfig
 from lstmgen.errors import ConfigError, Problem
 from lstmgen.text.copy_index import MAX_TOKENS, CopyIndex, build_copy_index
 from lstmgen.text.corpus import Corpus, Progress
+from lstmgen.text.finding import find_files, short_names
 from lstmgen.text.prepared import prepare, save_stdin
-from lstmgen.text.reading import find_files, short_names
 
 PREPARED = ".prepared"
 

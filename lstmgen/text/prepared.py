@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from lstmgen.config.schema import DataConfig
 from lstmgen.errors import CheckpointError, DataError, StorageError, printable
 from lstmgen.text.corpus import Corpus, Part, Progress
+from lstmgen.text.finding import find_files
 from lstmgen.text.numbering import MARK, BoundaryFiles, ByteCounter, IdTable, write_numbers
-from lstmgen.text.reading import find_files, normalize
+from lstmgen.text.reading import normalize
 from lstmgen.text.spacing import Kind
 from lstmgen.text.tokenizer import VERSION, Tokenizer
 from lstmgen.text.vocabulary import (

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from lstmgen.errors import CheckpointError, DataError, printable
 from lstmgen.text.apostrophes import is_possessive
-from lstmgen.text.reading import check_readable, count_control, encodable, read_blocks
+from lstmgen.text.finding import check_readable
+from lstmgen.text.reading import count_control, encodable, read_blocks
 from lstmgen.text.spacing import simplify_spelling, split_form
 
 STORY = "<story>"

@@ -17,7 +17,7 @@ from lstmgen.runs.bundled import bases_folder
 from lstmgen.runs.folders import CHECKPOINTS
 from lstmgen.text.clusters import frequency_clusters
 from lstmgen.text.corpus import Corpus
-from lstmgen.text.reading import find_files, short_names
+from lstmgen.text.finding import find_files, short_names
 from lstmgen.text.vocabulary import STORY, UNKNOWN
 from lstmgen.text.vocabulary_match import Match, match_vocabularies
 from lstmgen.training.size_defaults import FITTING
