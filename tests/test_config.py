@@ -17,6 +17,7 @@ from lstmgen.config.loader import dump, from_portable, load, override_sample
 from lstmgen.config.reference import commented_yaml, key_table
 from lstmgen.config.schema import Config, SampleConfig, all_keys, key
 from lstmgen.errors import ConfigError
+from lstmgen.runs.bundled import is_text
 from lstmgen.text.finding import find_files
 from tests.helpers import SOAK
 
@@ -94,7 +95,7 @@ def test_odd_paths_stay_what_they_are(tmp_path):
     path = write_config(odd, "data:\n  train: ~draft.txt\n  test: '*.txt'")
     data = load(path, environment={}).config.data
     assert data.train == str(odd / "~draft.txt")
-    assert [p.name for p in find_files(data.test, key="data.test")] == ["a.txt"]
+    assert [p.name for p in find_files(data.test, key="data.test").files] == ["a.txt"]
 
 
 def test_missing_files_and_folders(tmp_path):
@@ -217,3 +218,14 @@ def test_t35_any_text_is_a_config_or_a_config_error(tmp_path_factory, text, over
         load(path, overrides, environment={})
     except ConfigError as error:
         assert str(error)
+
+
+def test_a_text_is_told_from_a_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("draft").write_text("Anna said: nothing.\ndata of the day\n")
+    Path("settings").write_text("# mine\ntrain:\n  epochs: 2\n")
+    Path("story.yaml").write_text("Once upon a time")
+    Path("letter.docx").write_bytes(b"PK\x03\x04")
+    texts = ("draft", "letter.docx", "gone.txt", "gone.MD", "-", ".", "*.txt")
+    assert [name for name in texts if not is_text(name)] == []
+    assert [name for name in ("settings", "story.yaml", "story", "gone") if is_text(name)] == []

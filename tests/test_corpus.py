@@ -78,16 +78,27 @@ def test_sources_are_files_folders_globs_and_lists(tmp_path):
         (tmp_path / name).write_text("x")
 
     def names(source):
-        return [path.name for path in find_files(source, key="data.train")]
+        return [path.name for path in find_files(source, key="data.train").files]
 
-    assert names(str(tmp_path)) == ["a.txt", "b.txt"]
+    assert names(str(tmp_path)) == ["a.txt", "b.txt", "c.md"]
     assert names(str(tmp_path / "*.md")) == ["c.md"]
-    assert names([str(tmp_path / "c.md"), str(tmp_path)]) == ["c.md", "a.txt", "b.txt"]
+    assert names([str(tmp_path / "c.md"), str(tmp_path)]) == ["c.md", "a.txt", "b.txt", "c.md"]
+    (tmp_path / "2019" / "spring").mkdir(parents=True)
+    for name in ("2019/B.TXT", "2019/spring/x.Text", "2019/._a.txt", ".hidden.txt", "cover.png"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "runs" / "fable").mkdir(parents=True)
+    for name in ("log.txt", "resolved.yaml"):
+        (tmp_path / "runs" / "fable" / name).write_text("x")
+    found = find_files(str(tmp_path), key="data.train")
+    assert [str(path.relative_to(tmp_path)) for path in found.files] == [
+        "2019/B.TXT", "2019/spring/x.Text", "a.txt", "b.txt", "c.md",
+    ]  # fmt: skip
+    assert "1 file is left out (cover.png), since a folder stands for its" in found.notices[0]
     (tmp_path / "empty").mkdir()
     for source, message in (
         ("nothing.txt", "data.train = nothing.txt: no such file or folder"),
         ("no*.txt", "data.train = no*.txt: no file matches the pattern"),
-        (str(tmp_path / "empty"), "the folder holds no *.txt file"),
+        (str(tmp_path / "empty"), "the folder holds no .txt, .text or .md file"),
         ([], "no text is named. Write a path: data.train=story.txt"),
         ("/dev/null", "is not a plain file"),
         ("bad\x1b2Jname", r"bad\x1b2Jname: no such file"),

@@ -71,8 +71,8 @@ class DataConfig(Section):
 
     train: Sources | None = key(
         None,
-        "Text to learn: a file, a folder (its *.txt), a glob, a list of these, or - for standard "
-        "input.",
+        "Text to learn: a file, a folder (its .txt, .text and .md files), a glob, a list of these, "
+        "or - for standard input.",
         path=True, on_resume="free",
     )  # fmt: skip
     valid: Sources | None = key(

@@ -2,9 +2,11 @@
 
 import glob
 import os
+import re
 from pathlib import Path
 
 from lstmgen.errors import ConfigError, Problem
+from lstmgen.text.finding import TEXT_SUFFIXES
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -15,16 +17,32 @@ def presets_folder() -> Path:
     return bundled if bundled.is_dir() else _PACKAGE.parent / "configs"
 
 
-TEXT_SUFFIXES = (".txt", ".text", ".md")
+CONFIG_SUFFIXES = (".yaml", ".yml", ".json")
+_CONFIG_SECTION = re.compile(rb"^(data|model|train|sample):\s*($|[#{])", re.MULTILINE)
 
 
 def is_text(argument: str) -> bool:
-    """Whether an argument is a text (a folder, a glob, - or a text file) rather than a config."""
+    """Whether an argument is a text rather than a config.
+
+    A text is a folder, a glob, - or a file; a config is a preset's name or a file that is named
+    like one or has a config's sections.
+    """
     if (presets_folder() / f"{argument}.yaml").is_file() and "/" not in argument:
         return False  # for a folder with a preset's name, add a slash
-    if argument == "-" or os.path.isdir(argument) or argument.lower().endswith(TEXT_SUFFIXES):
+    lower = argument.lower()
+    if argument == "-" or os.path.isdir(argument) or lower.endswith(TEXT_SUFFIXES):
         return True
-    return glob.has_magic(argument) and not os.path.isfile(argument)
+    if not os.path.isfile(argument):
+        return glob.has_magic(argument)
+    return not lower.endswith(CONFIG_SUFFIXES) and not _has_sections(argument)
+
+
+def _has_sections(file: str) -> bool:
+    try:
+        with open(file, "rb") as opened:
+            return _CONFIG_SECTION.search(opened.read(65_536)) is not None
+    except OSError:
+        return True  # which reports it
 
 
 def bases_folder() -> Path:

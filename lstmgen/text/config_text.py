@@ -68,6 +68,6 @@ def index_copies(data: DataConfig, corpus: Corpus) -> tuple[CopyIndex | None, st
         corpus.vocabulary,
         kind=data.tokenizer,
         file_starts=corpus.file_starts,
-        names=short_names(find_files(data.train or "", key="data.train")),
+        names=short_names(find_files(data.train or "", key="data.train").files),
     )
     return index, ""

@@ -5,30 +5,49 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from lstmgen.errors import DataError, printable
+from lstmgen.text.file_formats import recognize_format
+
+TEXT_SUFFIXES = (".txt", ".text", ".md")  # in any letter case
+RUN = "resolved.yaml"  # a folder with this file is a run, whose log is no text
+_SUFFIXES = ".txt, .text or .md"
 
 
-def find_files(sources: str | Sequence[str], *, key: str) -> list[Path]:
+class Found(NamedTuple):
+    """The files of a text, and notices about files that were left out."""
+
+    files: list[Path]
+    notices: tuple[str, ...] = ()
+
+
+def find_files(sources: str | Sequence[str], *, key: str) -> Found:
     """The files that a source names: a file, a folder, a glob, or a list of these.
 
+    A folder stands for its text files (``TEXT_SUFFIXES``) and those of its subfolders, sorted by
+    path. Hidden files and folders, and the folders of runs, are left out.
+
     Args:
-        sources: as in ``data.train``; the order is kept, a folder's files are sorted by name.
+        sources: as in ``data.train``; the order is kept.
         key: the config key, for messages.
 
     Raises:
-        DataError: nothing is found, or something is not a readable file.
+        DataError: nothing is found, or something is not a readable text file.
     """
     listed = [sources] if isinstance(sources, str) else list(sources)
     if not listed or not all(listed):
         raise DataError(f"{key}: no text is named. Write a path: {key}=story.txt")
     files: list[Path] = []
+    notices: list[str] = []
     for source in listed:
         path = Path(source)
         if os.path.isdir(path):  # unlike Path.is_dir it takes a name of any length
-            matches = sorted(p for p in path.glob("*.txt") if p.is_file())
+            matches, others = _walk(path)
             if not matches:
-                raise DataError(f"{key} = {printable(source)}: the folder holds no *.txt file")
+                raise DataError(f"{key} = {printable(source)}: {_no_texts(others)}")
+            if others:
+                notices.append(f"{printable(source)}: {_left_out(others)}")
         elif os.path.exists(path) or not glob.has_magic(source):
             matches = [path]
         else:
@@ -40,7 +59,50 @@ def find_files(sources: str | Sequence[str], *, key: str) -> list[Path]:
         files += matches
     for path in files:
         check_readable(path, key=key)
-    return files
+    _check_plain_text(files, key=key)
+    return Found(files, tuple(notices))
+
+
+def _walk(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The text files in a folder and its subfolders, and its other visible files."""
+    texts: list[Path] = []
+    others: list[Path] = []
+    for name, folders, files in os.walk(folder):
+        here = Path(name)
+        folders[:] = [f for f in folders if not (f.startswith(".") or (here / f / RUN).is_file())]
+        for file in files:
+            path = here / file
+            if not file.startswith(".") and path.is_file():
+                is_text = path.suffix.lower() in TEXT_SUFFIXES
+                (texts if is_text else others).append(path)
+    return sorted(texts), sorted(others)
+
+
+def _left_out(others: Sequence[Path]) -> str:
+    names = ", ".join(printable(name) for name in short_names(others[:5]))
+    more = f" and {len(others) - 5:,} more" if len(others) > 5 else ""
+    are = "1 file is" if len(others) == 1 else f"{len(others):,} files are"
+    return (
+        f"{are} left out ({names}{more}), since a folder stands for its {_SUFFIXES} files. "
+        "To take others, name them or a pattern"
+    )
+
+
+def _no_texts(others: Sequence[Path]) -> str:
+    if not others:
+        return f"the folder holds no {_SUFFIXES} file"
+    return f"the folder holds no text; {_left_out(others)}, or export them as plain text"
+
+
+def _check_plain_text(files: Sequence[Path], *, key: str) -> None:
+    problems = []
+    for path in files:
+        kind = recognize_format(path)
+        if kind is not None:
+            problems.append(f"{printable(path)}: is {kind.name}, not a plain text. {kind.advice}")
+    if problems:
+        shown = problems[:20] + [f"and {len(problems) - 20:,} more"] * (len(problems) > 20)
+        raise DataError(f"{key} = " + "\n".join(shown))
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from lstmgen.config.schema import DataConfig
 from lstmgen.errors import CheckpointError, DataError, StorageError, printable
 from lstmgen.text.corpus import Corpus, Part, Progress
-from lstmgen.text.finding import find_files
+from lstmgen.text.finding import Found, find_files
 from lstmgen.text.numbering import MARK, BoundaryFiles, ByteCounter, IdTable, write_numbers
 from lstmgen.text.reading import normalize
 from lstmgen.text.spacing import Kind
@@ -64,14 +64,15 @@ def prepare(
         StorageError: the ids cannot be written.
     """
     train = find_files(data.train or "", key="data.train")
-    valid = [] if data.valid is None else find_files(data.valid, key="data.valid")
+    valid = Found([]) if data.valid is None else find_files(data.valid, key="data.valid")
     listed = None if data.vocabulary is None else read_list(Path(data.vocabulary))
     listed = listed if entries is None else list(entries)
-    source = _Source(data, train, valid, listed, from_model=entries is not None)
+    source = _Source(data, train.files, valid.files, listed, from_model=entries is not None)
     fingerprint = source.fingerprint()
     home = folder / f"{fingerprint[:32]}-{FORMAT}"
+    notices = (*train.notices, *valid.notices)
     try:
-        return _load(home, fingerprint=fingerprint, files=len(train))
+        return _load(home, fingerprint=fingerprint, files=len(train.files), notices=notices)
     except (OSError, ValueError, KeyError, TypeError, CheckpointError):
         pass  # not prepared yet, or damaged
     try:
@@ -84,14 +85,14 @@ def prepare(
     if source.fingerprint() != fingerprint:
         shutil.rmtree(home, ignore_errors=True)
         raise DataError("the text was changed while it was read. Try again when it is complete")
-    return _load(home, fingerprint=fingerprint, files=len(train))
+    return _load(home, fingerprint=fingerprint, files=len(train.files), notices=notices)
 
 
 def encode_files(
     sources: str | list[str], vocabulary: Vocabulary, *, kind: Kind, lowercase: bool, key: str
 ) -> Part:
     """Encode a text in memory with an existing vocabulary (for ``evaluate --text``)."""
-    paths = find_files(sources, key=key)
+    paths = find_files(sources, key=key).files
     tokenizer, counter = Tokenizer(kind), ByteCounter(None, 0)
     with tempfile.TemporaryFile() as file:
         written = write_numbers(paths, tokenizer, file, lowercase=lowercase, counter=counter)
@@ -270,7 +271,7 @@ def _chunks(path: Path, start: int, stop: int) -> Iterator[NDArray[np.uint32]]:
         yield np.fromfile(path, dtype=np.uint32, count=min(CHUNK, stop - place), offset=4 * place)
 
 
-def _load(home: Path, *, fingerprint: str, files: int) -> Corpus:
+def _load(home: Path, *, fingerprint: str, files: int, notices: tuple[str, ...]) -> Corpus:
     meta = json.loads((home / "meta.json").read_text(encoding="utf-8"))
     parts = {}
     for name, sizes in meta["parts"].items():
@@ -290,7 +291,7 @@ def _load(home: Path, *, fingerprint: str, files: int) -> Corpus:
         file_starts=tuple(map(int, meta["file_starts"])),
         fingerprint=fingerprint,
         files=files,
-        notices=tuple(meta["notices"]),
+        notices=(*notices, *meta["notices"]),
     )
 
 

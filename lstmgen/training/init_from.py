@@ -110,7 +110,7 @@ def _find_base(source: str) -> Path:
 
 def describe_origin(config: Config, corpus: Corpus, base: Base | None) -> dict[str, Any]:
     """The checkpoints' record of a training's text and base."""
-    files = find_files(config.data.train or "", key="data.train")
+    files = find_files(config.data.train or "", key="data.train").files
     return {
         "texts": [printable(name) for name in short_names(files)],
         "tokens": corpus.train.tokens,

@@ -6,10 +6,12 @@ message, without a traceback, without a control character on either stream, and 
 of the runs as it was. A new fault is one more row. docs/reliability.md counts them.
 """
 
+import gzip
 import io
 import json
 import os
 import struct
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +60,26 @@ def _config(name: str, text: str | bytes, words: str, *, injected: str = "") -> 
 def _override(name: str, *settings: str, words: str) -> Fault:
     shown = f"a setting: `{' '.join(settings)}`"
     return Fault(f"t34_{name}", shown, (*TRAIN, *settings), words)
+
+
+def _zip(*names: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, "application/epub+zip" if name == "mimetype" else "text")
+    return file.getvalue()
+
+
+OTHER_FORMATS = (
+    ("docx", "a Word document (docx)", _zip("[Content_Types].xml", "word/document.xml"), "Export"),
+    ("epub", "an EPUB book", _zip("mimetype", "text.xhtml"), "Export it as plain text"),
+    ("zip", "a zip archive", _zip("a.txt"), "Unpack it first"),
+    ("gzip", "a gzip archive", gzip.compress(b"text"), "Unpack it first"),
+    ("pdf", "a PDF file", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "Export it as plain text"),
+    ("rtf", "an RTF document", b"{\\rtf1\\ansi text}", "Export it as plain text"),
+    ("html", "an HTML page", b"\xef\xbb\xbf\n <!DOCTYPE HTML>\n<html>text</html>", "Export it"),
+    ("doc", "an old Office document (doc)", bytes.fromhex("d0cf11e0a1b11ae1"), "Export it"),
+)
 
 
 def _text(name: str, injected: str, data: bytes, words: str) -> Fault:
@@ -112,6 +134,12 @@ def _put(content: bytes) -> Callable[[Path], None]:
 def _make_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
+
+
+def _write_folder(folder: Path, *names: str) -> None:
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text("text")
 
 
 def _make_pipe(path: Path) -> None:
@@ -269,7 +297,7 @@ CONFIGS = (
     Fault("t34_missing", "no such config", ("train", "none.yaml"), "error: none.yaml: no such "
           "config file. Name a file, or one of those that come with lstmgen: base, "),
     Fault("t34_folder", "a folder for a config", ("train", "runs"), "runs: the folder holds no "
-          "*.txt file"),
+          ".txt, .text or .md file"),
     Fault("t34_none_named", "no config at all", ("train",), "error: no config is named. Write: "
           "lstmgen train CONFIG"),
     Fault("t34_two_named", "two configs", ("train", "my.yaml", "other.yaml"),
@@ -366,7 +394,15 @@ TEXTS = (
     Fault("t38_circle_of_links", "a link to itself", (*TRAIN, "data.train=link.txt"),
           "link.txt: ", harm=lambda f: (f / "link.txt").symlink_to("link.txt")),
     Fault("t38_folder_without_texts", "a folder without a text", (*TRAIN, "data.train=empty"),
-          "empty: the folder holds no *.txt file", harm=lambda f: (f / "empty").mkdir()),
+          "empty: the folder holds no .txt, .text or .md file",
+          harm=lambda f: (f / "empty").mkdir()),
+    Fault("t38_folder_of_other_files", "a folder of files with other endings",
+          (*TRAIN, "data.train=drafts"),
+          "drafts: the folder holds no text; 1 file is left out (a.docx), since a folder",
+          harm=lambda f: _write_folder(f / "drafts", "a.docx")),
+    *(_text(f"format_{name}", f"{called} under the name of a text", data,
+            f"odd.txt: is {called}, not a plain text. {advice}")
+      for name, called, data, advice in OTHER_FORMATS),
     Fault("t38_no_match", "a pattern that nothing matches", (*TRAIN, "data.train=*.md"),
           "*.md: no file matches the pattern"),
     Fault("t38_device", "a device for a text", (*TRAIN, "data.train=/dev/zero"),
