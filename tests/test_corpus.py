@@ -12,13 +12,18 @@ from hypothesis import strategies as st
 from lstmgen.config.schema import DataConfig
 from lstmgen.errors import CheckpointError, DataError, printable
 from lstmgen.text import reading
+from lstmgen.text.copy_index import build_copy_index
+from lstmgen.text.documents import split_documents
+from lstmgen.text.encodings import EncodingError
 from lstmgen.text.finding import find_files
 from lstmgen.text.prepared import encode_files, prepare
 from lstmgen.text.reading import normalize, read_blocks
 from lstmgen.text.spacing import detokenize
 from lstmgen.text.tokenizer import Tokenizer
 from lstmgen.text.vocabulary import STORY, UNKNOWN, Vocabulary, build_vocabulary, from_json
+from tests.helpers import SOAK
 
+LINE_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"  # beside \r and \n, as str.splitlines has them
 DATA = Path(__file__).parent.parent / "data"
 CLEAN = "One day, the “cat” sat.\nIt didn't move - not once.\n\nSo\tit was: café.\n" * 40
 
@@ -42,9 +47,20 @@ def decode(part, vocabulary, kind="word"):
         CLEAN.replace("\n", "\r\n").encode(),
         CLEAN.replace("\n", "\r").encode(),
         CLEAN.replace("é", "e\u0301").encode(),
-        CLEAN.replace("cat", "c\x07at").replace("move", "mo\x85ve").encode(),
+        CLEAN.replace("cat ", "cat\x07 ").replace("move ", "move\x1f").encode(),
+        CLEAN.replace("\n", "\ufeff\n\ufeff").encode(),
+        *(CLEAN.replace("\n", end).encode() for end in LINE_ENDS),
     ],
-    ids=["bom", "utf-16", "crlf", "cr", "decomposed", "control"],
+    ids=[
+        "bom",
+        "utf-16",
+        "crlf",
+        "cr",
+        "decomposed",
+        "control",
+        "boms",
+        *map(hex, map(ord, LINE_ENDS)),
+    ],
 )
 def test_t37_the_same_text_in_other_clothes_is_the_same_text(tmp_path, content):
     """With a byte order mark, in UTF-16, with other line ends, decomposed, with control codes."""
@@ -55,16 +71,141 @@ def test_t37_the_same_text_in_other_clothes_is_the_same_text(tmp_path, content):
 
 
 def test_t37_control_characters_are_told_of(tmp_path):
-    """They are removed from the text, and counted in one notice."""
-    corpus = prepare_text(tmp_path, CLEAN.replace("cat", "c\x07at"))
-    assert "40 control characters were removed from the text" in corpus.notices
+    """They are removed, or a space between two letters, and counted in one notice."""
+    corpus = prepare_text(tmp_path, CLEAN.replace("cat", "c\x07\x08at"))
+    assert decode(corpus.train, corpus.vocabulary).startswith("One day, the “c at” sat.")
+    assert corpus.notices == (
+        "data.train: 80 control characters were removed, and replaced by a space between two "
+        "letters",
+    )
+
+
+def test_text_of_windows_1252_that_was_read_as_latin_1_is_reported_and_kept(tmp_path):
+    misread = "We didn’t — “ask”.\n".encode("cp1252").decode("latin-1") * 20
+    corpus = prepare_text(tmp_path, misread, valid_fraction=0)
+    assert decode(corpus.train, corpus.vocabulary) == misread
+    assert corpus.notices[0].startswith(
+        "data.train: 80 characters, as in 'didn\\x92t', look like Windows-1252 that was once read"
+    )
+
+
+def test_files_of_another_encoding_are_all_named_at_once(tmp_path):
+    text = "“Stay,” she said — we didn’t. Café £5.\n" * 20
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "a.txt").write_text(text, encoding="utf-8")
+    for name in ("b.txt", "c.txt"):
+        (folder / name).write_text(text, encoding="cp1252")
+    with pytest.raises(EncodingError) as caught:
+        prepare(DataConfig(train=str(folder)), folder=tmp_path / "prepared")
+    first, b, c = str(caught.value).split("\n")
+    assert first == "2 files are not UTF-8:"
+    assert b.endswith(
+        "b.txt: line 1: byte 0x93 at offset 0 is not UTF-8; it looks like Windows-1252"
+    )
+    assert "c.txt: line 1" in c and f"iconv -f WINDOWS-1252 -t UTF-8 {folder}/b.txt > utf8.txt" in c
+    assert c.endswith("or set data.encoding=windows-1252")
+    data = DataConfig(train=str(folder), encoding="windows-1252", valid_fraction=0)
+    corpus = prepare(data, folder=tmp_path / "prepared")  # the file in UTF-8 is read as such
+    assert decode(corpus.train, corpus.vocabulary) == text * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "name"),
+    [
+        ("Elle était déjà là, où aller après ça? Naïve.\n", "latin-1", "Windows-1252"),
+        ("吾輩は猫である。名前はまだ無い。\n", "shift_jis", "Shift-JIS"),
+        ("我冒着严寒，回到相隔二千余里的故乡去。\n", "gb18030", "GB18030"),
+        ("Он ушёл домой. Она ждала у моря.\n", "cp1251", "Windows-1251"),
+        ("Žluťoučký kůň příliš úpěl ďábelské ódy.\n", "cp1250", "Windows-1250"),
+        ("“Don’t,” she said — and left.\n", "utf-16-le", "UTF-16 without a byte order mark"),
+        ("吾輩は猫である。\n", "utf-16-be", "UTF-16 without a byte order mark"),
+    ],
+)
+@pytest.mark.parametrize("times", [1, 500])
+def test_the_encoding_of_a_text_is_guessed(tmp_path, text, encoding, name, times):
+    (tmp_path / "text.txt").write_bytes((text * times).encode(encoding))
+    with pytest.raises(EncodingError, match=f"it looks like {name}"):
+        list(read_blocks(tmp_path / "text.txt"))
+
+
+DOCUMENTS = ["Soup\n\n1. Boil, wait.", "A line", "x", "He said <nothing>.\nShe left."]
+
+
+@pytest.mark.parametrize("block", [1, 3, 16, 1 << 20])
+@pytest.mark.parametrize(
+    ("rule", "separator"),
+    [("<|endoftext|>", "\n<|endoftext|>\n"), ("<|endoftext|>", "<|endoftext|>"),
+     ("---", "\n --- \n\n"), ("line", "\n"), ("line", "\n \n\n"), ("blank_line", "\n\n"),
+     ("blank_line", " \n  \n\n\n")],
+)  # fmt: skip
+def test_documents_are_what_the_rule_separates(tmp_path, rule, separator, block):
+    documents = DOCUMENTS if separator.strip() else [d.replace("\n", " ") for d in DOCUMENTS]
+    path = tmp_path / "all.txt"
+    path.write_text("\n" + separator.join(documents * 3) + separator, encoding="utf-8")
+    pieces = list(split_documents(read_blocks(path, block=block), rule))
+    found: list[str] = []
+    for piece in pieces:
+        found += [piece.text] if piece.begins else []
+        found[-1] += "" if piece.begins else piece.text
+    assert found == documents * 3
+    whole = "\n" + separator.join(documents * 3) + separator
+    assert sum(p.lines + p.text.count("\n") for p in pieces) == whole[
+        : whole.rindex(documents[-1])
+    ].count("\n") + (documents[-1].count("\n"))
+
+
+def test_a_document_begins_and_ends_with_story(tmp_path):
+    text = "<|endoftext|>\n".join(["One two three.\n"] * 60)
+    corpus = prepare_text(tmp_path, text, documents="<|endoftext|>")
+    document = [0, *(corpus.vocabulary.ids[w] for w in ("One", "two", "three", "."))]
+    assert corpus.train.ids.tolist() == document * 54
+    assert corpus.valid is not None and corpus.valid.ids.tolist() == document * 6
+    assert corpus.file_starts == (0,)
+    assert prepare_text(tmp_path, text).notices == (
+        "data.train: <|endoftext|> stands in the text 59 times. If it separates documents: "
+        "data.documents='<|endoftext|>'",
+    )
+
+
+def test_copies_are_located_in_the_lines_of_the_file(tmp_path):
+    recipes = [f"Soup {n}\n\nBoil number{n} well.\n" for n in range(30)]
+    for text, line in (("\n###\n".join(recipes), 6 * 9 + 3), ("\n\n\n".join(recipes), 6 * 9 + 3)):
+        rule = "###" if "###" in text else "blank_line"
+        corpus = prepare_text(tmp_path, text, documents=rule, valid_fraction=0)
+        index = build_copy_index(
+            corpus.train.ids, corpus.line_ends, corpus.vocabulary, kind="word",
+            file_starts=corpus.file_starts, names=["text.txt"],
+        )  # fmt: skip
+        word = corpus.vocabulary.ids["number9"]
+        lines = text.split("\n")
+        expected = next(n for n, line in enumerate(lines, 1) if "number9" in line)
+        assert index.locate(int(index.places([word])[0])).line == expected
+
+
+HEADER = "The Project Gutenberg eBook\n\n*** START OF THE PROJECT GUTENBERG EBOOK EMMA ***\n\n\n"
+LICENCE = "\n\n*** END OF THE PROJECT GUTENBERG EBOOK EMMA ***\n\nLicence of the book.\n"
+
+
+def test_the_marks_of_project_gutenberg_are_reported_and_cut_off(tmp_path):
+    whole = prepare_text(tmp_path, HEADER + CLEAN + LICENCE)
+    assert whole.notices == (
+        "data.train: the header and licence of Project Gutenberg are in the text. To cut them off: "
+        "data.strip_gutenberg=true",
+    )
+    text = HEADER + CLEAN + LICENCE
+    corpus = prepare_text(tmp_path, text, strip_gutenberg=True, valid_fraction=0)
+    assert decode(corpus.train, corpus.vocabulary) == CLEAN and corpus.notices[:-1] == ()
+    assert corpus.line_ends[0] == 1  # the lines of the header are counted
+    clean = prepare_text(tmp_path, CLEAN, strip_gutenberg=True, valid_fraction=0)
+    assert (clean.train.ids == corpus.train.ids).all()
 
 
 @pytest.mark.parametrize("block", [7, 40, 333])
 def test_blocks_cut_no_token(tmp_path, monkeypatch, block):
     text = (CLEAN + "naïve “quotes”,  and   spaces\n\n\n\n" + "x" * 300 + "\n") * 3
     whole = prepare_text(tmp_path, text, valid_fraction=0)
-    monkeypatch.setattr(reading.read_blocks, "__kwdefaults__", {"block": block, "name": ""})
+    monkeypatch.setattr(reading.read_blocks, "__kwdefaults__", {"block": block, "encoding": None})
     # One space more gives another hash, so that the ids are made anew.
     cut = prepare_text(tmp_path, text + " ", name="cut.txt", valid_fraction=0)
     assert len(list(read_blocks(tmp_path / "cut.txt"))) > 3
@@ -192,7 +333,7 @@ def test_a_vocabulary_file_is_taken_as_it_is(tmp_path):
 def test_a_text_read_by_an_old_vocabulary_is_the_same_ids(tmp_path):
     corpus = prepare_text(tmp_path, CLEAN, valid_fraction=0)
     part = encode_files(
-        str(tmp_path / "text.txt"), corpus.vocabulary, kind="word", lowercase=False, key="--text"
+        str(tmp_path / "text.txt"), corpus.vocabulary, data=DataConfig(), key="--text"
     )
     assert np.array_equal(part.ids, corpus.train.ids)
     assert (part.tokens, part.characters) == (corpus.train.tokens, len(CLEAN))
@@ -292,7 +433,7 @@ def test_a_vocabulary_that_keeps_no_word_is_refused(tmp_path):
 
 
 def test_a_vocabulary_file_is_normalised_like_the_text(tmp_path):
-    (tmp_path / "words.txt").write_text("cafe\u0301\nb\x07ar\n")
+    (tmp_path / "words.txt").write_text("cafe\u0301\n\x07bar\x07\n")
     corpus = prepare_text(tmp_path, "caf\u00e9 bar\n" * 20, vocabulary=str(tmp_path / "words.txt"))
     assert corpus.vocabulary.entries == (STORY, UNKNOWN, "caf\u00e9", "bar")
 
@@ -341,3 +482,29 @@ def test_the_stories_are_clean_prose():
 
 def test_the_fable_has_its_length():
     assert 150 <= len((DATA / "fable.txt").read_text(encoding="utf-8").split()) <= 250
+
+
+MIXED = ["a", "b ", "\n", "\n\n", " ", "##", "<a b>", "<a ", "é", "\t", "中", "\u2028", "\x0c", "."]
+RULES = ["line", "blank_line", "##", "<a b>"]
+
+
+@pytest.mark.soak
+@settings(max_examples=20_000 if SOAK else 300, deadline=None)
+@given(st.lists(st.sampled_from(MIXED), max_size=40), st.sampled_from(RULES))
+def test_documents_do_not_depend_on_blocks_and_lose_no_word(folder, parts, rule):
+    path, text = folder / "documents.txt", normalize("".join(parts))
+    path.write_text("".join(parts), encoding="utf-8")
+
+    def documents(block):
+        found: list[str] = []
+        for piece in split_documents(map(normalize, read_blocks(path, block=block)), rule):
+            found += [""] * piece.begins
+            found[-1] += piece.text
+        return found
+
+    whole = documents(1 << 20)
+    assert documents(1) == documents(3) == whole
+    separator = "\n" if "line" in rule else rule
+    assert re.sub(r"\s", "", "".join(whole)) == re.sub(r"\s", "", text.replace(separator, ""))
+    assert all(map(str.strip, whole))
+    assert rule == "blank_line" or not any(separator in document for document in whole)

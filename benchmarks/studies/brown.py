@@ -48,9 +48,7 @@ def baselines(folder: Path, runs: Path) -> dict[int, tuple[float, float]]:
     )
     corpus = prepare(settings, folder=runs / ".prepared")
     size = len(corpus.vocabulary)
-    test = encode_files(
-        str(folder / "test.txt"), corpus.vocabulary, kind="whitespace", lowercase=False, key="test"
-    )
+    test = encode_files(str(folder / "test.txt"), corpus.vocabulary, data=settings, key="test")
     found = {}
     for order in (1, 2, 3, 5):
         model = build_kneser_ney(corpus.train.ids, order=order, vocab_size=size)

@@ -3,10 +3,8 @@
 import json
 import os
 import secrets
-import shutil
 import stat
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from lstmgen.cli.options import NO_SETTINGS, Quiet, Run, RunsDir, sample_options
-from lstmgen.cli.outcome import reported, warn
+from lstmgen.cli.outcome import reported, warn, write_text
 from lstmgen.config.loader import override_sample
 from lstmgen.errors import DataError, UsageError, printable
 from lstmgen.generation.constraints import unmatched_words
@@ -26,7 +24,7 @@ from lstmgen.generation.receipts import check_receipt_path, replay_receipt, writ
 from lstmgen.generation.sample_results import Result, generate_samples, sample_json
 from lstmgen.generation.sampling_loop import continue_cue
 from lstmgen.runs.folders import runs_folder
-from lstmgen.text.reading import encodable, read_blocks, remove_control
+from lstmgen.text.reading import encodable, read_stream, remove_control
 
 Cue = Annotated[
     str | None, typer.Option("--cue", "-c", help="The text to continue (default: piped input).")
@@ -173,7 +171,7 @@ def _show(result: Result, output: _Output) -> None:
         elif not output.is_page:
             text, cue = result.text(number), "" if output.no_cue else result.cue
             sys.stdout.write("---\n" if number else "")
-            sys.stdout.write(cue + (text if cue else text.lstrip(" ")) + "\n")
+            write_text(cue + (text if cue else text.lstrip(" ")) + "\n")
     if not output.is_page:
         return
     from lstmgen.reporting.sample_page import PageOptions, draw_page, print_page  # rich
@@ -193,10 +191,10 @@ def _stream(reader: CueReader, blocks: Iterable[str], output: _Output, *, seed: 
         reader.read(block)
         _note_unknown(reader.generator, dict(list(replacements.items())[reported:]), output)
         if block and not output.no_cue:
-            sys.stdout.write(remove_control(block))
+            write_text(remove_control(block))
             at_start = False
     for piece in continue_cue(reader, samples=1, seed=seed):
-        sys.stdout.write(piece.text.lstrip(" ") if at_start else piece.text)
+        write_text(piece.text.lstrip(" ") if at_start else piece.text)
         at_start = False
         if sys.stdout.isatty():
             sys.stdout.flush()
@@ -219,25 +217,22 @@ def _note_unknown(
 
 
 def _piped() -> Iterable[str]:
-    """Standard input in blocks if it is a pipe or a file, else an empty text."""
+    """Standard input in blocks, unless it is a terminal or a device; else an empty text."""
     try:
         mode = os.fstat(0).st_mode
     except OSError:
         return [""]
-    return _piped_blocks() if stat.S_ISFIFO(mode) or stat.S_ISREG(mode) else [""]
+    return [""] if stat.S_ISCHR(mode) else _piped_blocks()
 
 
 def _piped_blocks() -> Iterator[str]:
-    """Standard input without its last line end, through a file, so it is read like any text."""
-    with tempfile.NamedTemporaryFile(prefix="lstmgen-cue-") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
-        file.flush()
-        previous = ""
-        try:
-            for block in read_blocks(Path(file.name), name="the piped cue: standard input"):
-                if previous:
-                    yield previous
-                previous = block
-        except DataError as error:
-            raise UsageError(str(error)) from None
-        yield previous.rstrip("\r\n")
+    """Standard input without its last line end."""
+    previous = ""
+    try:
+        for block in read_stream(sys.stdin.buffer, name="the piped cue: standard input"):
+            if previous:
+                yield previous
+            previous = block
+    except DataError as error:
+        raise UsageError(str(error)) from None
+    yield previous.removesuffix("\n")

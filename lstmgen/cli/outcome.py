@@ -53,6 +53,18 @@ def drop_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+_C1 = {code: f"\\x{code:02x}" for code in range(0x80, 0xA0)}
+
+
+def write_text(text: str) -> None:
+    """Write a part of a text to stdout.
+
+    On a terminal, U+0080 to U+009F are escaped: some terminals would obey them, and a text that
+    was read in the wrong encoding has them.
+    """
+    sys.stdout.write(text.translate(_C1) if sys.stdout.isatty() else text)
+
+
 def warn(text: str) -> None:
     """Print a line on stderr, with control characters escaped."""
     print(printable(text), file=sys.stderr)

@@ -82,6 +82,10 @@ class DataConfig(Section):
     test: Sources | None = key(
         None, "Text that only `lstmgen evaluate --split test` reads.", path=True, on_resume="free"
     )
+    encoding: str | None = key(
+        None, "Encoding of files that are not UTF-8, such as windows-1252 (null: UTF-8, or UTF-16 "
+        "with a byte order mark).", portable=False,
+    )  # fmt: skip
     valid_fraction: float = key(
         0.1, "Fraction of the tokens held out at the end, rounded to a line end.", ge=0, le=0.5
     )
@@ -89,6 +93,13 @@ class DataConfig(Section):
         "word",
         "How text is cut into tokens. word: words and punctuation, lossless; word_v1: the same as "
         "in lstmgen 0.1; whitespace: for text that is tokenized already.",
+    )
+    documents: str = key(
+        "file", "Where a document ends, and with it a continuation: file, line, blank_line, or a "
+        "marker that stands between documents, such as <|endoftext|>.", min_length=1,
+    )  # fmt: skip
+    strip_gutenberg: bool = key(
+        False, "Cut off the header and licence of Project Gutenberg, if a file has its marks."
     )
     lowercase: bool = key(False, "Convert the text to lower case.")
     vocabulary_size: int | None = key(
@@ -371,6 +382,9 @@ def find_conflicts(config: "Config") -> list[Conflict]:
             "Lower train.stride or raise train.window"
         )
         conflicts.append(Conflict(("train.stride", "train.window"), train.stride, message))
+    if data.encoding is not None and not _is_text_encoding(data.encoding):
+        message = "no such encoding. Write windows-1252, latin-1, shift_jis, gb18030 or another one"
+        conflicts.append(Conflict(("data.encoding",), data.encoding, message))
     for key, value, default in (
         ("data.vocabulary_size", data.vocabulary_size, None),
         ("data.min_count", data.min_count, 1),
@@ -379,6 +393,14 @@ def find_conflicts(config: "Config") -> list[Conflict]:
             message = "data.vocabulary lists the entries already. Remove one of the two"
             conflicts.append(Conflict((key, "data.vocabulary"), value, message))
     return [*conflicts, *_model_conflicts(config.model), *sample_conflicts(config.sample)]
+
+
+def _is_text_encoding(name: str) -> bool:
+    try:
+        "a".encode(name)
+    except (LookupError, ValueError):  # unknown, not of texts, or no name at all
+        return False
+    return True
 
 
 def sample_conflicts(sample: SampleConfig) -> list[Conflict]:

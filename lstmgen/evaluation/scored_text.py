@@ -64,8 +64,7 @@ def encode_text(text: str, config: Config, vocabulary: Vocabulary) -> tuple[Part
 
 
 def _encode(sources: str | list[str], config: Config, vocabulary: Vocabulary, *, key: str) -> Part:
-    data = config.data
-    return encode_files(sources, vocabulary, kind=data.tokenizer, lowercase=data.lowercase, key=key)
+    return encode_files(sources, vocabulary, data=config.data, key=key)
 
 
 def _run_data(loaded: LoadedCheckpoint) -> DataConfig:

@@ -5,14 +5,24 @@ text has been read and its training part counted; then numbers become ids.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmgen.config.schema import DataConfig
 from lstmgen.text.corpus import Ids, Progress
-from lstmgen.text.reading import count_control, normalize, read_blocks
+from lstmgen.text.documents import (
+    ENDOFTEXT,
+    Piece,
+    find_body,
+    has_gutenberg_mark,
+    split_documents,
+    strip_gutenberg,
+)
+from lstmgen.text.reading import count_control, find_misread, normalize, read_blocks
 from lstmgen.text.tokenizer import Tokenizer
 from lstmgen.text.vocabulary import Vocabulary
 
@@ -26,12 +36,27 @@ class BoundaryFiles(NamedTuple):
     lines: IO[bytes]  # after each line end
 
 
-class NumberCounts(NamedTuple):
+@dataclass
+class NumberCounts:
     """Summary of what ``write_numbers`` wrote."""
 
-    total: int  # numbers
-    removed: int  # control characters that were removed
-    starts: list[int]  # start of each file among the numbers
+    total: int = 0  # numbers, with a MARK for each document
+    documents: int = 0
+    starts: list[int] = field(default_factory=list)  # of each file among the numbers
+    removed: int = 0  # control characters
+    misread: int = 0  # characters that Windows-1252 leaves when it is read as Latin-1
+    misread_word: str = ""  # the first word with one
+    gutenberg: bool = False  # whether marks of Project Gutenberg stand in the text
+    endoftext: int = 0  # how often the usual marker of documents does
+
+    def add(self, block: str) -> None:
+        """Count what a block has, before it is normalized."""
+        self.removed += count_control(block)
+        count, word = find_misread(block)
+        self.misread += count
+        self.misread_word = self.misread_word or word
+        self.gutenberg = self.gutenberg or has_gutenberg_mark(block)
+        self.endoftext += block.count(ENDOFTEXT)
 
 
 class ByteCounter:
@@ -52,38 +77,62 @@ def write_numbers(
     tokenizer: Tokenizer,
     file: IO[bytes],
     *,
-    lowercase: bool,
+    data: DataConfig,
     counter: ByteCounter,
     boundaries: BoundaryFiles | None = None,
 ) -> NumberCounts:
-    """Tokenize files to provisional numbers, uint32, with ``MARK`` before each file.
+    """Tokenize files to provisional numbers, uint32, with ``MARK`` before each document.
 
     Args:
         file: receives the numbers.
+        data: how the files are read.
         counter: counts the bytes read.
         boundaries: receive the positions at which the text can be split.
     """
-    total, removed = 0, 0
-    starts: list[int] = []
+    counts = NumberCounts()
+    splits_at_lines = data.documents == "file"
     for path in paths:
-        np.array([MARK], dtype=np.uint32).tofile(file)
-        if boundaries is not None:
-            np.array([total], dtype=np.int64).tofile(boundaries.splits)
-        starts.append(total)
-        total += 1
-        tokenizer.restart()
-        for block in read_blocks(path):
-            removed += count_control(block)
-            text = normalize(block, lowercase=lowercase)
-            numbers = tokenizer.encode(text)
-            numbers.astype(np.uint32).tofile(file)
+        counts.starts.append(counts.total)
+        for piece in _pieces(path, data, counts, counter):
+            lines = np.zeros(piece.lines, dtype=np.int64)  # dropped, but counted
+            if piece.begins:
+                file.write(np.array([MARK], dtype=np.uint32).tobytes())
+                if boundaries is not None:
+                    boundaries.splits.write(np.array([counts.total], dtype=np.int64).tobytes())
+                counts.total += 1
+                counts.documents += 1
+                tokenizer.restart()
+            numbers = tokenizer.encode(piece.text)
+            file.write(numbers.astype(np.uint32).tobytes())
             if boundaries is not None:
-                line_ends = (_line_ends(tokenizer, text, numbers) + total).astype(np.int64)
-                for target in boundaries:
-                    line_ends.tofile(target)
-            total += len(numbers)
-            counter.add(len(block.encode()))
-    return NumberCounts(total, removed, starts)
+                ends = _line_ends(tokenizer, piece.text, numbers)
+                positions = (np.concatenate([lines, ends]) + counts.total).astype(np.int64)
+                boundaries.lines.write(positions.tobytes())
+                if splits_at_lines:
+                    boundaries.splits.write(positions.tobytes())
+            counts.total += len(numbers)
+    return counts
+
+
+def _pieces(
+    path: Path, data: DataConfig, counts: NumberCounts, counter: ByteCounter
+) -> Iterator[Piece]:
+    """The documents of a file, normalized."""
+
+    def normalized(*, count: bool) -> Iterator[str]:
+        for block in read_blocks(path, encoding=data.encoding):
+            if count:
+                counts.add(block)
+                counter.add(len(block.encode()))
+            yield normalize(block, lowercase=data.lowercase)
+
+    blocks, dropped = normalized(count=True), 0
+    if data.strip_gutenberg:
+        body = find_body(normalized(count=False))
+        blocks, dropped = strip_gutenberg(blocks, body), body.lines
+    for piece in split_documents(blocks, normalize(data.documents, lowercase=data.lowercase)):
+        yield piece._replace(lines=piece.lines + dropped)
+        dropped = 0
 
 
 def _line_ends(tokenizer: Tokenizer, text: str, numbers: NDArray[np.int64]) -> NDArray[np.int64]:

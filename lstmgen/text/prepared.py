@@ -7,6 +7,7 @@ and of every setting that affects the ids, never of a path or a time, and the fo
 """
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -23,10 +24,18 @@ from numpy.typing import NDArray
 from lstmgen.config.schema import DataConfig
 from lstmgen.errors import CheckpointError, DataError, StorageError, printable
 from lstmgen.text.corpus import Corpus, Part, Progress
+from lstmgen.text.documents import ENDOFTEXT
+from lstmgen.text.encodings import EncodingError
 from lstmgen.text.finding import Found, find_files
-from lstmgen.text.numbering import MARK, BoundaryFiles, ByteCounter, IdTable, write_numbers
-from lstmgen.text.reading import normalize
-from lstmgen.text.spacing import Kind
+from lstmgen.text.numbering import (
+    MARK,
+    BoundaryFiles,
+    ByteCounter,
+    IdTable,
+    NumberCounts,
+    write_numbers,
+)
+from lstmgen.text.reading import find_problem, normalize
 from lstmgen.text.tokenizer import VERSION, Tokenizer
 from lstmgen.text.vocabulary import (
     STORY,
@@ -39,8 +48,9 @@ from lstmgen.text.vocabulary import (
     with_stems,
 )
 
-FORMAT = 5  # of the folder; part of its name
+FORMAT = 6  # of the folder; part of its name
 SETTINGS = ("valid_fraction", "tokenizer", "lowercase", "vocabulary_size", "min_count")
+LATER_SETTINGS = ("encoding", "documents", "strip_gutenberg")  # hashed where they are set
 MIN_VALIDATION = 20  # tokens; a shorter held-out part is not informative
 CHUNK = 1 << 20  # numbers converted at a time
 LINES = "train.lines"
@@ -78,6 +88,10 @@ def prepare(
     try:
         shutil.rmtree(home, ignore_errors=True)
         _write_folder(source, home=home, progress=progress)
+    except EncodingError:
+        paths = [*source.train, *source.valid]
+        problems = [problem for p in paths if (problem := find_problem(p, data.encoding))]
+        raise EncodingError(problems, key="data.encoding") from None
     except OSError as error:
         raise StorageError(
             f"{printable(folder)}: the prepared text cannot be written ({error.strerror})"
@@ -89,17 +103,15 @@ def prepare(
 
 
 def encode_files(
-    sources: str | list[str], vocabulary: Vocabulary, *, kind: Kind, lowercase: bool, key: str
+    sources: str | list[str], vocabulary: Vocabulary, *, data: DataConfig, key: str
 ) -> Part:
     """Encode a text in memory with an existing vocabulary (for ``evaluate --text``)."""
     paths = find_files(sources, key=key).files
-    tokenizer, counter = Tokenizer(kind), ByteCounter(None, 0)
-    with tempfile.TemporaryFile() as file:
-        written = write_numbers(paths, tokenizer, file, lowercase=lowercase, counter=counter)
-        if written.total == len(paths):
-            raise DataError(f"{key}: the text is empty")
-        file.seek(0)
-        numbers = np.frombuffer(file.read(), dtype=np.uint32)
+    tokenizer, file = Tokenizer(data.tokenizer), io.BytesIO()
+    written = write_numbers(paths, tokenizer, file, data=data, counter=ByteCounter(None, 0))
+    if written.total == written.documents:
+        raise DataError(f"{key}: the text is empty")
+    numbers = np.frombuffer(file.getbuffer(), dtype=np.uint32)
     table = IdTable(tokenizer, vocabulary)
     ids = np.concatenate(list(table.convert([numbers])))
     return Part(ids=ids, **table.sizes)
@@ -132,6 +144,7 @@ class _Source:
         if self.from_model and listed is not None:  # whether <unk> is an entry depends on the text
             listed = [entry for entry in listed if entry not in (STORY, UNKNOWN)]
         settings = {key: getattr(self.data, key) for key in SETTINGS}
+        settings |= self.data.model_dump(include=set(LATER_SETTINGS), exclude_defaults=True)
         paths = {"train": None, "valid": None}
         hashed = paths | settings | {"vocabulary": listed, "entries": self.from_model}
         if self.data.tokenizer == "word":
@@ -165,21 +178,20 @@ def _write_folder(source: _Source, *, home: Path, progress: Progress | None) -> 
 
 
 def _write_parts(source: _Source, *, folder: Path, progress: Progress | None) -> dict[str, Any]:
-    data, files = source.data, len(source.train)
-    tokenizer, lowercase = Tokenizer(data.tokenizer), data.lowercase
+    data, tokenizer = source.data, Tokenizer(source.data.tokenizer)
     numbers, ends, lines = folder / "numbers", folder / "ends", folder / LINES
     sizes = [path.stat().st_size for path in source.train + source.valid]
     counter = ByteCounter(progress, sum(sizes))
     with numbers.open("wb") as file, ends.open("wb") as splits, lines.open("wb") as newlines:
         train = write_numbers(
-            source.train, tokenizer, file, lowercase=lowercase, counter=counter,
+            source.train, tokenizer, file, data=data, counter=counter,
             boundaries=BoundaryFiles(splits, newlines),
         )  # fmt: skip
-        valid = write_numbers(source.valid, tokenizer, file, lowercase=lowercase, counter=counter)
-    tokens = train.total - files
+        valid = write_numbers(source.valid, tokenizer, file, data=data, counter=counter)
+    tokens = train.total - train.documents
     if tokens < 2:
         raise DataError(_too_short(data, tokens))
-    if source.valid and valid.total == len(source.valid):
+    if source.valid and valid.total == valid.documents:
         raise DataError("data.valid: the text is empty. Leave the key out to hold out words")
     split = train.total
     if not source.valid:
@@ -200,8 +212,7 @@ def _write_parts(source: _Source, *, folder: Path, progress: Progress | None) ->
     ends.unlink()
     if data.tokenizer == "word":
         vocabulary = with_stems(vocabulary, np.memmap(folder / "train.ids", np.uint32, "c"))
-    removed = train.removed + valid.removed
-    notices = [f"{removed:,} control characters were removed from the text"] if removed else []
+    notices = [*_notices(train, data, key="data.train"), *_notices(valid, data, key="data.valid")]
     unknown = "valid" in parts and parts["valid"]["unknown"] == parts["valid"]["tokens"]
     if unknown and not vocabulary.models_unknown:
         del parts["valid"]
@@ -302,6 +313,29 @@ def _too_short(data: DataConfig, tokens: int) -> str:
         f"data.train = {printable(source)}: the text {problem}. "
         "Training needs at least 2 tokens, one to read and one to predict"
     )
+
+
+def _notices(counts: NumberCounts, data: DataConfig, *, key: str) -> Iterator[str]:
+    """What the user should know about a text that was read."""
+    if counts.removed:
+        count = f"{counts.removed:,} control character{'s were' if counts.removed > 1 else ' was'}"
+        yield f"{key}: {count} removed, and replaced by a space between two letters"
+    if counts.misread:
+        yield (
+            f"{key}: {counts.misread:,} characters, as in {counts.misread_word!a}, look like "
+            "Windows-1252 that was once read as Latin-1; they are kept. To repair a file: "
+            "iconv -f UTF-8 -t LATIN1 FILE | iconv -f WINDOWS-1252 -t UTF-8"
+        )
+    if counts.gutenberg and not data.strip_gutenberg:
+        yield (
+            f"{key}: the header and licence of Project Gutenberg are in the text. To cut them off: "
+            "data.strip_gutenberg=true"
+        )
+    if counts.endoftext and data.documents == "file":
+        yield (
+            f"{key}: {ENDOFTEXT} stands in the text {counts.endoftext:,} times. If it separates "
+            f"documents: data.documents='{ENDOFTEXT}'"
+        )
 
 
 def _no_validation(data: DataConfig, tokens: int) -> str:

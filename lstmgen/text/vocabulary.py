@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lstmgen.errors import CheckpointError, DataError, printable
 from lstmgen.text.apostrophes import is_possessive
 from lstmgen.text.finding import check_readable
-from lstmgen.text.reading import count_control, encodable, read_blocks
+from lstmgen.text.reading import encodable, read_blocks, remove_control
 from lstmgen.text.spacing import simplify_spelling, split_form
 
 STORY = "<story>"
@@ -108,7 +108,7 @@ def from_json(data: Any, *, source: str) -> Vocabulary:
         raise error(f"must begin with {STORY}")
     if not all(map(encodable, entries)):
         raise error("has entries that are not Unicode")
-    if any(count_control(e) for e in entries):
+    if any(remove_control(e) != e for e in entries):
         raise error("holds control characters")
     if stems is not None:
         if not isinstance(stems, list) or not all(

@@ -379,7 +379,7 @@ TEXTS = (
     _text("one_word", "a text of one word", b"word",
           "the text holds one token only. Training needs at least 2 tokens"),
     _text("cp1252", "a byte of another encoding", b"ab\ncd \x92 e",
-          "odd.txt: line 2: byte 0x92 at offset 6 is not UTF-8. Save the file"),
+          "odd.txt: line 2: byte 0x92 at offset 6 is not UTF-8; it looks like Windows-1252. Conv"),
     _text("binary", "a program for a text", b"\x7fELF\0\0\0", "holds NUL bytes, so it is not a"),
     _text("nul", "a NUL byte in a text", b"a b\0c d", "holds NUL bytes, so it is not a text"),
     _text("half_utf16", "UTF-16 cut in a character", b"\xff\xfea", "is not complete UTF-16 text"),

@@ -24,6 +24,7 @@ from tests.helpers.program import call_cli
 from tests.helpers.scenes import RUN, STORY
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+IN_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85]")  # U+0080 to U+009F are kept
 SMALL = ("train.max_steps=3", "train.device=cpu", "model.hidden_sizes=[6]", "model.embedding_dim=5",
          "-q")  # fmt: skip
 
@@ -48,7 +49,7 @@ def test_t37_any_text_trains_generates_and_is_scored(tmp_path, text):
     (tmp_path / "odd.yaml").write_text("data: {train: odd.txt}", encoding="utf-8")
     call_cli("train", "odd.yaml", *SMALL, cwd=tmp_path, check=0)
     done = call_cli("generate", "--words", "5", "--seed", "1", cwd=tmp_path, check=0)
-    assert not CONTROL.search(done.stdout)
+    assert not IN_TEXT.search(done.stdout)
     scored = call_cli("evaluate", "--split", "train", "--json", cwd=tmp_path, check=0)
     assert math.isfinite(json.loads(scored.stdout)["perplexity"])
 
@@ -104,7 +105,7 @@ def test_t35_any_bytes_are_a_text_or_one_error(tmp_path_factory, data):
             assert str(error)
         else:
             assert corpus.train.tokens + (corpus.valid.tokens if corpus.valid else 0) >= 2
-            assert not CONTROL.search("".join(corpus.vocabulary.entries))
+            assert not IN_TEXT.search("".join(corpus.vocabulary.entries))
 
 
 WORDS = st.one_of(
@@ -153,7 +154,7 @@ def test_t40_a_terminal_never_gets_a_control_character(tmp_path):
     shown = on_a_terminal(
         ["generate", "--cue", f"the [red]cat[/] {cue}", "--words", "5"], tmp_path
     )  # fmt: skip
-    assert "the [red]cat[/] [red] [/] [2J ]0;x 31m" in shown
+    assert r"the [red]cat[/] [red] [/] [2J ]0;x \x9b31m" in shown
     assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", shown)
 
 

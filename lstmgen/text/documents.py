@@ -1,0 +1,149 @@
+"""The documents of a file, as pieces of bounded size.
+
+``data.documents`` says where they are separated: ``file`` (each file is one), ``line``,
+``blank_line``, or else a marker, such as ``<|endoftext|>``. What separates them is not part of any
+document: the marker, the line ends around it, and empty documents are dropped.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from lstmgen.text.reading import safe_cut
+
+_BLANK_LINE = re.compile(r"[^\S\n]*\n(?:[^\S\n]*\n)+")
+_GUTENBERG = re.compile(r"\*\*\* ?(START|END) OF TH(?:E|IS) PROJECT GUTENBERG", re.IGNORECASE)
+ENDOFTEXT = "<|endoftext|>"
+
+
+class Piece(NamedTuple):
+    """A part of a document."""
+
+    text: str
+    begins: bool  # whether a document begins with it
+    lines: int = 0  # line ends of the file, dropped before it
+
+
+def split_documents(blocks: Iterable[str], rule: str) -> Iterator[Piece]:
+    """Split a file's text into its documents.
+
+    Args:
+        blocks: of normalized text, cut between tokens (``read_blocks``).
+        rule: as ``data.documents``, a marker normalized like the text.
+    """
+    if rule == "file":
+        yield Piece("", True)
+        yield from (Piece(block, False) for block in blocks)
+    elif rule == "line":
+        yield from _split_lines(blocks)
+    elif rule == "blank_line":
+        yield from _split_at(blocks, _BLANK_LINE, marker="\n")
+    else:
+        pattern = re.compile(rf"\s*{re.escape(rule)}(?:[^\S\n]*\n+| )?")
+        yield from _split_at(blocks, pattern, marker=rule)
+
+
+def _split_lines(blocks: Iterable[str]) -> Iterator[Piece]:
+    begins, skipped = True, 0
+    for block in blocks:
+        for number, line in enumerate(block.split("\n")):
+            if number:
+                begins, skipped = True, skipped + 1
+            if line.strip() or (line and not begins):
+                yield Piece(line, begins, skipped)
+                begins, skipped = False, 0
+
+
+def _split_at(blocks: Iterable[str], separator: re.Pattern[str], *, marker: str) -> Iterator[Piece]:
+    begins, skipped, pending = True, 0, ""
+    for block in blocks:
+        pending += block
+        place, incomplete = 0, len(pending)
+        for match in separator.finditer(pending):
+            if match.end() == len(pending):
+                incomplete = match.start()  # it may be longer
+                break
+            text = pending[place : match.start()]
+            if begins:
+                skipped += _leading_lines(text)
+                text = text.lstrip("\n")
+            if text.strip() or (text and not begins):
+                yield Piece(text, begins, skipped)
+                skipped = 0
+            begins, skipped = True, skipped + match[0].count("\n")
+            place = match.end()
+        cut = safe_cut(pending[place : min(incomplete, _separator_start(pending, marker))])
+        pending = pending[place:]
+        if begins:
+            skipped += _leading_lines(pending[:cut])
+        text = pending[:cut].lstrip("\n") if begins else pending[:cut]
+        if text:
+            yield Piece(text, begins, skipped)
+            begins, skipped = False, 0
+        pending = pending[cut:]
+    last = separator.sub("", pending).rstrip()
+    if begins:
+        skipped, last = skipped + _leading_lines(last), last.lstrip("\n")
+    if last:
+        yield Piece(last, begins, skipped)
+
+
+def _leading_lines(text: str) -> int:
+    return len(text) - len(text.lstrip("\n"))
+
+
+def _separator_start(text: str, marker: str) -> int:
+    """Where a separator may begin that is not complete yet."""
+    known = next((n for n in range(len(marker) - 1, 0, -1) if text.endswith(marker[:n])), 0)
+    return len(text[: len(text) - known].rstrip())
+
+
+def strip_gutenberg(blocks: Iterable[str], body: "Body") -> Iterator[str]:
+    """The part of a text that ``find_body`` has found."""
+    place = 0
+    for block in blocks:
+        part = block[max(0, body.start - place) : max(0, body.end - place)]
+        if part:
+            yield part
+        place += len(block)
+
+
+class Body(NamedTuple):
+    """A text without the header and licence of Project Gutenberg."""
+
+    start: int  # in characters
+    end: int
+    lines: int  # line ends before it
+
+
+def find_body(blocks: Iterable[str]) -> Body:
+    """Find the text between the marks of Project Gutenberg; without marks it is the whole."""
+    start = end = place = lines = start_lines = 0
+    ended, empty = False, True
+    for line in _lines(blocks):
+        mark = _GUTENBERG.search(line)
+        if mark and mark[1].upper() == "START" and not ended:
+            start = end = place + len(line)
+            start_lines, empty = lines + 1, True
+        elif mark and mark[1].upper() == "END":
+            ended = True
+        elif line.strip() and not ended:
+            if empty:
+                start, start_lines, empty = place, lines, False
+            end = place + len(line)
+        place, lines = place + len(line), lines + line.endswith("\n")
+    return Body(start, end, start_lines)
+
+
+def has_gutenberg_mark(text: str) -> bool:
+    """Whether a mark of Project Gutenberg stands in a text."""
+    return _GUTENBERG.search(text) is not None
+
+
+def _lines(blocks: Iterable[str]) -> Iterator[str]:
+    pending = ""
+    for block in blocks:
+        *whole, pending = re.split(r"(?<=\n)", pending + block)
+        yield from whole
+    if pending:
+        yield pending
