@@ -55,7 +55,7 @@ def write(
                 break
             session.execute(line.rstrip("\r\n"))
     finally:
-        sys.stdout.write(writer.current.text.lstrip(" ") + "\n")
+        sys.stdout.write(writer.current.text + "\n")
 
 
 class _Session:
@@ -108,15 +108,16 @@ class _Session:
         self._text("")
 
     def _text(self, _: str) -> None:
-        warn(self.writer.current.text.lstrip(" "))
+        warn(self.writer.current.text)
 
     def _temperature(self, argument: str) -> None:
-        self.writer.set_temperature(_number(argument, "/temp", kind=float, least=0, most=1e9))
+        value = _number(argument, "/temp", kind=float, least=0, most=1e9)
+        self.writer.configure({"temperature": value})
 
     def _cap(self, argument: str) -> None:
         off = argument == "off"
         words = None if off else _number(argument, "/cap", kind=int, least=0, most=10**6)
-        self.writer.set_cap(words)
+        self.writer.configure({"max_copied": words})
 
     def _save(self, argument: str) -> None:
         if not argument:
@@ -147,10 +148,8 @@ class _Session:
             raise UsageError(f"/load {argument}: is not a file written by /save") from None
         if saved.get("checkpoint") != self.digest:
             warn("note: the text was written with another checkpoint")
-        self.writer.set_cap(cap)  # first, because it may fail
-        self.writer.clear()
-        self.writer.set_temperature(temperature)
-        self._type(text)
+        self.writer.configure({"max_copied": cap, "temperature": temperature})  # may fail
+        self.writer.replace(text)
 
     def _quit(self, _: str) -> None:
         self.running = False
