@@ -4,11 +4,12 @@ The state after every step is kept, so undoing a step is free and nothing is rea
 """
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
+from lstmgen.config.loader import override_sample
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import UsageError
 from lstmgen.generation.constraints import History
@@ -16,7 +17,7 @@ from lstmgen.generation.continuation import MAX_WORDLESS, Continuation
 from lstmgen.generation.cue import find_entry
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.next_word import check_finite, next_scores
-from lstmgen.generation.numpy_engine import States
+from lstmgen.generation.numpy_engine import Engine, States
 from lstmgen.generation.sampling import (
     NONE_LEFT,
     Scores,
@@ -31,6 +32,8 @@ from lstmgen.text.tokenizer import tokenize
 from lstmgen.text.vocabulary import STORY
 
 SUGGESTIONS = 9
+SENTENCE_WORDS = 60  # after which a suggested sentence ends in any case
+MAX_UNDO = 500  # steps; each keeps the whole text
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,37 @@ class Snapshot:
     detokenizer: Detokenizer
 
 
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence that may come next."""
+
+    text: str  # with the white space before it
+    after: Snapshot  # the text that ends with it
+
+
+class _Extension:
+    """A copy of a snapshot that grows token by token."""
+
+    def __init__(self, start: Snapshot, engine: Engine) -> None:
+        self.text, self.states, self.engine = start.text, start.states, engine
+        self.history, self.detokenizer = start.history.fork(), copy.copy(start.detokenizer)
+
+    def add(self, word: int, token: str) -> None:
+        """Write a token and read it."""
+        piece = remove_control(self.detokenizer.add(token))
+        self.text += piece if self.text else piece.lstrip(" ")
+        self.read(word)
+
+    def read(self, word: int) -> None:
+        """Read a token without writing it."""
+        self.states = self.engine.read(np.array([word]), self.states)
+        self.history.add(word)
+
+    def snapshot(self) -> Snapshot:
+        """The text so far; the extension must not grow any more."""
+        return Snapshot(self.text, self.states, self.history, self.detokenizer)
+
+
 class Writer:
     """A text written in turn.
 
@@ -61,15 +95,14 @@ class Writer:
     """
 
     def __init__(self, generator: Generator, sample: SampleConfig, *, seed: int) -> None:
-        self.engine, self.vocabulary = generator.engine, generator.vocabulary
+        self.model, self.engine, self.vocabulary = generator, generator.engine, generator.vocabulary
         self.kind, self.lowercase = generator.kind, generator.config.data.lowercase
-        self.index = generator.copies
         self.sample = sample.model_copy(
             update={"stop": "words", "words": 10_000_000, "min_words": 0, "stop_at": ""}
         )
-        self.generator = np.random.default_rng(seed)
+        self.seed, self.generator = seed, np.random.default_rng(seed)
         self.constraints = generator.constraints(self.sample)
-        history = History(self.constraints, vocabulary=self.vocabulary, index=self.index)
+        history = History(self.constraints, vocabulary=self.vocabulary, index=generator.copies)
         story = np.array([self.vocabulary.ids[STORY]])
         states = self.engine.read(story, self.engine.zero_states(1))
         self.start = Snapshot("", states, history, Detokenizer(self.kind))
@@ -83,9 +116,9 @@ class Writer:
 
     def suggest(self) -> list[Suggestion]:
         """The most likely next words, with the probabilities of being drawn."""
-        p = probabilities(self._scores())[0]
+        p = probabilities(self._scores(self.current))[0]
         order = highest(p, SUGGESTIONS).tolist()
-        return [Suggestion(i, self._surface(i), float(p[i])) for i in order if p[i] > 0]
+        return [Suggestion(i, self.model.surface(i), float(p[i])) for i in order if p[i] > 0]
 
     def pick(self, number: int) -> None:
         """Accept a suggestion, counted from 1.
@@ -96,65 +129,64 @@ class Writer:
         suggestions = self.suggest()
         if not 1 <= number <= len(suggestions):
             raise UsageError(f"{number}: there are suggestions 1 to {len(suggestions)}")
-        self._step([suggestions[number - 1].word])
-        self.last_drawn = 0
+        extension = _Extension(self.current, self.engine)
+        word = suggestions[number - 1].word
+        extension.add(word, self.vocabulary.entries[word])
+        self._append(extension.snapshot())
+
+    def suggest_sentences(self, count: int) -> list[Sentence]:
+        """Draw continuations of the text, each to the end of its sentence.
+
+        Every call draws others. Nothing is returned if no word is left to draw.
+        """
+        sample = self.sample.model_copy(update={"stop": "sentence"})
+        drawn = [self._draw(self.current, sample, words=SENTENCE_WORDS)[0] for _ in range(count)]
+        place = len(self.current.text)
+        return [Sentence(after.text[place:], after) for after in drawn if after is not self.current]
+
+    def accept(self, sentence: Sentence) -> None:
+        """Accept a sentence suggested for the current text, as one step."""
+        self._append(sentence.after)
 
     def type(self, text: str) -> list[str]:
         """Add text as typed, with a space before it if needed, and return its unknown words.
 
         Unknown words are read as ``<unk>``, unknown white space is not read.
         """
-        spacing = self.current.detokenizer.spacing
-        text = normalize(text, lowercase=self.lowercase)
-        first = tokenize(text, kind=self.kind)[:1]
-        if first and is_word(self.kind):
-            role = classify(surface_of(first[0], self.kind), self.kind)
-            placed = place_token(role, spacing, flipped=False, kind=self.kind)
-            text = " " * placed.space + text
-        tokens = tokenize(text, kind=self.kind, spacing=spacing)
-        ids: list[int | None] = []
-        unknown = []
-        for token in tokens:
-            surface = surface_of(token, self.kind)
-            entry = find_entry(token, surface, self.vocabulary)
-            if entry is None and not surface.isspace():
-                unknown.append(surface)
-                entry = self.vocabulary.unknown_id
-            ids.append(entry)
-        if tokens:
-            self._step(ids, tokens)
-            self.last_drawn = 0
+        after, unknown = self._read(self.current, text)
+        if after.text != self.current.text:
+            self._append(after)
+        return unknown
+
+    def begin_paragraph(self) -> None:
+        """Add an empty line, or a line end if that is how the training text ends paragraphs."""
+        known = self.vocabulary.ids
+        self.type("\n" if is_word(self.kind) and "\n" in known and "\n\n" not in known else "\n\n")
+
+    def replace(self, text: str) -> list[str]:
+        """Replace the text by another as one step, and return its unknown words.
+
+        If nothing has been written yet, this is no step: undoing cannot take the text away.
+        """
+        after, unknown = self._read(self.start, text)
+        if self.current is self.start:
+            self.snapshots = []
+        self._append(after)
         return unknown
 
     def go(self, words: int) -> int:
         """Let the model write some words as one step, and return the number written."""
-        start, snapshots = self.current, self.snapshots
-        self.snapshots = [start]
-        continuation = Continuation(0, self.sample, Detokenizer("character"), False)
-        while continuation.words < words and continuation.wordless <= MAX_WORDLESS:
-            word = int(draw(self._scores(), [self.generator])[0])
-            if word == NONE_LEFT:
-                break
-            self._step([word])
-            continuation.add(self._surface(word))
-        end, self.snapshots = self.current, snapshots
-        changed = end is not start
-        if changed:
-            self.snapshots.append(end)
-        self.last_drawn = words if changed else 0
-        return continuation.words
+        return self._go(self.snapshots, words)
 
     def reroll(self) -> int:
-        """Undo the last drawn step and draw it again.
+        """Draw the last drawn step again.
 
         Raises:
             UsageError: if the last step was not drawn.
         """
         if not self.last_drawn:
-            raise UsageError("the last step was not drawn by the model, there is nothing to reroll")
-        words = self.last_drawn
-        self.undo()
-        return self.go(words)
+            raise UsageError("the last step was not drawn by /go, there is nothing to reroll")
+        return self._go(self.snapshots[:-1], self.last_drawn)
 
     def undo(self) -> None:
         """Undo the last step.
@@ -167,52 +199,90 @@ class Writer:
         self.snapshots.pop()
         self.last_drawn = 0
 
-    def clear(self) -> None:
-        """Start again with an empty text."""
-        self.snapshots, self.last_drawn = [self.start], 0
-
-    def set_temperature(self, temperature: float) -> None:
-        """Set the temperature for the next words."""
-        self._set(temperature=temperature)
-
-    def set_cap(self, words: int | None) -> None:
-        """Set the maximum length of copied passages in words; None is unlimited.
+    def configure(self, settings: Mapping[str, object]) -> None:
+        """Change settings of the section ``sample`` for the next words.
 
         Raises:
-            UsageError: if there is no index of the training text.
+            ConfigError: if a value is not allowed.
+            UsageError: if ``max_copied`` needs an index that the checkpoint lacks.
         """
-        if words is not None and self.index is None:
-            raise UsageError("this checkpoint holds no index of its training text")
-        self._set(max_copied=words)
-
-    def _set(self, **changes: float | None) -> None:
-        self.sample = self.sample.model_copy(update=changes)
-        self.constraints = replace(self.constraints, sample=self.sample)
+        sample = override_sample(self.sample, settings)
+        self.constraints = self.model.constraints(sample)
+        self.sample = sample
         for snapshot in (self.start, *self.snapshots):  # an undo returns to the earlier ones
             snapshot.history.constraints = self.constraints
 
-    def _scores(self) -> Scores:
-        logits = check_finite(self.engine.logits(self.current.states))
-        scores = next_scores(logits, [self.current.history], self.constraints)
-        return filter_scores(scores, self.sample)
+    def _go(self, snapshots: list[Snapshot], words: int) -> int:
+        after, written = self._draw(snapshots[-1], self.sample, words=words)
+        changed = after is not snapshots[-1]
+        self.snapshots = snapshots
+        if changed:
+            self._append(after)
+        self.last_drawn = words if changed else 0
+        return written
 
-    def _step(self, ids: Sequence[int | None], tokens: list[str] | None = None) -> None:
-        """Add tokens as one step.
+    def _append(self, snapshot: Snapshot) -> None:
+        self.snapshots = [*self.snapshots[-MAX_UNDO:], snapshot]
+        self.last_drawn = 0
+
+    def _draw(self, start: Snapshot, sample: SampleConfig, *, words: int) -> tuple[Snapshot, int]:
+        """Draw words after a text.
 
         Args:
-            ids: to read; None reads nothing.
-            tokens: to write; None writes the vocabulary's entries.
-        """
-        now, text = self.current, self.current.text
-        states, history, detokenizer = now.states, now.history.fork(), copy.copy(now.detokenizer)
-        for place, word in enumerate(ids):
-            token = tokens[place] if tokens else self.vocabulary.entries[word or 0]
-            text += remove_control(detokenizer.add(token))
-            if word is None:
-                continue
-            states = self.engine.read(np.array([word]), states)
-            history.add(word)
-        self.snapshots.append(Snapshot(text, states, history, detokenizer))
+            sample: where the continuation ends.
+            words: at most.
 
-    def _surface(self, word: int) -> str:
-        return surface_of(self.vocabulary.entries[word], self.kind)
+        Returns:
+            The text with the continuation, ``start`` itself if nothing was drawn, and the number
+            of words.
+        """
+        extension, drawn = _Extension(start, self.engine), False
+        continuation = Continuation(0, sample, copy.copy(start.detokenizer), False)
+        while continuation.words < words and continuation.wordless <= MAX_WORDLESS:
+            word = int(draw(self._scores(extension), [self.generator])[0])
+            if word == NONE_LEFT:
+                break
+            token = self.vocabulary.entries[word]
+            piece = continuation.add(token)
+            if piece.ended and not piece.text:  # the sentence ends before this token
+                break
+            extension.add(word, token)
+            drawn = True
+            if piece.ended:
+                break
+        return (extension.snapshot() if drawn else start), continuation.words
+
+    def _read(self, start: Snapshot, text: str) -> tuple[Snapshot, list[str]]:
+        """Add a text as typed, whatever the tokenizer makes of it, and list its unknown words."""
+        text = normalize(text)
+        text = " " * self._needs_space(text, start.detokenizer) + text
+        extension, unknown = _Extension(start, self.engine), []
+        spoken = normalize(text, lowercase=self.lowercase)
+        for token in tokenize(spoken, kind=self.kind, spacing=start.detokenizer.spacing):
+            surface = surface_of(token, self.kind)
+            entry = find_entry(token, surface, self.vocabulary)
+            if entry is None and not surface.isspace():
+                unknown.append(surface)
+                entry = self.vocabulary.unknown_id
+            extension.detokenizer.add(token)
+            if entry is not None:
+                extension.read(entry)
+        extension.text += text
+        if text:
+            extension.detokenizer.empty = text[-1].isspace()
+        return extension.snapshot(), unknown
+
+    def _needs_space(self, text: str, detokenizer: Detokenizer) -> bool:
+        """Whether there must be a space before a text that is added."""
+        if not text or text[0].isspace() or self.kind == "character":
+            return False
+        if not is_word(self.kind):
+            return not detokenizer.empty
+        first = tokenize(normalize(text, lowercase=self.lowercase), kind=self.kind)[0]
+        role = classify(surface_of(first, self.kind), self.kind)
+        return place_token(role, detokenizer.spacing, flipped=False, kind=self.kind).space
+
+    def _scores(self, text: Snapshot | _Extension) -> Scores:
+        logits = check_finite(self.engine.logits(text.states))
+        scores = next_scores(logits, [text.history], self.constraints)
+        return filter_scores(scores, self.sample)

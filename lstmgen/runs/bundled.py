@@ -50,6 +50,13 @@ def bases_folder() -> Path:
     return presets_folder().parent / "data" / "bases"
 
 
+def find_base(path: Path) -> Path | None:
+    """The folder of a bundled model, if an argument is its name and nothing else has it."""
+    base = bases_folder() / path.name
+    is_name = path.name == str(path) and not os.path.exists(path)  # of any length
+    return base if is_name and os.path.isdir(base) else None
+
+
 def find_config(argument: str) -> Path:
     """A config by path, or by the name of a preset if there is no such file.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from lstmgen.errors import CheckpointError, StorageError, UsageError, printable
 from lstmgen.runs import checkpoint
-from lstmgen.runs.bundled import bases_folder
+from lstmgen.runs.bundled import find_base
 
 CHECKPOINTS = "checkpoints"
 ENVIRONMENT = "environment.json"
@@ -143,8 +143,7 @@ def find_step(path: Path | None, runs: Path) -> Path:
         CheckpointError: there is no such checkpoint.
     """
     run = newest_run(runs) if path is None else path
-    if not run.exists() and (bases_folder() / run.name).is_dir() and run.name == str(run):
-        run = bases_folder() / run.name
+    run = find_base(run) or run
     if run.is_file():
         raise CheckpointError(f"{printable(run)}: is a file, not a run folder")
     if (run / "manifest.json").is_file():

@@ -1,0 +1,100 @@
+"""Drafts: files that hold a text being written, as plain text or, in ``.json``, with settings."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lstmgen.config.loader import override_sample
+from lstmgen.config.schema import SampleConfig
+from lstmgen.errors import ConfigError, DataError, StorageError, UsageError, printable
+from lstmgen.runs.checkpoint import write_durably
+from lstmgen.text.reading import check_readable, encodable, read_blocks
+
+SETTINGS = ("temperature", "top_p", "min_p", "max_copied")  # keys of the section ``sample``
+MAX_SIZE = 5_000_000  # bytes; a novel has less than a million
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A text, and the settings it was being written with."""
+
+    text: str
+    settings: Mapping[str, Any] = field(default_factory=dict)  # some of ``SETTINGS``
+    checkpoint: str = ""  # digest; empty if unknown
+
+
+def read_draft(path: Path) -> Draft:
+    """Read a draft; the line end at the end of plain text is not part of it.
+
+    Raises:
+        DataError: if the file is missing, not a text, or not what ``write_draft`` writes.
+    """
+    check_readable(path, key="draft")
+    size, name = path.stat().st_size, f"draft = {printable(path)}"
+    if size > MAX_SIZE:
+        raise DataError(f"{name}: has {size:,} bytes, a draft at most {MAX_SIZE:,}. Split the text")
+    if not _holds_settings(path):
+        return Draft("".join(read_blocks(path, name=name)).removesuffix("\n"))
+    try:
+        saved: Any = json.loads(path.read_bytes())
+        settings = {key: saved[key] for key in SETTINGS if key in saved}
+        override_sample(SampleConfig(), settings)
+        if not isinstance(saved["text"], str) or not encodable(saved["text"]):
+            raise TypeError
+    except ConfigError as error:
+        raise DataError(f"{name}: {error}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DataError(
+            f"{name}: is not a draft saved by /save. A text must not be named .json"
+        ) from None
+    return Draft(saved["text"], settings, str(saved.get("checkpoint", "")))
+
+
+def write_draft(path: Path, draft: Draft) -> None:
+    """Write a draft; the old file is intact until the new one is complete.
+
+    Raises:
+        UsageError: if something other than a plain file has the name.
+        StorageError: if the file cannot be written.
+    """
+    try:
+        target = Path(os.path.realpath(path))  # a link stays, its file is replaced
+        if os.path.lexists(target) and not target.is_file():
+            raise UsageError(
+                f"{printable(path)}: is not a plain file, so it is left alone. Choose another name"
+            )
+        _replace(target, _contents(path, draft).encode("utf-8", errors="replace"))
+    except OSError as error:
+        raise StorageError(
+            f"{printable(path)}: cannot be written ({error.strerror}). Choose another place"
+        ) from None
+    except ValueError:  # a NUL character
+        raise UsageError(f"{printable(path)}: is not a file name") from None
+
+
+def _holds_settings(path: Path) -> bool:
+    return path.suffix.lower() == ".json"
+
+
+def _contents(path: Path, draft: Draft) -> str:
+    if not _holds_settings(path):
+        return draft.text + "\n"
+    saved = {"text": draft.text, **draft.settings, "checkpoint": draft.checkpoint}
+    return json.dumps(saved, indent=1) + "\n"
+
+
+def _replace(target: Path, data: bytes) -> None:
+    temporary = target.with_name(f".{target.name}.tmp")
+    temporary.unlink(missing_ok=True)  # it might be a link
+    try:
+        write_durably(temporary, data)
+        if target.exists():
+            shutil.copymode(target, temporary)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
