@@ -42,7 +42,9 @@ NoCue = Annotated[bool, typer.Option("--no-cue", help="Print the continuation wi
 ShowCopied = Annotated[
     bool,
     typer.Option(
-        "--show-copied", help="Mark passages of 5 or more words copied from the training text."
+        "--show-copied",
+        help="Mark passages of 5 or more words copied from the training text (15 characters in "
+        "scripts without spaces).",
     ),
 ]
 ShowProbs = Annotated[

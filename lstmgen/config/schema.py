@@ -318,8 +318,8 @@ class SampleConfig(Section):
     )  # fmt: skip
     banned: list[str] = key([], "Words never to generate, in any letter case.")
     max_copied: int | None = key(
-        None, "Longest passage that may be copied from the training text, in words.", ge=0,
-        unit="words",
+        None, "Longest passage that may be copied from the training text, in words; in Han, kana, "
+        "Thai, Lao, Khmer and Burmese text a word counts as 3 characters.", ge=0, unit="words",
     )  # fmt: skip
     oov: Literal["nearest", "unk", "skip", "error"] = key(
         "nearest", "What to do with unknown words of a cue."

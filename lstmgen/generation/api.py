@@ -24,7 +24,7 @@ class Word:
 
     text: str  # with the space before it
     log_probability: float  # by the model, before any filter, in nats
-    run: int  # length in words of the copied passage that ends here; 0 without an index
+    run: int  # length in words (docs/generating.md) of the copied passage that ends here, or 0
 
 
 @dataclass(frozen=True)
