@@ -25,7 +25,7 @@ from lstmgen.generation.next_word import CueReader
 from lstmgen.generation.receipts import check_receipt_path, replay_receipt, write_receipt
 from lstmgen.generation.sample_results import Result, generate_samples, sample_json
 from lstmgen.generation.sampling_loop import continue_cue
-from lstmgen.runs.folders import runs_folder
+from lstmgen.runs.folders import Choice, runs_folder
 from lstmgen.text.reading import encodable, read_blocks, remove_control
 
 Cue = Annotated[
@@ -59,6 +59,15 @@ Receipt = Annotated[
     Path | None,
     typer.Option("--receipt", help="Write a receipt from which the text can be regenerated."),
 ]
+Last = Annotated[
+    bool, typer.Option("--last", help="Use the last checkpoint of the run instead of the best.")
+]
+Step = Annotated[
+    int | None,
+    typer.Option(
+        "--step", metavar="N", min=0, help="Use the checkpoint of this step instead of the best."
+    ),
+]
 Replay = Annotated[
     Path | None, typer.Option("--replay", help="Regenerate the text recorded in this receipt.")
 ]
@@ -80,6 +89,8 @@ def generate(
     as_json: AsJson = False,
     receipt: Receipt = None,
     replay: Replay = None,
+    last: Last = False,
+    step: Step = None,
     runs_dir: RunsDir = None,
     quiet: Quiet = False,
 ) -> None:
@@ -96,9 +107,9 @@ def generate(
         raise UsageError("--json has all the details. Leave the other display options out")
     runs = runs_folder(runs_dir)
     if replay is not None:
-        if settings or any(v is not None for v in (cue, samples, seed, receipt)):
+        if settings or last or any(v is not None for v in (cue, samples, seed, receipt, step)):
             raise UsageError(
-                "--replay takes cue, seed and settings from the receipt. Leave them out"
+                "--replay takes cue, seed, settings and checkpoint from the receipt. Leave them out"
             )
         _replay(replay, run, runs, output)
         return
@@ -106,7 +117,9 @@ def generate(
         check_receipt_path(receipt)
     blocks = [cue] if cue is not None else _piped()
     details = output.needs_details or receipt is not None
-    generator, checkpoint = load_generator(run, runs, copies=details or "max_copied" in settings)
+    generator, checkpoint = load_generator(
+        run, runs, copies=details or "max_copied" in settings, step=_choice(last, step)
+    )
     sample = override_sample(generator.config.sample, settings)
     if show_copied:
         generator.require_copies("--show-copied")
@@ -152,6 +165,13 @@ class _Output:
         """Print a line on stderr, unless ``--quiet`` is set."""
         if not self.quiet:
             warn(text)
+
+
+def _choice(last: bool, step: int | None) -> Choice:
+    """The checkpoint of a run that ``--last`` and ``--step`` select."""
+    if last and step is not None:
+        raise UsageError(f"--last and --step {step} name two checkpoints. Leave one out")
+    return "last" if last else "best" if step is None else step
 
 
 def _check_encoding(texts: Iterable[tuple[str, str | None]]) -> None:

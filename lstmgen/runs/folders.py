@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lstmgen.errors import CheckpointError, StorageError, UsageError, printable
 from lstmgen.runs import checkpoint
@@ -18,6 +18,9 @@ from lstmgen.runs.bundled import bases_folder
 CHECKPOINTS = "checkpoints"
 ENVIRONMENT = "environment.json"
 RESOLVED = "resolved.yaml"
+LISTED = 20  # steps named in an error
+
+Choice = int | Literal["best", "last"]  # a checkpoint of a run
 
 
 def runs_folder(path: Path | None) -> Path:
@@ -132,15 +135,16 @@ def _environments(runs: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
             yield path.parent, environment
 
 
-def find_step(path: Path | None, runs: Path) -> Path:
+def find_step(path: Path | None, runs: Path, *, step: Choice = "best") -> Path:
     """The checkpoint folder for a command-line argument.
 
     Args:
-        path: a run folder (its best step), a step folder, the name of a bundled base, or None
-            (the newest run's best step).
+        path: a run folder, a step folder, the name of a bundled base, or None (the newest run).
+        step: which checkpoint of a run.
 
     Raises:
         CheckpointError: there is no such checkpoint.
+        UsageError: a step of what is one checkpoint only.
     """
     run = newest_run(runs) if path is None else path
     if not run.exists() and (bases_folder() / run.name).is_dir() and run.name == str(run):
@@ -148,7 +152,14 @@ def find_step(path: Path | None, runs: Path) -> Path:
     if run.is_file():
         raise CheckpointError(f"{printable(run)}: is a file, not a run folder")
     if (run / "manifest.json").is_file():
+        if step != "best":
+            raise UsageError(
+                f"{printable(run)}: is a single checkpoint, so none can be chosen. Name a run "
+                "folder instead, or leave the step out"
+            )
         return run
+    if isinstance(step, int) and run.exists():
+        return _numbered_step(run, step)
     index = checkpoint.read_index(run / CHECKPOINTS)
     if index is None:
         if not run.exists():
@@ -159,4 +170,18 @@ def find_step(path: Path | None, runs: Path) -> Path:
                 f"{CHECKPOINTS}, or let `lstmgen train --resume {printable(run)}` rebuild it"
             )
         raise CheckpointError(f"{printable(run)}: is not a checkpoint and holds none yet")
-    return checkpoint.step_folder(run / CHECKPOINTS, index.best)
+    return checkpoint.step_folder(run / CHECKPOINTS, index.last if step == "last" else index.best)
+
+
+def _numbered_step(run: Path, step: int) -> Path:
+    steps = sorted(checkpoint.saved_steps(run / CHECKPOINTS))
+    if step in steps:
+        return checkpoint.step_folder(run / CHECKPOINTS, step)
+    if not steps:
+        raise CheckpointError(f"{printable(run)}: is not a checkpoint and holds none yet")
+    shown = ", ".join(str(number) for number in steps[-LISTED:])
+    more = f"{len(steps) - LISTED} more and " if len(steps) > LISTED else ""
+    raise CheckpointError(
+        f"{printable(run)}: has no checkpoint of step {step}. There are {more}{shown} "
+        "(train.keep: how many)"
+    )
