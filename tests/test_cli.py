@@ -117,7 +117,9 @@ def test_generate_prints_the_cue_as_typed_and_goes_on(reported):
     asked = ("generate", first_run(reported), "--cue", "The cat  sat")
     done = run_cli(*asked, "--seed", 1, cwd=reported, check=0)
     assert done.stdout.startswith("The cat  sat")
-    assert len(done.stdout) > 40 and done.stderr == ""
+    assert len(done.stdout) > 40
+    facts = r", step \d+ \((best|best and last)\), --seed 1\n"
+    assert re.fullmatch(re.escape(str(first_run(reported))) + facts, done.stderr)
     for wrong in (" .", " ,", "<story>", "<unk>"):
         assert wrong not in done.stdout
     again = run_cli(*asked, "--seed", 1, cwd=reported)
@@ -187,16 +189,22 @@ def two_steps(trained, tmp_path):
 
 def test_each_checkpoint_of_a_run_can_be_chosen(two_steps):
     settings = ("--cue", "The cat", "--words", 9, "--temperature", 0)
-    for options, step in (
-        ((), 20),
-        (("--last",), 25),
-        (("--step", 25), 25),
-        (("--step", 20), 20),
+    for options, step, role in (
+        ((), 20, "best"),
+        (("--last",), 25, "last, the best is 20"),
+        (("--step", 25), 25, "last, the best is 20"),
+        (("--step", 20), 20, "best"),
     ):
         done = call_cli("generate", *settings, *options, "--seed", 5, cwd=two_steps, check=0)
-        assert done.stderr == ""
+        assert done.stderr == f"runs/first, step {step} ({role}), --seed 5\n"
         told = call_cli("generate", *settings, *options, "--json", "-q", cwd=two_steps, check=0)
         assert json.loads(told.stdout)["checkpoint"]["step"] == step and told.stderr == ""
+    shutil.copytree(two_steps / "runs/first/checkpoints/step-20",
+                    two_steps / "runs/first/checkpoints/step-22")  # fmt: skip
+    done = call_cli("generate", *settings, "--step", 22, cwd=two_steps)
+    assert "runs/first, step 20 (best), --seed" in done.stderr  # what its manifest says
+    alone = call_cli("generate", "runs/first/checkpoints/step-20", "-c", "The", cwd=two_steps)
+    assert "runs/first, step 20 (best), --seed" in alone.stderr
 
 
 def test_the_api_chooses_checkpoints_too(two_steps):
@@ -216,7 +224,8 @@ def test_a_chosen_step_needs_no_index(two_steps):
     """Where index.json is damaged, --step is the way out."""
     (two_steps / "runs/first/checkpoints/index.json").write_text("{", encoding="utf-8")
     call_cli("generate", "-c", "The", cwd=two_steps, check=2)
-    call_cli("generate", "-c", "The", "--step", 25, "--seed", 1, cwd=two_steps, check=0)
+    done = call_cli("generate", "-c", "The", "--step", 25, "--seed", 1, cwd=two_steps, check=0)
+    assert done.stderr == "runs/first/checkpoints/step-25, step 25, --seed 1\n"
 
 
 def test_many_steps_are_not_all_listed(two_steps):

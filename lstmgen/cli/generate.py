@@ -25,7 +25,8 @@ from lstmgen.generation.next_word import CueReader
 from lstmgen.generation.receipts import check_receipt_path, replay_receipt, write_receipt
 from lstmgen.generation.sample_results import Result, generate_samples, sample_json
 from lstmgen.generation.sampling_loop import continue_cue
-from lstmgen.runs.folders import Choice, runs_folder
+from lstmgen.runs.checkpoint import Checkpoint
+from lstmgen.runs.folders import Choice, describe_step, runs_folder
 from lstmgen.text.reading import encodable, read_blocks, remove_control
 
 Cue = Annotated[
@@ -125,9 +126,8 @@ def generate(
         generator.require_copies("--show-copied")
     for word in unmatched_words(sample.banned, generator.vocabulary, kind=generator.kind):
         output.note(f"note: --banned {word}: the model has no such word, so this has no effect")
-    if seed is None:
-        seed = secrets.randbelow(2**31)
-        output.note(f"{checkpoint.path}, --seed {seed}")
+    seed = secrets.randbelow(2**31) if seed is None else seed
+    output.note_source(checkpoint, seed=seed)
     if not details and samples in (None, 1) and sample.beams is None:
         _stream(CueReader(generator, sample), blocks, output, seed=seed)
         return
@@ -166,6 +166,10 @@ class _Output:
         if not self.quiet:
             warn(text)
 
+    def note_source(self, checkpoint: Checkpoint, *, seed: int) -> None:
+        """Print which checkpoint and seed a text is generated with."""
+        self.note(f"{describe_step(checkpoint.path, checkpoint.step)}, --seed {seed}")
+
 
 def _choice(last: bool, step: int | None) -> Choice:
     """The checkpoint of a run that ``--last`` and ``--step`` select."""
@@ -184,6 +188,7 @@ def _replay(path: Path, run: Path | None, runs: Path, output: _Output) -> None:
     result, changes = replay_receipt(path, run=run, runs=runs)
     for change in changes:
         output.note(f"note: {change}, and the text is the same")
+    output.note_source(result.checkpoint, seed=result.seed)
     output.note(f"the same text as in {path}")
     _show(result, output)
 

@@ -6,7 +6,7 @@ import os
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -185,3 +185,23 @@ def _numbered_step(run: Path, step: int) -> Path:
         f"{printable(run)}: has no checkpoint of step {step}. There are {more}{shown} "
         "(train.keep: how many)"
     )
+
+
+def describe_step(path: Path, step: int) -> str:
+    """A checkpoint in words: its run, its step, and whether that is the best or the last.
+
+    Args:
+        path: its folder.
+        step: its step.
+    """
+    index = None
+    if path.parent.name == CHECKPOINTS:
+        with suppress(CheckpointError):  # a damaged index, which was not needed
+            index = checkpoint.read_index(path.parent)
+    if index is None:
+        return f"{path}, step {step}"
+    roles = [name for name in ("best", "last") if getattr(index, name) == step]
+    role = " and ".join(roles) or f"the best is {index.best}, the last {index.last}"
+    if roles == ["last"]:
+        role = f"last, the best is {index.best}"
+    return f"{path.parent.parent}, step {step} ({role})"
