@@ -8,7 +8,7 @@ import pytest
 from lstmgen.runs import checkpoint
 from lstmgen.training.memorizing import find_memorizing
 from tests.helpers.program import call_cli
-from tests.helpers.scenes import CONFIG, STORY, checkpoints_of, run_of, write_story
+from tests.helpers.scenes import CONFIG, STORY, checkpoints_of, deep_compare, run_of, write_story
 
 
 @pytest.mark.parametrize(
@@ -126,3 +126,23 @@ def test_the_end_card_says_since_when_a_run_memorizes(noise):
 def test_other_runs_do_not_memorize(noise, settings):
     done = call_cli("train", "my.yaml", *settings, cwd=noise, check=0)
     assert "memorizing" not in done.stderr
+
+
+def test_a_short_text_ends_early_unless_patience_is_null(noise):
+    config = noise / "my.yaml"
+    config.write_text(OVERFITTING.replace("patience: null, ", ""), encoding="utf-8")
+    done = call_cli("train", "my.yaml", cwd=noise, check=0)
+    early = run_of(noise)
+    reason = "no better evaluation in the last 5 (train.patience; null: never stop early)"
+    assert f"ended             {reason}, after" in done.stderr
+    assert "stronger dropout (model.dropout) or fewer epochs\n" in done.stderr
+    stopped = call_cli("train", "--resume", early, cwd=noise, check=0)
+    assert f"nothing to resume: {reason}" in stopped.stderr
+    whole = call_cli("train", "my.yaml", "train.patience=null", "--name", "whole", cwd=noise)
+    assert "ended             finished" in whole.stderr
+    index = checkpoint.read_index(checkpoints_of(early))
+    full = checkpoint.read_index(checkpoints_of(run_of(noise, "whole")))
+    assert index.best == full.best and index.last < full.last
+    resumed = call_cli("train", "--resume", early, "train.patience=null", "-q", cwd=noise, check=0)
+    assert resumed.exit_code == 0
+    deep_compare(early, run_of(noise, "whole"))

@@ -227,8 +227,10 @@ class TrainConfig(Section):
         0.75, "Fraction of all steps after which averaging (swa) begins.", ge=0, lt=1,
     )  # fmt: skip
     patience: int | None = key(
-        None, "Stop after this many evaluations without a new best.", ge=1, unit="evaluations",
-        on_resume="free",
+        None,
+        "Stop after this many evaluations without a new best (left out: chosen by the size of the "
+        "text; null: never).",
+        ge=1, unit="evaluations", on_resume="free",
     )  # fmt: skip
     precision: Literal["auto", "fp32", "bf16"] = key(
         "auto", "Precision of matmuls in training. auto: bf16 where the hardware supports it.",
