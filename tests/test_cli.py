@@ -5,14 +5,17 @@ import math
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import lstmgen
 from lstmgen.cli.app import COMMANDS
 from lstmgen.errors import UsageError
+from lstmgen.runs import checkpoint
 from lstmgen.runs.records import COLUMNS
 from lstmgen.training import core_sharing
 from tests.helpers.program import call_cli, run_cli
@@ -114,7 +117,9 @@ def test_generate_prints_the_cue_as_typed_and_goes_on(reported):
     asked = ("generate", first_run(reported), "--cue", "The cat  sat")
     done = run_cli(*asked, "--seed", 1, cwd=reported, check=0)
     assert done.stdout.startswith("The cat  sat")
-    assert len(done.stdout) > 40 and done.stderr == ""
+    assert len(done.stdout) > 40
+    facts = r", step \d+ \((best|best and last)\), --seed 1\n"
+    assert re.fullmatch(re.escape(str(first_run(reported))) + facts, done.stderr)
     for wrong in (" .", " ,", "<story>", "<unk>"):
         assert wrong not in done.stdout
     again = run_cli(*asked, "--seed", 1, cwd=reported)
@@ -171,6 +176,64 @@ def test_what_is_said_of_a_cue_comes_before_it(reported):
     first, second, text, *_ = done.stdout.split("\n")
     assert "--seed" in first and second.startswith("note: not in the vocabulary: zebra")
     assert text.startswith("The zebra ")
+
+
+@pytest.fixture
+def two_steps(trained, tmp_path):
+    """A run whose best checkpoint is that of step 20 and whose last is that of step 25."""
+    run = tmp_path / "runs" / "first"
+    shutil.copytree(trained / "runs" / "first", run)
+    checkpoint.write_index(run / "checkpoints", checkpoint.Index(best=20, last=25))
+    return tmp_path
+
+
+def test_each_checkpoint_of_a_run_can_be_chosen(two_steps):
+    settings = ("--cue", "The cat", "--words", 9, "--temperature", 0)
+    for options, step, role in (
+        ((), 20, "best"),
+        (("--last",), 25, "last, the best is 20"),
+        (("--step", 25), 25, "last, the best is 20"),
+        (("--step", 20), 20, "best"),
+    ):
+        done = call_cli("generate", *settings, *options, "--seed", 5, cwd=two_steps, check=0)
+        assert done.stderr == f"runs/first, step {step} ({role}), --seed 5\n"
+        told = call_cli("generate", *settings, *options, "--json", "-q", cwd=two_steps, check=0)
+        assert json.loads(told.stdout)["checkpoint"]["step"] == step and told.stderr == ""
+    shutil.copytree(two_steps / "runs/first/checkpoints/step-20",
+                    two_steps / "runs/first/checkpoints/step-22")  # fmt: skip
+    done = call_cli("generate", *settings, "--step", 22, cwd=two_steps)
+    assert "runs/first, step 20 (best), --seed" in done.stderr  # what its manifest says
+    alone = call_cli("generate", "runs/first/checkpoints/step-20", "-c", "The", cwd=two_steps)
+    assert "runs/first, step 20 (best), --seed" in alone.stderr
+
+
+def test_the_api_chooses_checkpoints_too(two_steps):
+    run = two_steps / "runs" / "first"
+    for step, found in (("best", 20), ("last", 25), (25, 25)):
+        assert lstmgen.load(run, step=step).checkpoint.step == found
+    for step in ("first", True, 2.0, None):
+        with pytest.raises(UsageError, match=r"step = .*: must be a whole number, 'best' or 'last"):
+            lstmgen.load(run, step=step)
+    with pytest.raises(UsageError, match=r"has no checkpoint of step -1. There are 20, 25"):
+        lstmgen.load(run, step=-1)
+    with pytest.raises(UsageError, match="is a single checkpoint"):
+        lstmgen.load(run / "checkpoints" / "step-20", step="last")
+
+
+def test_a_chosen_step_needs_no_index(two_steps):
+    """Where index.json is damaged, --step is the way out."""
+    (two_steps / "runs/first/checkpoints/index.json").write_text("{", encoding="utf-8")
+    call_cli("generate", "-c", "The", cwd=two_steps, check=2)
+    done = call_cli("generate", "-c", "The", "--step", 25, "--seed", 1, cwd=two_steps, check=0)
+    assert done.stderr == "runs/first/checkpoints/step-25, step 25, --seed 1\n"
+
+
+def test_many_steps_are_not_all_listed(two_steps):
+    checkpoints = two_steps / "runs/first/checkpoints"
+    for step in range(100, 130):
+        (checkpoints / f"step-{step}").mkdir()
+    done = call_cli("generate", "-c", "The", "--step", 7, cwd=two_steps, check=2)
+    assert "There are 12 more and 110, 111," in done.stderr and "129 (train.keep" in done.stderr
 
 
 def test_a_step_folder_works_alone_anywhere(reported, tmp_path):

@@ -13,13 +13,14 @@ from lstmgen.generation.novelty import copied_runs, measure_novelty
 from lstmgen.generation.pieces import Piece, WordDetails
 from lstmgen.runs import checkpoint
 from lstmgen.text.copy_index import Location, RunMeter, build_copy_index, from_arrays
+from lstmgen.text.passage_unit import CHARACTERS, WORDS, passage_unit
 from lstmgen.text.prepared import prepare
 from lstmgen.text.spacing import split_form
 from lstmgen.text.tokenizer import tokenize
 from lstmgen.text.vocabulary import STORY as MARK
 from lstmgen.text.vocabulary import Vocabulary
-from tests.helpers.program import call_cli
-from tests.helpers.scenes import STORY, run_of
+from tests.helpers.program import call_cli, run_cli
+from tests.helpers.scenes import STORY, run_of, write_story
 
 STORIES = sorted((Path(__file__).parent.parent / "data" / "stories").glob("*.txt"))
 
@@ -139,7 +140,8 @@ def test_a_run_of_thousands_of_words_is_one_run():
             assert meter.run == 2500
             assert meter.would_exceed(2500) == {text[2500]}
             assert meter.would_exceed(2501) == set()
-    assert [(run.words, run.first, run.last) for run in copied_runs(pieces)] == [(3000, 0, 2999)]
+    runs = copied_runs(pieces, WORDS)
+    assert [(run.length, run.first, run.last) for run in runs] == [(3000, 0, 2999)]
 
 
 def test_words_of_a_text_tokenised_before_have_no_punctuation():
@@ -200,12 +202,12 @@ def test_copied_words_are_those_inside_long_runs():
     runs = [1, 2, 3, 4, 5, 6, 2, 3, 4, 1]
     pieces = [piece(f" w{k}", run, line=k) for k, run in enumerate(runs)]
     pieces.insert(3, piece(","))
-    found = measure_novelty([pieces, [piece(" w1", 3), piece(" w2", 9)]])
+    found = measure_novelty([pieces, [piece(" w1", 3), piece(" w2", 9)]], WORDS)
     assert (found.words, found.copied, found.longest) == (12, 6 + 2, 9)
     assert (found.pairs, found.different) == (9 + 1, 9)
-    (run,) = copied_runs(pieces)
-    assert (run.words, run.first, run.last, run.location.line) == (6, 0, 6, 5)
-    assert measure_novelty([]).copied_fraction == 0.0
+    (run,) = copied_runs(pieces, WORDS)
+    assert (run.length, run.first, run.last, run.location.line) == (6, 0, 6, 5)
+    assert measure_novelty([], WORDS).copied_fraction == 0.0
 
 
 def brute_words(text):
@@ -245,6 +247,7 @@ def test_copied_runs_are_marked_with_file_and_line(parrot):
     assert "copied passages of 5+ words: 12 of 12 words; longest " in done.stdout
     told = json.loads(call_cli("evaluate", "--split", "train", "--samples", 3, "--json", cwd=parrot,
                                check=0).stdout)  # fmt: skip
+    assert told["copied_unit"] == "words"
     assert told["copied_share"] > 0.5 and told["longest_run"] > 5 and 0 < told["distinct_2"] <= 1
     table = call_cli("evaluate", "--split", "train", "--samples", 3, cwd=parrot, check=0).stdout
     assert re.search(r"^copied passages of 5\+ words +\d+ of \d+ words; longest \d+$", table, re.M)
@@ -286,3 +289,87 @@ def test_a_changed_index_is_refused(parrot, tmp_path):
     done = call_cli("generate", copy, "--show-copied", cwd=tmp_path, check=2)
     assert "copy_index.safetensors has been changed" in done.stderr
     call_cli("generate", copy, "--words", 3, cwd=tmp_path, check=0)  # it is not needed for this
+
+
+JAPANESE = (
+    "むかし、川のそばの古い水車小屋に、一匹の白い猫がすんでいました。猫は毎朝、川へ魚をとりに行きました。\n"
+    "ある日、となりの犬が来て言いました。「川はどこですか。」猫は水車のほうを見て、だまっていました。\n"
+    "犬は川へ走り、猫も犬のあとを追いました。その夜はとても寒く、ふたりは小屋でならんで眠りました。\n"
+)
+THAI = (
+    "แมวนั่งอยู่ข้างโรงสีเก่า สุนัขวิ่งไปที่แม่น้ำ และแมวก็วิ่งตามสุนัขไป\n"
+    "สุนัขถามว่า แม่น้ำอยู่ที่ไหน แมวตอบว่า แม่น้ำอยู่ข้างโรงสี\n"
+    "คืนนั้นอากาศหนาวมาก ทั้งสองจึงนอนด้วยกันจนถึงเช้า\n"
+)
+UNSPACED_TEXTS = {"japanese": JAPANESE, "thai": THAI}
+
+
+def test_passages_are_counted_in_characters_where_most_words_are_characters():
+    def unit(entries, counts, kind="word"):
+        return passage_unit(Vocabulary((MARK, *entries), (1, *counts)), kind=kind)
+
+    assert unit(("the", "cat", ","), (3, 2, 9)) == WORDS
+    assert unit(("猫", "の", "。"), (3, 2, 9)) == CHARACTERS
+    assert unit(("นั่", "แ¬"), (3, 2)) == CHARACTERS
+    assert unit(("猫", "cat"), (5, 5)) == WORDS  # half is not most
+    assert unit(("猫", "cat", "。", "!"), (6, 5, 0, 99)) == CHARACTERS  # marks are no words
+    assert unit(("猫", "犬", "cat"), (1, 1, 9)) == WORDS  # tokens count, not entries
+    assert unit(("猫", "の"), (3, 2), kind="whitespace") == WORDS  # words of a segmented text
+    unknown = Vocabulary((MARK, "<unk>", "猫"), (1, 99, 1))
+    assert passage_unit(unknown, kind="word") == CHARACTERS
+
+
+@pytest.fixture(scope="module", params=list(UNSPACED_TEXTS))
+def unspaced(request, tmp_path_factory):
+    """A folder with a model that has learned a text of a script without spaces by heart."""
+    folder = tmp_path_factory.mktemp(request.param)
+    write_story(
+        folder,
+        "data: {train: story.txt, valid_fraction: 0}\n"
+        "model: {hidden_sizes: [48], embedding_dim: 16,\n"
+        "        dropout: {input: 0, hidden: 0, output: 0}}\n"
+        "train: {window: 8, stride: 1, batch_size: 4, epochs: 40, learning_rate: 2e-2}\n",
+    )
+    text = UNSPACED_TEXTS[request.param]
+    (folder / "story.txt").write_text(text, encoding="utf-8")
+    call_cli("train", "my.yaml", "-q", cwd=folder, check=0)
+    return folder, text
+
+
+def test_a_cap_in_words_allows_three_characters_for_each(unspaced):
+    folder, text = unspaced
+    model = lstmgen.load(run_of(folder))
+    settings = {"words": 60, "temperature": 0.7, "stop": "words"}
+    free = model.generate("", seed=1, **settings)[0]
+    assert max(word.run for word in free.words) >= 15
+    corpus = brute_words(text)
+    for sample in model.generate("", samples=3, seed=1, max_copied=2, **settings):
+        assert max(word.run for word in sample.words) == 6
+        words = brute_words(sample.text)
+        assert max(longest_run(words[:k], [corpus]) for k in range(1, 60)) == 6
+
+
+def test_reports_of_copies_name_characters(unspaced):
+    folder, _ = unspaced
+    options = ("--words", 40, "--stop", "words", "--temperature", 0, "--show-copied")
+    shown = call_cli("generate", *options, cwd=folder, check=0).stdout
+    assert re.search(r"^1: \d\d characters, story.txt, line 1$", shown, re.M)
+    assert re.search(r"^copied passages of 15\+ characters: \d+ of 40 characters; ", shown, re.M)
+    told = json.loads(call_cli("generate", *options[:-1], "--json", cwd=folder, check=0).stdout)
+    assert told["copied"]["unit"] == "characters"
+    assert told["copied"]["runs"][0]["characters"] >= 15
+    scored = ("evaluate", "--split", "train", "--samples", 2)
+    table = call_cli(*scored, cwd=folder, check=0).stdout
+    assert re.search(r"^characters sampled +\d+$", table, re.M)
+    assert re.search(r"^copied passages of 15\+ characters +\d+ of \d+ characters;", table, re.M)
+    scores = json.loads(call_cli(*scored, "--json", cwd=folder, check=0).stdout)
+    assert scores["copied_unit"] == "characters"
+
+
+def test_the_cap_of_write_counts_the_same_characters(unspaced):
+    folder, text = unspaced
+    commands = "/cap 2\n/go 40\n/quit\n"
+    done = run_cli("write", "--seed", 3, cwd=folder, stdin=commands, check=0)
+    words = brute_words(done.stdout)
+    runs = [longest_run(words[:k], [brute_words(text)]) for k in range(1, len(words) + 1)]
+    assert max(runs) == 6

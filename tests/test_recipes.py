@@ -2,10 +2,18 @@
 
 import pytest
 
-from lstmgen.config.loader import LoadedConfig
+from lstmgen.config.loader import LoadedConfig, load
 from lstmgen.config.schema import Config, value_of
 from lstmgen.training.complete_config import prepare_training
-from lstmgen.training.size_defaults import FITTING, LEAST, LONG, fine_tuning, from_scratch
+from lstmgen.training.size_defaults import (
+    FITTING,
+    LEAST,
+    LONG,
+    PATIENCE,
+    early_stop,
+    fine_tuning,
+    from_scratch,
+)
 
 WORDS = "The cat sat by the mill and the dog ran to the river. "
 
@@ -71,3 +79,29 @@ def test_a_base_of_another_language_is_trained_like_a_fresh_model(covered):
     fresh = from_scratch(2000, entries=20)
     assert (chosen.items() >= fresh.items()) == (covered < FITTING)
     assert chosen["train.move_biases"] == 0.7
+
+
+def test_a_short_text_stops_early(tmp_path):
+    assert prepared(tmp_path).train.patience == PATIENCE
+    assert prepared(tmp_path, words=250).train.patience == PATIENCE  # which has no other recipe
+    assert prepared(tmp_path, train={"schedule": "constant"}).train.patience == PATIENCE
+    assert early_stop(LONG - 1) and not early_stop(LONG)
+
+
+def test_patience_that_is_set_stands_and_null_switches_it_off(tmp_path):
+    for value in (2, None):
+        assert prepared(tmp_path, train={"patience": value}).train.patience == value
+    (tmp_path / "p.yaml").write_text("data: {train: story.txt}\ntrain: {patience: null}\n")
+    for source, overrides in (("p.yaml", ()), (None, ("train.patience=null",))):
+        path = tmp_path / source if source else None
+        loaded = load(path, [*overrides, f"data.train={tmp_path / 'story.txt'}"])
+        assert prepare_training(loaded, tmp_path / "runs")[0].config.train.patience is None
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"eval_every": 5}, {"schedule": "one_cycle"}, {"schedule": "plateau"}, {"average": "swa"}],
+)
+def test_patience_is_chosen_only_where_it_was_measured(tmp_path, settings):
+    assert prepared(tmp_path, train=settings).train.patience is None
+    assert prepared(tmp_path, data={"tokenizer": "character"}).train.patience is None

@@ -23,7 +23,8 @@ from lstmgen.generation.next_word import CueReader
 from lstmgen.generation.receipts import check_receipt_path, replay_receipt, write_receipt
 from lstmgen.generation.sample_results import Result, generate_samples, sample_json
 from lstmgen.generation.sampling_loop import continue_cue
-from lstmgen.runs.folders import runs_folder
+from lstmgen.runs.checkpoint import Checkpoint
+from lstmgen.runs.folders import Choice, describe_step, runs_folder
 from lstmgen.text.reading import encodable, read_stream, remove_control
 
 Cue = Annotated[
@@ -40,7 +41,9 @@ NoCue = Annotated[bool, typer.Option("--no-cue", help="Print the continuation wi
 ShowCopied = Annotated[
     bool,
     typer.Option(
-        "--show-copied", help="Mark passages of 5 or more words copied from the training text."
+        "--show-copied",
+        help="Mark passages of 5 or more words copied from the training text (15 characters in "
+        "scripts without spaces).",
     ),
 ]
 ShowProbs = Annotated[
@@ -54,6 +57,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for 
 Receipt = Annotated[
     Path | None,
     typer.Option("--receipt", help="Write a receipt from which the text can be regenerated."),
+]
+Last = Annotated[
+    bool, typer.Option("--last", help="Use the last checkpoint of the run instead of the best.")
+]
+Step = Annotated[
+    int | None,
+    typer.Option(
+        "--step", metavar="N", min=0, help="Use the checkpoint of this step instead of the best."
+    ),
 ]
 Replay = Annotated[
     Path | None, typer.Option("--replay", help="Regenerate the text recorded in this receipt.")
@@ -76,6 +88,8 @@ def generate(
     as_json: AsJson = False,
     receipt: Receipt = None,
     replay: Replay = None,
+    last: Last = False,
+    step: Step = None,
     runs_dir: RunsDir = None,
     quiet: Quiet = False,
 ) -> None:
@@ -92,9 +106,9 @@ def generate(
         raise UsageError("--json has all the details. Leave the other display options out")
     runs = runs_folder(runs_dir)
     if replay is not None:
-        if settings or any(v is not None for v in (cue, samples, seed, receipt)):
+        if settings or last or any(v is not None for v in (cue, samples, seed, receipt, step)):
             raise UsageError(
-                "--replay takes cue, seed and settings from the receipt. Leave them out"
+                "--replay takes cue, seed, settings and checkpoint from the receipt. Leave them out"
             )
         _replay(replay, run, runs, output)
         return
@@ -102,15 +116,16 @@ def generate(
         check_receipt_path(receipt)
     blocks = [cue] if cue is not None else _piped()
     details = output.needs_details or receipt is not None
-    generator, checkpoint = load_generator(run, runs, copies=details or "max_copied" in settings)
+    generator, checkpoint = load_generator(
+        run, runs, copies=details or "max_copied" in settings, step=_choice(last, step)
+    )
     sample = override_sample(generator.config.sample, settings)
     if show_copied:
         generator.require_copies("--show-copied")
     for word in unmatched_words(sample.banned, generator.vocabulary, kind=generator.kind):
         output.note(f"note: --banned {word}: the model has no such word, so this has no effect")
-    if seed is None:
-        seed = secrets.randbelow(2**31)
-        output.note(f"{checkpoint.path}, --seed {seed}")
+    seed = secrets.randbelow(2**31) if seed is None else seed
+    output.note_source(checkpoint, seed=seed)
     if not details and samples in (None, 1) and sample.beams is None:
         _stream(CueReader(generator, sample), blocks, output, seed=seed)
         return
@@ -149,6 +164,17 @@ class _Output:
         if not self.quiet:
             warn(text)
 
+    def note_source(self, checkpoint: Checkpoint, *, seed: int) -> None:
+        """Print which checkpoint and seed a text is generated with."""
+        self.note(f"{describe_step(checkpoint.path, checkpoint.step)}, --seed {seed}")
+
+
+def _choice(last: bool, step: int | None) -> Choice:
+    """The checkpoint of a run that ``--last`` and ``--step`` select."""
+    if last and step is not None:
+        raise UsageError(f"--last and --step {step} name two checkpoints. Leave one out")
+    return "last" if last else "best" if step is None else step
+
 
 def _check_encoding(texts: Iterable[tuple[str, str | None]]) -> None:
     for option, text in texts:
@@ -160,6 +186,7 @@ def _replay(path: Path, run: Path | None, runs: Path, output: _Output) -> None:
     result, changes = replay_receipt(path, run=run, runs=runs)
     for change in changes:
         output.note(f"note: {change}, and the text is the same")
+    output.note_source(result.checkpoint, seed=result.seed)
     output.note(f"the same text as in {path}")
     _show(result, output)
 

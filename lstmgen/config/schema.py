@@ -238,8 +238,10 @@ class TrainConfig(Section):
         0.75, "Fraction of all steps after which averaging (swa) begins.", ge=0, lt=1,
     )  # fmt: skip
     patience: int | None = key(
-        None, "Stop after this many evaluations without a new best.", ge=1, unit="evaluations",
-        on_resume="free",
+        None,
+        "Stop after this many evaluations without a new best (left out: chosen by the size of the "
+        "text; null: never).",
+        ge=1, unit="evaluations", on_resume="free",
     )  # fmt: skip
     precision: Literal["auto", "fp32", "bf16"] = key(
         "auto", "Precision of matmuls in training. auto: bf16 where the hardware supports it.",
@@ -329,8 +331,8 @@ class SampleConfig(Section):
     )  # fmt: skip
     banned: list[str] = key([], "Words never to generate, in any letter case.")
     max_copied: int | None = key(
-        None, "Longest passage that may be copied from the training text, in words.", ge=0,
-        unit="words",
+        None, "Longest passage that may be copied from the training text, in words; in Han, kana, "
+        "Thai, Lao, Khmer and Burmese text a word counts as 3 characters.", ge=0, unit="words",
     )  # fmt: skip
     oov: Literal["nearest", "unk", "skip", "error"] = key(
         "nearest", "What to do with unknown words of a cue."

@@ -139,4 +139,4 @@ def measure_samples(step: Path, *, samples: int, runs: Path) -> Novelty:
     generator.require_copies("--samples")
     settings = generator.config.sample
     result = generate_samples(generator, source, "", settings, samples=samples, seed=0)
-    return measure_novelty(result.samples)
+    return measure_novelty(result.samples, generator.passage_unit)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lstmgen.config.loader import override_sample
 from lstmgen.config.schema import SampleConfig
@@ -24,7 +24,7 @@ class Word:
 
     text: str  # with the space before it
     log_probability: float  # by the model, before any filter, in nats
-    run: int  # length in words of the copied passage that ends here; 0 without an index
+    run: int  # length in words (docs/generating.md) of the copied passage that ends here, or 0
 
 
 @dataclass(frozen=True)
@@ -96,15 +96,24 @@ def _check_arguments(cue: object, *, samples: object, seed: object) -> None:
             raise UsageError(f"{name} = {value!r}: must be a whole number, {least} or more")
 
 
-def load(path: str | Path | None = None, *, runs_dir: str | Path | None = None) -> Model:
-    """Load a run's best checkpoint, or a step folder's.
+def load(
+    path: str | Path | None = None,
+    *,
+    step: int | Literal["best", "last"] = "best",
+    runs_dir: str | Path | None = None,
+) -> Model:
+    """Load a checkpoint of a run, or a step folder.
 
     Args:
         path: a run or step folder; None is the newest run.
+        step: which checkpoint of a run: the best, the last, or that of a step.
         runs_dir: the folder of runs; None is ``$LSTMGEN_RUNS_DIR``, else ``runs``.
 
     Raises:
         LstmgenError: if the checkpoint is missing or damaged.
     """
     runs = runs_folder(None if runs_dir is None else Path(runs_dir))
-    return Model(*load_generator(None if path is None else Path(path), runs, copies=True))
+    if step not in ("best", "last") and type(step) is not int:
+        raise UsageError(f"step = {step!r}: must be a whole number, 'best' or 'last'")
+    source = None if path is None else Path(path)
+    return Model(*load_generator(source, runs, copies=True, step=step))

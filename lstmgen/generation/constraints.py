@@ -9,6 +9,7 @@ from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import CheckpointError, UsageError
 from lstmgen.text.apostrophes import follows_elided, is_elided, is_possessive
 from lstmgen.text.copy_index import CopyIndex, RunMeter, bare_word
+from lstmgen.text.passage_unit import WORDS, PassageUnit
 from lstmgen.text.spacing import Kind, split_form, surface_of
 from lstmgen.text.vocabulary import STORY, Vocabulary
 
@@ -20,10 +21,16 @@ class Constraints:
     sample: SampleConfig
     forbidden: frozenset[int]  # ids that are never drawn
     bound: "BoundWords | None" = None  # only with the tokenizer ``word``
+    unit: PassageUnit = WORDS  # of copied passages
 
 
 def resolve_constraints(
-    sample: SampleConfig, vocabulary: Vocabulary, *, kind: Kind, bound: "BoundWords | None"
+    sample: SampleConfig,
+    vocabulary: Vocabulary,
+    *,
+    kind: Kind,
+    bound: "BoundWords | None",
+    unit: PassageUnit,
 ) -> Constraints:
     """Resolve the constraints of a sampling config.
 
@@ -36,7 +43,7 @@ def resolve_constraints(
     if len(forbidden) == len(vocabulary):
         raise UsageError("sample.banned leaves no word to draw. Ban fewer words")
     story = {vocabulary.ids[STORY]} if sample.stop == "story" else set()
-    return Constraints(sample, frozenset(forbidden - story), bound)
+    return Constraints(sample, frozenset(forbidden - story), bound, unit)
 
 
 @dataclass(frozen=True)
@@ -154,7 +161,7 @@ class History:
         if self.ngrams is not None:
             ids |= self.ngrams.completing()
         if self.meter is not None and sample.max_copied is not None:
-            ids |= self.meter.would_exceed(sample.max_copied)
+            ids |= self.meter.would_exceed(sample.max_copied * self.constraints.unit.per_word)
         return ids
 
     def fork(self) -> "History":

@@ -12,7 +12,8 @@ from lstmgen.config.loader import override_sample
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import ConfigError, DataError, StorageError, UsageError, printable
 from lstmgen.runs.checkpoint import write_durably
-from lstmgen.text.reading import check_readable, encodable, read_blocks
+from lstmgen.text.finding import check_readable
+from lstmgen.text.reading import encodable, read_blocks
 
 SETTINGS = ("temperature", "top_p", "min_p", "max_copied")  # keys of the section ``sample``
 MAX_SIZE = 5_000_000  # bytes; a novel has less than a million
@@ -38,7 +39,7 @@ def read_draft(path: Path) -> Draft:
     if size > MAX_SIZE:
         raise DataError(f"{name}: has {size:,} bytes, a draft at most {MAX_SIZE:,}. Split the text")
     if not _holds_settings(path):
-        return Draft("".join(read_blocks(path, name=name)).removesuffix("\n"))
+        return Draft("".join(read_blocks(path)).removesuffix("\n"))
     try:
         saved: Any = json.loads(path.read_bytes())
         settings = {key: saved[key] for key in SETTINGS if key in saved}

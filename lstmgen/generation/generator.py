@@ -13,6 +13,7 @@ from lstmgen.generation.constraints import (
 )
 from lstmgen.generation.numpy_engine import Engine
 from lstmgen.text.copy_index import CopyIndex
+from lstmgen.text.passage_unit import PassageUnit, passage_unit
 from lstmgen.text.spacing import Kind, surface_of
 from lstmgen.text.vocabulary import Vocabulary
 
@@ -40,7 +41,13 @@ class Generator:
         """
         if sample.max_copied is not None:
             self.require_copies("--max-copied")
-        return resolve_constraints(sample, self.vocabulary, kind=self.kind, bound=self._bound_words)
+        return resolve_constraints(
+            sample,
+            self.vocabulary,
+            kind=self.kind,
+            bound=self._bound_words,
+            unit=self.passage_unit,
+        )
 
     def surface(self, word: int) -> str:
         """The text of a word, given its id."""
@@ -58,6 +65,11 @@ class Generator:
                 "(data.copy_index: false, a text of characters, or more than 5 million tokens)"
             )
         return self.copies
+
+    @cached_property
+    def passage_unit(self) -> PassageUnit:
+        """The unit of copied passages."""
+        return passage_unit(self.vocabulary, kind=self.kind)
 
     @cached_property
     def _bound_words(self) -> BoundWords | None:

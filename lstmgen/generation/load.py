@@ -17,6 +17,7 @@ from lstmgen.generation.generator import Generator
 from lstmgen.generation.numpy_engine import Engine
 from lstmgen.runs import checkpoint, folders
 from lstmgen.runs.checkpoint import Checkpoint
+from lstmgen.runs.folders import Choice
 from lstmgen.text import copy_index
 from lstmgen.text.clusters import frequency_clusters
 from lstmgen.text.copy_index import CopyIndex
@@ -41,7 +42,12 @@ class LoadedCheckpoint:
 
 
 def load_checkpoint(
-    path: Path | None, runs: Path, *, copies: bool = False, limit_threads: bool = True
+    path: Path | None,
+    runs: Path,
+    *,
+    step: Choice = "best",
+    copies: bool = False,
+    limit_threads: bool = True,
 ) -> LoadedCheckpoint:
     """Load a checkpoint with its weights.
 
@@ -50,21 +56,23 @@ def load_checkpoint(
 
     Args:
         path: a run or step folder; None is the newest run.
+        step: which checkpoint of a run.
         copies: also load the index of the training text, if there is one.
         limit_threads: use one BLAS thread if the model is small; not for training.
 
     Raises:
         CheckpointError: if the checkpoint is damaged or missing.
+        UsageError: if a step is chosen from a step folder.
     """
     for attempt in range(ATTEMPTS):
-        step = folders.find_step(path, runs)
+        folder = folders.find_step(path, runs, step=step)
         try:
-            model = step / checkpoint.MODEL
+            model = folder / checkpoint.MODEL
             if limit_threads and model.is_file() and model.stat().st_size <= SMALL_MODEL:
                 limit_blas_threads()
-            loaded = load_step(step)
+            loaded = load_step(folder)
             weights: Any = loaded.checkpoint.read_tensors(checkpoint.MODEL)
-            _check_finite(weights, step)
+            _check_finite(weights, folder)
             needs_copies = copies or loaded.config.sample.max_copied is not None
             return replace(
                 loaded,
@@ -72,7 +80,7 @@ def load_checkpoint(
                 copies=_read_copies(loaded) if needs_copies else None,
             )
         except CheckpointError:
-            if step.exists() or attempt + 1 == ATTEMPTS:
+            if folder.exists() or attempt + 1 == ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
 
@@ -99,9 +107,11 @@ def load_step(path: Path) -> LoadedCheckpoint:
     return LoadedCheckpoint(opened, config, vocabulary)
 
 
-def load_generator(path: Path | None, runs: Path, *, copies: bool) -> tuple[Generator, Checkpoint]:
+def load_generator(
+    path: Path | None, runs: Path, *, copies: bool, step: Choice = "best"
+) -> tuple[Generator, Checkpoint]:
     """Load a generator and its checkpoint; arguments and errors as for ``load_checkpoint``."""
-    loaded = load_checkpoint(path, runs, copies=copies)
+    loaded = load_checkpoint(path, runs, step=step, copies=copies)
     source = str(loaded.checkpoint.path)
     engine = make_engine(loaded.config, loaded.vocabulary, loaded.weights, source=source)
     return Generator(loaded.config, loaded.vocabulary, engine, loaded.copies), loaded.checkpoint

@@ -1,10 +1,14 @@
-"""How much of generated text is new: copied passages and repeated pairs of words."""
+"""How much of generated text is new: copied passages and repeated pairs of words.
+
+In texts of scripts without spaces, the words are characters (``text.passage_unit``).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lstmgen.generation.pieces import Piece
 from lstmgen.text.copy_index import Location
+from lstmgen.text.passage_unit import PassageUnit
 
 MIN_COPIED = 5  # words of a passage that counts as copied
 
@@ -13,7 +17,7 @@ MIN_COPIED = 5  # words of a passage that counts as copied
 class CopiedRun:
     """A longest passage that also occurs in the training text."""
 
-    words: int  # including words of the cue
+    length: int  # in units, including those of the cue
     first: int  # index of its first piece in the sample
     last: int  # index of its last piece
     location: Location
@@ -23,9 +27,10 @@ class CopiedRun:
 class Novelty:
     """Counts over samples; only the properties divide."""
 
-    words: int  # generated words
-    copied: int  # of them, those in passages of ``MIN_COPIED`` words or more
-    longest: int  # words of the longest passage, including words of the cue
+    unit: PassageUnit
+    words: int  # generated words, in units
+    copied: int  # of them, those in passages of ``min_length`` units or more
+    longest: int  # units of the longest passage, including those of the cue
     pairs: int  # pairs of adjacent words
     different: int  # distinct pairs
 
@@ -40,22 +45,28 @@ class Novelty:
         return self.different / self.pairs if self.pairs else 1.0
 
 
-def copied_runs(pieces: Sequence[Piece]) -> list[CopiedRun]:
+def min_length(unit: PassageUnit) -> int:
+    """The length of a passage, in units, from which it counts as copied."""
+    return MIN_COPIED * unit.per_word
+
+
+def copied_runs(pieces: Sequence[Piece], unit: PassageUnit) -> list[CopiedRun]:
     """The copied passages of one sample, in order; overlapping ones are all included."""
-    words = _words(pieces)
+    words, least = _words(pieces), min_length(unit)
     copied: list[CopiedRun] = []
     for number, place in enumerate(words):
         run, location = _run(pieces[place])
         following = _run(pieces[words[number + 1]])[0] if number + 1 < len(words) else 0
-        if run >= MIN_COPIED and following <= run and location is not None:  # it ends here
+        if run >= least and following <= run and location is not None:  # it ends here
             first = words[max(0, number - run + 1)]
             copied.append(CopiedRun(run, first, place, location))
     return copied
 
 
-def measure_novelty(samples: Sequence[Sequence[Piece]]) -> Novelty:
+def measure_novelty(samples: Sequence[Sequence[Piece]], unit: PassageUnit) -> Novelty:
     """Measure a batch of samples, whose pieces must have details."""
     words = copied = longest = 0
+    least = min_length(unit)
     pairs: list[tuple[str, str]] = []
     for pieces in samples:
         places = _words(pieces)
@@ -63,12 +74,12 @@ def measure_novelty(samples: Sequence[Sequence[Piece]]) -> Novelty:
         for number, place in enumerate(places):
             run, _ = _run(pieces[place])
             longest = max(longest, run)
-            if run >= MIN_COPIED:
+            if run >= least:
                 inside.update(range(max(0, number - run + 1), number + 1))
         words, copied = words + len(places), copied + len(inside)
         surfaces = [pieces[place].text.strip() for place in places]
         pairs += zip(surfaces, surfaces[1:], strict=False)
-    return Novelty(words, copied, longest, len(pairs), len(set(pairs)))
+    return Novelty(unit, words, copied, longest, len(pairs), len(set(pairs)))
 
 
 def _words(pieces: Sequence[Piece]) -> list[int]:

@@ -16,7 +16,7 @@ class WordDetails:
     entropy: float  # of the distribution, in nats
     rank: int  # 1 for the most likely word
     alternatives: tuple[tuple[int, float], ...]  # the most likely words and their probabilities
-    run: int = 0  # length in words of the copied passage that ends here; 0 without an index
+    run: int = 0  # length of the copied passage that ends here; 0 without an index
     location: Location | None = None  # the first occurrence of that passage in the training text
 
     @property

@@ -86,18 +86,20 @@ def continue_cues(
 def sample_json(result: Result, sample: int) -> dict[str, Any]:
     """One sample with the details of its words, copied passages and settings."""
     pieces = result.samples[sample]
-    novelty = measure_novelty([pieces])
+    unit = result.generator.passage_unit
+    novelty = measure_novelty([pieces], unit)
     copied = {
+        "unit": unit.name,
         "share": novelty.copied_fraction,
         "longest": novelty.longest,
         "runs": [
             {
-                "words": run.words,
+                unit.name: run.length,
                 "text": "".join(p.text for p in pieces[run.first : run.last + 1]).strip(),
                 "file": run.location.file,
                 "line": run.location.line,
             }
-            for run in copied_runs(pieces)
+            for run in copied_runs(pieces, unit)
         ],
     }
     return {
@@ -131,5 +133,5 @@ def sample_json(result: Result, sample: int) -> dict[str, Any]:
         },
         "lstmgen": __version__,
         "seconds": result.seconds,
-        "words_per_second": measure_novelty(result.samples).words / result.seconds,
+        "words_per_second": measure_novelty(result.samples, unit).words / result.seconds,
     }

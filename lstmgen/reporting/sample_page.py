@@ -67,23 +67,31 @@ def page(result: Result, options: PageOptions, *, plain: bool) -> Text:
         text.append("---\n" if number else "")
         text.append(printable(result.cue) if options.cue else "")
         after_cue = bool(options.cue and result.cue)
-        text.append_text(_sample(pieces, options, plain=plain, after_cue=after_cue))
+        text.append_text(_sample(result, pieces, options, plain=plain, after_cue=after_cue))
         text.append("\n")
-        notes = [*_copied_notes(pieces)] if options.copied else []
+        notes = [*_copied_notes(result, pieces)] if options.copied else []
         notes += [*_probability_table(result, pieces)] if options.probabilities else []
         text.append("".join(f"{line}\n" for line in ["", *notes] if notes))
     if options.copied:
-        novelty = measure_novelty(result.samples)
+        novelty = measure_novelty(result.samples, result.generator.passage_unit)
         text.append(
             f"\n{': '.join(copied_summary(novelty))}; distinct-2 {novelty.distinct_2:.3f}\n"
         )
     return text
 
 
-def _sample(pieces: Sequence[Piece], options: PageOptions, *, plain: bool, after_cue: bool) -> Text:
+def _sample(
+    result: Result,
+    pieces: Sequence[Piece],
+    options: PageOptions,
+    *,
+    plain: bool,
+    after_cue: bool,
+) -> Text:
     opening: dict[int, str] = defaultdict(str)
     closing: dict[int, str] = defaultdict(str)
-    for number, run in enumerate(copied_runs(pieces) if options.copied else [], start=1):
+    runs = copied_runs(pieces, result.generator.passage_unit) if options.copied else []
+    for number, run in enumerate(runs, start=1):
         opening[run.first] += "[["
         closing[run.last] += f"]]{number}"
     text = Text()
@@ -108,10 +116,11 @@ def _word(piece: Piece, body: str, *, color: bool, plain: bool) -> Text:
     return Text(body, style=style + Style(underline=unlikely))
 
 
-def _copied_notes(pieces: Sequence[Piece]) -> Iterable[str]:
-    for number, run in enumerate(copied_runs(pieces), start=1):
+def _copied_notes(result: Result, pieces: Sequence[Piece]) -> Iterable[str]:
+    unit = result.generator.passage_unit
+    for number, run in enumerate(copied_runs(pieces, unit), start=1):
         where = f"{printable(run.location.file)}, line {run.location.line}"
-        yield f"{number}: {run.words} words, {where}"
+        yield f"{number}: {run.length} {unit.name}, {where}"
 
 
 def _probability_table(result: Result, pieces: Sequence[Piece]) -> Iterable[str]:

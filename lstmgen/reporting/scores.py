@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from lstmgen.errors import printable
-from lstmgen.generation.novelty import MIN_COPIED, Novelty
+from lstmgen.generation.novelty import Novelty, min_length
 from lstmgen.reporting.number_format import compare_with_ngram, output_label, percent, perplexity
 
 if TYPE_CHECKING:  # torch
@@ -34,8 +34,9 @@ def scores_page(
 
 def copied_summary(novelty: Novelty) -> tuple[str, str]:
     """The label and the value of how much was copied."""
-    label = f"copied passages of {MIN_COPIED}+ words"
-    return label, f"{novelty.copied:,} of {novelty.words:,} words; longest {novelty.longest:,}"
+    unit = novelty.unit.name
+    label = f"copied passages of {min_length(novelty.unit)}+ {unit}"
+    return label, f"{novelty.copied:,} of {novelty.words:,} {unit}; longest {novelty.longest:,}"
 
 
 def _name(parts: tuple[str, ...], order: int) -> str:
@@ -105,6 +106,7 @@ def _novelty_json(novelty: Novelty | None) -> dict[str, object]:
         return {}
     return {
         "sampled_words": novelty.words,
+        "copied_unit": novelty.unit.name,
         "copied_share": novelty.copied_fraction,
         "longest_run": novelty.longest,
         "distinct_2": novelty.distinct_2,
@@ -113,11 +115,11 @@ def _novelty_json(novelty: Novelty | None) -> dict[str, object]:
 
 def _novelty_table(novelty: Novelty) -> str:
     rows = [
-        ("words sampled", f"{novelty.words:,}"),
+        (f"{novelty.unit.name} sampled", f"{novelty.words:,}"),
         copied_summary(novelty),
         ("distinct-2", f"{novelty.distinct_2:.3f}"),
     ]
-    return "\n".join(f"{label:<30}{value}" for label, value in rows)
+    return "\n".join(f"{label:<36}{value}" for label, value in rows)
 
 
 def _score_table(scored: "ScoreResult") -> str:

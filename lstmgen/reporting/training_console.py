@@ -34,6 +34,7 @@ from lstmgen.training.events import (
     Started,
     Stepped,
 )
+from lstmgen.training.memorizing import Memorizing
 
 INTERVAL = 10.0  # seconds between two plain lines of progress
 LARGE_TEXT = 20_000_000  # bytes from which preparing a text gets a bar
@@ -229,6 +230,8 @@ class TrainingConsole:
                 value = math.exp(min(event.best_nats, 690))
                 comparison = number_format.compare_with_ngram(value, self.started.ngram)
                 rows.append((_ngram_name(self.started), comparison))
+        if event.memorizing is not None:
+            rows.append(("memorizing", _describe_memorizing(event, event.memorizing)))
         if len(event.valid_nats) > 1:
             plain = "utf" not in (self.console.encoding or "").lower()
             curve = number_format.curve(event.valid_nats, width=40, plain=plain)
@@ -273,6 +276,26 @@ def _describe_base(card: Started) -> str:
     return (
         f"{coverage}; perplexity {number_format.perplexity(card.base_perplexity)} before training"
     )
+
+
+def _describe_memorizing(event: Finished, found: Memorizing) -> str:
+    """Since when, which checkpoint that leaves, and what to do."""
+    if event.best_step == event.step:
+        checkpoints = f"the best checkpoint is the last one, step {event.step:,}"
+    else:
+        checkpoints = (
+            f"the best checkpoint (step {event.best_step:,}) is what generate uses, step "
+            f"{event.step:,} is the last (generate --last)"
+        )
+    sign = ""
+    if not found.rose and found.train_nats is not None:
+        train, valid = (number_format.nats(n) for n in (found.train_nats, found.valid_nats))
+        sign = f"the training loss of {train} is below half the validation loss of {valid}; "
+    remedies = "more text or stronger dropout (model.dropout)"
+    if found.rose:
+        end = " or fewer epochs" if event.patience else ", fewer epochs or train.patience"
+        remedies = f"more text, stronger dropout (model.dropout){end}"
+    return f"since step {found.since:,}: {sign}{checkpoints}; what helps: {remedies}"
 
 
 def _ngram_name(card: Started) -> str:

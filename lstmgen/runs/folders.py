@@ -6,10 +6,10 @@ import os
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lstmgen.errors import CheckpointError, StorageError, UsageError, printable
 from lstmgen.runs import checkpoint
@@ -18,6 +18,9 @@ from lstmgen.runs.bundled import find_base
 CHECKPOINTS = "checkpoints"
 ENVIRONMENT = "environment.json"
 RESOLVED = "resolved.yaml"
+LISTED = 20  # steps named in an error
+
+Choice = int | Literal["best", "last"]  # a checkpoint of a run
 
 
 def runs_folder(path: Path | None) -> Path:
@@ -132,22 +135,30 @@ def _environments(runs: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
             yield path.parent, environment
 
 
-def find_step(path: Path | None, runs: Path) -> Path:
+def find_step(path: Path | None, runs: Path, *, step: Choice = "best") -> Path:
     """The checkpoint folder for a command-line argument.
 
     Args:
-        path: a run folder (its best step), a step folder, the name of a bundled base, or None
-            (the newest run's best step).
+        path: a run folder, a step folder, the name of a bundled base, or None (the newest run).
+        step: which checkpoint of a run.
 
     Raises:
         CheckpointError: there is no such checkpoint.
+        UsageError: a step of what is one checkpoint only.
     """
     run = newest_run(runs) if path is None else path
     run = find_base(run) or run
     if run.is_file():
         raise CheckpointError(f"{printable(run)}: is a file, not a run folder")
     if (run / "manifest.json").is_file():
+        if step != "best":
+            raise UsageError(
+                f"{printable(run)}: is a single checkpoint, so none can be chosen. Name a run "
+                "folder instead, or leave the step out"
+            )
         return run
+    if isinstance(step, int) and run.exists():
+        return _numbered_step(run, step)
     index = checkpoint.read_index(run / CHECKPOINTS)
     if index is None:
         if not run.exists():
@@ -158,4 +169,38 @@ def find_step(path: Path | None, runs: Path) -> Path:
                 f"{CHECKPOINTS}, or let `lstmgen train --resume {printable(run)}` rebuild it"
             )
         raise CheckpointError(f"{printable(run)}: is not a checkpoint and holds none yet")
-    return checkpoint.step_folder(run / CHECKPOINTS, index.best)
+    return checkpoint.step_folder(run / CHECKPOINTS, index.last if step == "last" else index.best)
+
+
+def _numbered_step(run: Path, step: int) -> Path:
+    steps = sorted(checkpoint.saved_steps(run / CHECKPOINTS))
+    if step in steps:
+        return checkpoint.step_folder(run / CHECKPOINTS, step)
+    if not steps:
+        raise CheckpointError(f"{printable(run)}: is not a checkpoint and holds none yet")
+    shown = ", ".join(str(number) for number in steps[-LISTED:])
+    more = f"{len(steps) - LISTED} more and " if len(steps) > LISTED else ""
+    raise CheckpointError(
+        f"{printable(run)}: has no checkpoint of step {step}. There are {more}{shown} "
+        "(train.keep: how many)"
+    )
+
+
+def describe_step(path: Path, step: int) -> str:
+    """A checkpoint in words: its run, its step, and whether that is the best or the last.
+
+    Args:
+        path: its folder.
+        step: its step.
+    """
+    index = None
+    if path.parent.name == CHECKPOINTS:
+        with suppress(CheckpointError):  # a damaged index, which was not needed
+            index = checkpoint.read_index(path.parent)
+    if index is None:
+        return f"{path}, step {step}"
+    roles = [name for name in ("best", "last") if getattr(index, name) == step]
+    role = " and ".join(roles) or f"the best is {index.best}, the last {index.last}"
+    if roles == ["last"]:
+        role = f"last, the best is {index.best}"
+    return f"{path.parent.parent}, step {step} ({role})"

@@ -216,7 +216,7 @@ class RunMeter:
         self.ends = np.zeros(0, dtype=np.int64)
 
     def would_exceed(self, limit: int) -> set[int]:
-        """The entries that would make the copied sequence longer than ``limit`` words."""
+        """The entries that would make the copied sequence longer than ``limit`` tokens."""
         if self.run < limit:
             return set()
         if limit:

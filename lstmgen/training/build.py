@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lstmgen.config.schema import Config, ModelConfig
+from lstmgen.config.schema import Config, DataConfig, ModelConfig
 from lstmgen.model.factory import build_model
 from lstmgen.model.memory_check import check_memory
 from lstmgen.text.corpus import Corpus
@@ -26,6 +26,8 @@ from lstmgen.training.optimizers import build_optimizer
 from lstmgen.training.precision import resolve_precision
 from lstmgen.training.schedules import planned_epochs
 from lstmgen.windows.plans import Fit, Plan, RandomPlan, StreamPlan, fit_to_text, steps_until
+
+UNKNOWN_RATE = 0.03  # of unknown words in the training text, above which a notice says so
 
 
 @dataclass(frozen=True)
@@ -137,12 +139,35 @@ def build_training(
         notices=(
             "" if init is None else describe_fit(init),
             fit.notice,
+            _unknown_notice(config.data, corpus),
             threads_notice,
             _tie_notice(config.model),
             precision_notice,
             _compression_notice(settings.compression, world),
         ),
     )
+
+
+def _unknown_notice(data: DataConfig, corpus: Corpus) -> str:
+    """A warning if the training text has many words that can never be generated."""
+    unknown, tokens = corpus.train.unknown, corpus.train.tokens
+    if not corpus.vocabulary.models_unknown or unknown <= UNKNOWN_RATE * tokens:
+        return ""
+    remedies = []
+    if data.vocabulary is not None:
+        remedies.append("add words to the file data.vocabulary")
+    if data.vocabulary_from == "base":
+        remedies.append("set data.vocabulary_from=both")
+    if data.min_count > 1:
+        remedies.append(f"lower data.min_count ({data.min_count:,})")
+    if data.vocabulary_size is not None:
+        remedies.append(f"raise data.vocabulary_size ({data.vocabulary_size:,})")
+    remedy = " or ".join(remedies)
+    return (
+        f"{unknown / tokens:.1%} of the training tokens are <unk>, which is never generated: where "
+        "the model expects an unknown word, it must say another one, so such sentences come out "
+        f"with a word missing. {remedy[:1].upper()}{remedy[1:]}"
+    ).removesuffix(". ")
 
 
 def _compression_notice(compression: str | None, world: World) -> str:

@@ -19,7 +19,7 @@ from lstmgen.training.init_from import (
     open_base,
     with_base_stems,
 )
-from lstmgen.training.size_defaults import fine_tuning, from_scratch
+from lstmgen.training.size_defaults import early_stop, fine_tuning, from_scratch
 
 BUNDLED = BASES[0]
 MIN_COVERAGE = 0.8  # of a text's words, to start from the bundled base by default
@@ -56,7 +56,7 @@ def prepare_training(
             characters=loaded.config.data.tokenizer == "character",
         )
         corpus = replace(corpus, notices=(*notices, *corpus.notices))
-        return _with_recipe(loaded, recipe), corpus
+        return _with_recipe(loaded, recipe, corpus), corpus
     loaded = inherit(loaded, base)
     data = loaded.config.data
     own = prepare_text(data, runs, progress=progress) if data.vocabulary_from == "both" else None
@@ -70,15 +70,17 @@ def prepare_training(
         own_words=data.vocabulary_from == "text",
         characters=data.tokenizer == "character",
     )
-    return _with_recipe(loaded, recipe), with_base_stems(corpus, base, match)
+    return _with_recipe(loaded, recipe, corpus), with_base_stems(corpus, base, match)
 
 
-def _with_recipe(loaded: LoadedConfig, values: dict[str, Any]) -> LoadedConfig:
-    """Fill in a recipe's values for the keys that a config leaves open.
+def _with_recipe(loaded: LoadedConfig, recipe: dict[str, Any], corpus: Corpus) -> LoadedConfig:
+    """Fill in a recipe's values, and the patience, for the keys that a config leaves open.
 
     Dropout and noise go together: if a config sets one of them, the others keep their defaults.
     """
-    settings, excluded = loaded.config.train, set()
+    config, settings, excluded = loaded.config, loaded.config.train, set()
+    characters = config.data.tokenizer == "character"
+    values = recipe | early_stop(corpus.train.tokens, characters=characters)
     dropout = {key for key in values if key.startswith(("model.dropout.", "train.noise"))}
     if any(is_set(loaded.config, key) for key in dropout):
         excluded |= dropout
@@ -86,6 +88,10 @@ def _with_recipe(loaded: LoadedConfig, values: dict[str, Any]) -> LoadedConfig:
         excluded.add("train.epochs")
     if settings.optimizer != "adamw":  # the recipe's rate and decay are for AdamW
         excluded |= {"train.learning_rate", "train.weight_decay"}
+    # It was measured at ends of epochs; the other schedules and averages improve late.
+    steady = settings.schedule in ("cosine", "constant") and settings.average is None
+    if settings.eval_every is not None or not steady:
+        excluded.add("train.patience")
     values = {key: value for key, value in values.items() if key not in excluded}
     return replace(loaded, config=fill_in(loaded.config, values))
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from lstmgen.training.memorizing import Memorizing
+
 
 @dataclass(frozen=True)
 class Created:
@@ -123,6 +125,8 @@ class Finished:
 
     Attributes:
         best_step, best_nats: None without a validation text.
+        patience: of the config.
+        memorizing: None if there is no sign of it.
         interrupted: stopped by a signal, with more to train.
     """
 
@@ -135,6 +139,8 @@ class Finished:
     seconds: float
     words: int
     interrupted: bool
+    patience: int | None
+    memorizing: Memorizing | None
 
 
 Event = Created | Notice | Started | Stepped | Evaluated | Sampled | Saved | Finished

@@ -11,6 +11,7 @@ from lstmgen.training.build import TrainingSetup
 from lstmgen.training.distributed import World
 from lstmgen.training.events import Evaluated, Finished, Notice, Started, Stepped
 from lstmgen.training.loop import CHECK_EVERY, StepReport
+from lstmgen.training.memorizing import find_memorizing
 from lstmgen.training.meters import Meter, Spikes
 from lstmgen.training.progress import Progress
 from lstmgen.training.start_card import start_card
@@ -148,6 +149,8 @@ class Journal:
             seconds=self.seconds(),
             words=self.progress.words,
             interrupted=interrupted,
+            patience=self.setup.config.train.patience,
+            memorizing=find_memorizing(self.records.rows()) if self.world.is_main else None,
         )
         self.records.add_event("finished", self.progress.step, {"reason": reason})
         return event

@@ -81,5 +81,7 @@ class Limits:
         """That ``train.patience`` evaluations brought no improvement, in words; otherwise empty."""
         patience, stale = self.settings.patience, progress.stale
         if patience is not None and stale >= patience:
-            return f"no better evaluation in the last {stale}"
+            return (
+                f"no better evaluation in the last {stale} (train.patience; null: never stop early)"
+            )
         return ""

@@ -4,6 +4,7 @@ from typing import Any
 
 LEAST, TINY, SHORT, MIDDLE, LONG = 1_000, 5_000, 20_000, 60_000, 200_000  # tokens
 REPETITIVE = 15  # tokens per vocabulary entry from which more epochs help
+PATIENCE = 5  # evaluations without a new best, of a text shorter than LONG
 FITTING = 0.6  # coverage of a text's words from which a base counts as of its language
 
 
@@ -32,6 +33,11 @@ def from_scratch(tokens: int, *, entries: int, characters: bool = False) -> dict
         "train.epochs": epochs,
         "train.weight_decay": 0.1,
     }
+
+
+def early_stop(tokens: int, *, characters: bool = False) -> dict[str, Any]:
+    """The patience of a short text, from scratch or from a base (measurements: docs/recipes.md)."""
+    return {} if tokens >= LONG or characters else {"train.patience": PATIENCE}
 
 
 def fine_tuning(
