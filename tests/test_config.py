@@ -189,7 +189,7 @@ def test_options_of_a_command_are_checked_by_the_same_schema():
         ({"temperature": float("nan")}, "--temperature = nan: must be a finite number"),
         ({"top_k": 0}, "--top-k = 0: must be at least 1"),
         ({"top_p": 0.0}, "--top-p = 0.0: must be more than 0"),
-        ({"stop": "x"}, "--stop = 'x': must be story, paragraph, sentence or words"),
+        ({"stop": "x"}, "--stop = 'x': must be story, paragraph, line, sentence or words"),
     ):
         with pytest.raises(ConfigError) as caught:
             override_sample(sample, values)

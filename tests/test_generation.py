@@ -302,9 +302,11 @@ def words_from(cue, *, words=WORDS, samples=1, seed=0, count=5, temperature=0.0,
 
 
 def test_words_are_counted_and_spaced_by_the_rule():
-    assert words_from("the", count=2) == [" cat sat"]
-    assert words_from("the ", count=2) == ["cat sat"]  # the space was typed already
-    assert words_from("the", count=3) == [' cat sat. "\n\nThe']
+    assert words_from("the", count=2, hard_limit=True) == [" cat sat"]
+    assert words_from("the ", count=2, hard_limit=True) == ["cat sat"]  # the space was typed
+    assert words_from("the", count=3, hard_limit=True, balance_quotes=False) == [
+        ' cat sat. "\n\nThe'
+    ]
     assert words_from("the", count=0) == [""]
 
 
@@ -330,7 +332,7 @@ def test_a_sentence_ends_where_it_does(kind, tokens, text):
 
 
 def test_a_form_against_the_rule_is_printed_as_it_was_in_the_text():
-    assert words_from("The", count=2) == ["dog ran"]
+    assert words_from("The", count=2, hard_limit=True) == ["dog ran"]
 
 
 def test_a_story_ends_a_sample_and_is_never_printed():
@@ -370,8 +372,10 @@ def test_a_text_without_words_ends_all_the_same():
 
 
 def test_a_paragraph_ends_before_its_line_end():
-    assert words_from("the", count=50, stop="paragraph") == [' cat sat. "']
-    assert words_from("the", count=50, stop="paragraph", min_words=4)[0].startswith(
+    free = {"count": 50, "balance_quotes": False}
+    assert words_from("the", stop="paragraph", **free) == [' cat sat. "']
+    assert words_from("the", stop="line", **free) == [' cat sat. "']
+    assert words_from("the", stop="paragraph", min_words=4, **free)[0].startswith(
         ' cat sat. "\n\nThe'
     )
 
@@ -379,7 +383,7 @@ def test_a_paragraph_ends_before_its_line_end():
 def test_a_text_may_end_a_sample_in_the_middle_of_a_word():
     assert words_from("the", count=50, stop_at="t. ") == [" cat sat. "]
     assert words_from("the", count=50, stop_at="sa") == [" cat sa"]
-    assert words_from("the", count=2, stop_at="zebra") == [" cat sat"]
+    assert words_from("the", count=2, stop_at="zebra", hard_limit=True) == [" cat sat"]
     assert words_from("the", count=50, stop_at="t", min_words=2) == [" cat sat"]
 
 

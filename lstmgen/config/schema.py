@@ -299,10 +299,18 @@ class SampleConfig(Section):
     on_resume: ClassVar[OnResume] = "ignored"
 
     cues: list[str] = key([], "Cues to continue now and then during training.")
-    words: int = key(100, "Maximum number of new words.", ge=0, le=10_000_000, unit="words")
+    words: int = key(
+        100, "Number of new words, after which a continuation ends with its sentence, at most half "
+        "as many words later.", ge=0, le=10_000_000, unit="words",
+    )  # fmt: skip
+    hard_limit: bool = key(
+        False, "Cut a continuation at the number of words, even inside a sentence."
+    )
     min_words: int = key(0, "Minimum number of new words.", ge=0, le=10_000_000, unit="words")
-    stop: Literal["story", "paragraph", "sentence", "words"] = key(
-        "story", "Where a continuation ends (words: at the maximum number only)."
+    stop: Literal["story", "paragraph", "line", "sentence", "words"] = key(
+        "story",
+        "Where a continuation ends. paragraph: at a line end, or at a blank line in text that is "
+        "wrapped by hand; words: after the number of words, even inside a sentence.",
     )
     stop_at: str = key("", "Stop after this text has been generated.")
     temperature: float = key(
@@ -330,6 +338,10 @@ class SampleConfig(Section):
         ge=0, le=1000,
     )  # fmt: skip
     banned: list[str] = key([], "Words never to generate, in any letter case.")
+    balance_quotes: bool = key(
+        True, "Close quotation marks and brackets before their paragraph ends, and close none that "
+        "is not open (where the training text does so).",
+    )  # fmt: skip
     max_copied: int | None = key(
         None, "Longest passage that may be copied from the training text, in words; in Han, kana, "
         "Thai, Lao, Khmer and Burmese text a word counts as 3 characters.", ge=0, unit="words",
@@ -341,6 +353,11 @@ class SampleConfig(Section):
     length_penalty: float = key(
         1.0, "Length penalty of the beam search (0: prefers short texts).", ge=0, le=10
     )
+
+    @property
+    def cuts(self) -> bool:
+        """Whether a continuation is cut after ``words``, rather than ended with its sentence."""
+        return self.hard_limit or self.stop == "words"
 
 
 class Config(Section):

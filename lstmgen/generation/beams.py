@@ -39,10 +39,9 @@ class Beam:
 def beam_pieces(reader: CueReader, *, samples: int, details: bool) -> Iterator[Piece]:
     """The ``samples`` best continuations, best first; at least as many beams are kept."""
     engine, vocabulary = reader.generator.engine, reader.generator.vocabulary
-    sample, cue, states = reader.sample, reader.cue, reader.states
+    sample, states = reader.sample, reader.states
     width = max(sample.beams or 1, samples)
-    first = Continuation(0, sample, copy.copy(cue.detokenizer), cue.ends_in_space)
-    live = [Beam(first, reader.history)]
+    live = [Beam(reader.continuation(0), reader.history)]
     done: list[Beam] = []
     while live and len(done) < width and sample.words:
         logits = check_finite(engine.logits(states))
@@ -89,6 +88,6 @@ def _best(scores: Scores, live: Sequence[Beam], *, count: int) -> Iterator[tuple
 def _extend(beam: Beam, token: str, word: int, log_probability: float) -> Beam:
     """A copy of a beam, one token longer."""
     continuation, history = copy.deepcopy(beam.continuation), beam.history.fork()
-    piece = continuation.add(token)
+    piece = continuation.add(token, marks_open=history.marks_open)
     history.add(word)
     return Beam(continuation, history, (*beam.pieces, piece), log_probability, beam.tokens + 1)

@@ -1,4 +1,4 @@
-"""What must not be generated: banned words, repeated n-grams, passages copied from the corpus."""
+"""What must not be generated: banned words, repeated n-grams, copied passages, unpaired marks."""
 
 import copy
 from collections import deque
@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import CheckpointError, UsageError
+from lstmgen.generation.balance import Balance, Open, find_balance
+from lstmgen.generation.sampling import Scores
 from lstmgen.text.apostrophes import follows_elided, is_elided, is_possessive
 from lstmgen.text.copy_index import CopyIndex, RunMeter, bare_word
 from lstmgen.text.passage_unit import WORDS, PassageUnit
@@ -22,6 +24,7 @@ class Constraints:
     forbidden: frozenset[int]  # ids that are never drawn
     bound: "BoundWords | None" = None  # only with the tokenizer ``word``
     unit: PassageUnit = WORDS  # of copied passages
+    balance: Balance | None = None  # only with the tokenizer ``word``
 
 
 def resolve_constraints(
@@ -43,7 +46,10 @@ def resolve_constraints(
     if len(forbidden) == len(vocabulary):
         raise UsageError("sample.banned leaves no word to draw. Ban fewer words")
     story = {vocabulary.ids[STORY]} if sample.stop == "story" else set()
-    return Constraints(sample, frozenset(forbidden - story), bound, unit)
+    ids = frozenset(forbidden - story)
+    pairs = sample.balance_quotes
+    balance = find_balance(vocabulary, ids, pairs=pairs) if kind == "word" else None
+    return Constraints(sample, ids, bound, unit, balance)
 
 
 @dataclass(frozen=True)
@@ -134,10 +140,13 @@ class History:
         self.ngrams = None if n is None else NgramMemory(n)
         self.meter = None if index is None else RunMeter(index)
         self.last: int | None = None
+        self.open = Open()  # quotation marks and brackets
 
     def add(self, word: int) -> None:
         """Add a token."""
         self.last = word
+        if self.constraints.balance is not None:
+            self.open = self.constraints.balance.after(self.open, word)
         if word in self.word_ids:
             self.recent.append(word)
         if self.ngrams is not None and word not in self.breaks:
@@ -163,6 +172,29 @@ class History:
         if self.meter is not None and sample.max_copied is not None:
             ids |= self.meter.would_exceed(sample.max_copied * self.constraints.unit.per_word)
         return ids
+
+    @property
+    def marks_open(self) -> bool:
+        """Whether a quotation mark or bracket is open."""
+        return bool(self.open.families)
+
+    def balance(self, scores: Scores, *, words: int) -> None:
+        """Restrict the scores of the next word, (vocabulary,), in place, to keep marks in pairs.
+
+        Args:
+            words: new words so far; a mark that is open where the text may end is closed.
+        """
+        balance, sample = self.constraints.balance, self.constraints.sample
+        if balance is None:
+            return
+        least = sample.min_words if sample.stop == "sentence" else sample.words
+        may_end = words >= least and (sample.stop == "sentence" or not sample.cuts)
+        balance.apply(
+            scores,
+            self.open,
+            must_close=may_end and balance.must_close(self.open, self.last),
+            must_end=words >= sample.words + sample.words // 4 and not sample.cuts,
+        )
 
     def fork(self) -> "History":
         """An independent copy."""

@@ -4,12 +4,25 @@ from dataclasses import dataclass
 
 from lstmgen.config.schema import SampleConfig
 from lstmgen.generation.pieces import Piece
-from lstmgen.text.spacing import Detokenizer, is_word, surface_of
+from lstmgen.text.sentences import (
+    CLOSING_MARKS,
+    SENTENCE_ENDS,
+    continues_sentence,
+    may_end_sentence,
+)
+from lstmgen.text.spacing import UNSPACED, Detokenizer, is_word, surface_of
 from lstmgen.text.vocabulary import STORY
 
-_SENTENCE_ENDS = ".!?…。！？"
-_CLOSERS = "\"'”’)]»"
 MAX_WORDLESS = 200  # tokens without a word after which a sample always ends
+
+
+@dataclass(frozen=True)
+class Endings:
+    """How sentences and paragraphs end in a text (``text.style``)."""
+
+    wrapped: bool = False  # lines are wrapped by hand, a blank line ends a paragraph
+    cased: bool = True  # a sentence begins with a capital letter
+    abbreviations: frozenset[str] = frozenset()  # words after which a period ends no sentence
 
 
 @dataclass
@@ -17,45 +30,85 @@ class Continuation:
     """One continuation during generation."""
 
     number: int  # of the sample
-    sample: SampleConfig  # for ``words``, ``min_words``, ``stop`` and ``stop_at``
+    sample: SampleConfig  # for ``words``, ``min_words``, ``stop``, ``stop_at`` and ``hard_limit``
     detokenizer: Detokenizer
     typed_space: bool  # the cue ended in the space before the first word
+    endings: Endings = Endings()
     words: int = 0  # new tokens that contain a letter or digit
     wordless: int = 0  # tokens since the last of them
     closing: bool = False  # the sentence has ended; only closing marks may follow
+    last_word: str = ""
+    word_ended: bool = True  # whether the next character begins another word
     tail: str = ""  # the end of the text, in which ``stop_at`` may begin
 
-    def add(self, token: str) -> Piece:
-        """Add a drawn token, or end before it."""
+    def add(self, token: str, *, marks_open: bool = False) -> Piece:
+        """Add a drawn token, or end before it.
+
+        Args:
+            marks_open: whether a quotation mark or bracket is open before the token.
+        """
         surface = surface_of(token, self.detokenizer.kind)
         text = "" if token == STORY else self.detokenizer.add(token)
-        if self._ends_before(token, surface, text):
+        if self._ends_before(token, surface, text, marks_open=marks_open):
             return Piece(self.number, "", ended=True)
         if self.typed_space:
             text, self.typed_space = text.removeprefix(" "), False
         is_word = any(character.isalnum() for character in surface)
         self.words += is_word
         self.wordless = 0 if is_word else self.wordless + 1
-        if self.sample.stop == "sentence":
-            last = surface.rstrip(_CLOSERS)[-1:]
-            closes = surface[-1] in _CLOSERS and not last and self.closing
-            self.closing = self.words >= self.sample.min_words and (
-                closes or (last != "" and last in _SENTENCE_ENDS)
-            )
+        self._follow_sentence(surface)
         stop_at = self.sample.stop_at if self.words >= self.sample.min_words else ""
         text, found = self._cut(text, stop_at)
-        ended = found or self.words >= self.sample.words or self.wordless > MAX_WORDLESS
+        ended = found or self.words >= self._limit or self.wordless > MAX_WORDLESS
         return Piece(self.number, text, ended=ended)
 
-    def _ends_before(self, token: str, surface: str, text: str) -> bool:
+    @property
+    def _limit(self) -> int:
+        """The number of words at which the sample is cut."""
+        words = self.sample.words
+        return words if self.sample.cuts else words + (words + 1) // 2
+
+    @property
+    def _complete(self) -> bool:
+        """Whether the sample has its words, so that it ends with its sentence."""
+        return not self.sample.cuts and self.words >= self.sample.words
+
+    def _ends_before(self, token: str, surface: str, text: str, *, marks_open: bool) -> bool:
         if token == STORY:
             return True
-        if self.sample.stop == "paragraph" and "\n" in surface:
-            return self.words >= max(1, self.sample.min_words)
-        if not self.closing or text.startswith(" ") or surface[0].isspace():
-            return self.closing
-        # Without a space may follow: closing marks, more end marks, or (as characters) "3.5"
-        return is_word(self.detokenizer.kind) and surface not in _CLOSERS + _SENTENCE_ENDS
+        if "\n" in surface:
+            at_paragraph = not self.endings.wrapped or surface.startswith("\n\n")
+            stops = self.sample.stop == "line" or (self.sample.stop == "paragraph" and at_paragraph)
+            if stops and self.words >= max(1, self.sample.min_words):
+                return True
+            if self._complete and at_paragraph:
+                return True
+        if not self.closing or marks_open:
+            return False
+        if text.startswith(" ") or surface[0].isspace():
+            overdue = self._complete and self.words >= self.sample.words * 5 // 4
+            return overdue or not (self.endings.cased and continues_sentence(surface))
+        # Without a space may follow: closing marks, more end marks, a letter as in "e.g." or "3.5"
+        if not is_word(self.detokenizer.kind) or surface in CLOSING_MARKS + SENTENCE_ENDS:
+            return False
+        return not surface[0].isalnum() or UNSPACED.match(surface) is not None
+
+    def _follow_sentence(self, surface: str) -> None:
+        """Note whether the sentence ends with this token."""
+        due = self._complete or (
+            self.sample.stop == "sentence" and self.words >= self.sample.min_words
+        )
+        end = surface.rstrip(CLOSING_MARKS)[-1:]
+        word = surface.rstrip(CLOSING_MARKS + SENTENCE_ENDS)
+        if any(map(str.isalnum, word)):
+            inside = self.detokenizer.kind == "character" and not self.word_ended
+            self.last_word = self.last_word + word if inside else word
+        self.word_ended = not word or word.isspace()
+        if end == "":  # closing marks only
+            self.closing = due and self.closing
+            return
+        abbreviated = surface.endswith(".") and self.last_word in self.endings.abbreviations
+        self.closing = due and not abbreviated and may_end_sentence(end, self.last_word)
 
     def _cut(self, text: str, stop_at: str) -> tuple[str, bool]:
         """The text up to the end of ``stop_at``, and whether it was found."""

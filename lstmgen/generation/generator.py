@@ -11,6 +11,7 @@ from lstmgen.generation.constraints import (
     find_bound_words,
     resolve_constraints,
 )
+from lstmgen.generation.continuation import Endings
 from lstmgen.generation.numpy_engine import Engine
 from lstmgen.text.copy_index import CopyIndex
 from lstmgen.text.passage_unit import PassageUnit, passage_unit
@@ -70,6 +71,15 @@ class Generator:
     def passage_unit(self) -> PassageUnit:
         """The unit of copied passages."""
         return passage_unit(self.vocabulary, kind=self.kind)
+
+    @cached_property
+    def endings(self) -> Endings:
+        """How sentences and paragraphs end in the training text."""
+        style = self.vocabulary.style
+        if style is None:
+            return Endings()
+        words = frozenset(map(self.surface, style.abbreviations))
+        return Endings(style.wrapped, style.cased, words)
 
     @cached_property
     def _bound_words(self) -> BoundWords | None:

@@ -1,5 +1,6 @@
 """One generation step: from the model's states to the scores of the next word."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import CheckpointError
 from lstmgen.generation.cache import RecentWords
 from lstmgen.generation.constraints import Constraints, History
+from lstmgen.generation.continuation import Continuation
 from lstmgen.generation.cue import Cue
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.numpy_engine import States
@@ -37,7 +39,10 @@ def next_scores(
     ruled_out = [h.ruled_out(words=n) for h, n in zip(histories, words, strict=True)]
     recent = [history.recent for history in histories]
     penalty = constraints.sample.repetition_penalty
-    return penalize_repeats(forbid_each(scores, ruled_out), recent, penalty)
+    scores = penalize_repeats(forbid_each(scores, ruled_out), recent, penalty)
+    for row, history, n in zip(scores, histories, words, strict=True):
+        history.balance(row, words=n)
+    return scores
 
 
 class CueReader:
@@ -72,6 +77,13 @@ class CueReader:
             if self.recent is not None:
                 self.recent.add(self.states[-1].hidden[0], word)
             self._add(word)
+
+    def continuation(self, number: int) -> Continuation:
+        """The continuation of the cue by one sample, with its number."""
+        return Continuation(
+            number, self.sample, copy.copy(self.cue.detokenizer), self.cue.ends_in_space,
+            self.generator.endings,
+        )  # fmt: skip
 
     def _add(self, word: int) -> None:
         self.states = self.generator.engine.read(np.array([word]), self.states)

@@ -16,6 +16,7 @@ from lstmgen.generation.sample_results import Result, generate_samples, sample_j
 from lstmgen.runs.folders import replace_text
 
 FORMAT = 1
+BEFORE = {"hard_limit": True, "balance_quotes": False}  # what receipts without these keys meant
 
 
 class _ReceiptPart(BaseModel):
@@ -116,7 +117,7 @@ def replay_receipt(path: Path, *, run: Path | None, runs: Path) -> tuple[Result,
         )
         if old != new
     ]
-    settings = override_sample(SampleConfig(), receipt.settings)
+    settings = override_sample(SampleConfig(), BEFORE | receipt.settings)
     samples, seed = len(receipt.samples), receipt.seed
     result = generate_samples(
         generator, checkpoint, receipt.cue, settings, samples=samples, seed=seed

@@ -1,6 +1,5 @@
 """The sampling loop: continue a cue word by word until each sample ends."""
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,14 +43,14 @@ def continue_cue(
     Raises:
         CheckpointError: if the model gives no finite probability.
     """
-    sample, cue = reader.sample, reader.cue
+    sample = reader.sample
     if sample.beams is not None:
         yield from beam_pieces(reader, samples=samples, details=details)
         return
     engine, vocabulary = reader.generator.engine, reader.generator.vocabulary
     active = [
         _ActiveSample(
-            Continuation(k, sample, copy.copy(cue.detokenizer), cue.ends_in_space),
+            reader.continuation(k),
             np.random.default_rng([seed, k]),
             reader.history.fork(),
             None if reader.recent is None else reader.recent.fork(),
@@ -73,7 +72,9 @@ def continue_cue(
             if word == NONE_LEFT:
                 yield Piece(current.continuation.number, "", ended=True)
                 continue
-            piece = current.continuation.add(vocabulary.entries[word])
+            piece = current.continuation.add(
+                vocabulary.entries[word], marks_open=current.history.marks_open
+            )
             current.history.add(word)
             if current.recent is not None:
                 current.recent.add(states[-1].hidden[row], word)

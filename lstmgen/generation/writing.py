@@ -237,13 +237,15 @@ class Writer:
             of words.
         """
         extension, drawn = _Extension(start, self.engine), False
-        continuation = Continuation(0, sample, copy.copy(start.detokenizer), False)
+        continuation = Continuation(
+            0, sample, copy.copy(start.detokenizer), False, self.model.endings
+        )
         while continuation.words < words and continuation.wordless <= MAX_WORDLESS:
             word = int(draw(self._scores(extension), [self.generator])[0])
             if word == NONE_LEFT:
                 break
             token = self.vocabulary.entries[word]
-            piece = continuation.add(token)
+            piece = continuation.add(token, marks_open=extension.history.marks_open)
             if piece.ended and not piece.text:  # the sentence ends before this token
                 break
             extension.add(word, token)

@@ -51,7 +51,8 @@ class EncodingError(DataError):
             shown = printable(next(p.path for p in problems if p.likely == likely))
             advice = f"Convert it (iconv -f {likely.iconv} -t UTF-8 {shown} > utf8.txt)"
             advice += f" or set {key}={likely.iconv.lower()}" if key else ""
-        lines[-1] += f". {advice}"
+        if likely is not None or any("UTF-8" in problem.why for problem in problems):
+            lines[-1] += f". {advice}"
         super().__init__("\n".join(lines))
 
 

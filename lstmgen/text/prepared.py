@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from lstmgen.text.numbering import (
     write_numbers,
 )
 from lstmgen.text.reading import find_problem, normalize
+from lstmgen.text.style import learn_style
 from lstmgen.text.tokenizer import VERSION, Tokenizer
 from lstmgen.text.vocabulary import (
     STORY,
@@ -211,7 +212,10 @@ def _write_parts(source: _Source, *, folder: Path, progress: Progress | None) ->
     numbers.unlink()
     ends.unlink()
     if data.tokenizer == "word":
-        vocabulary = with_stems(vocabulary, np.memmap(folder / "train.ids", np.uint32, "c"))
+        ids = np.memmap(folder / "train.ids", np.uint32, "c")
+        vocabulary = replace(
+            with_stems(vocabulary, ids), style=learn_style(vocabulary.entries, ids)
+        )
     notices = [*_notices(train, data, key="data.train"), *_notices(valid, data, key="data.valid")]
     unknown = "valid" in parts and parts["valid"]["unknown"] == parts["valid"]["tokens"]
     if unknown and not vocabulary.models_unknown:

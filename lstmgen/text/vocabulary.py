@@ -21,9 +21,11 @@ from lstmgen.text.apostrophes import is_possessive
 from lstmgen.text.finding import check_readable
 from lstmgen.text.reading import encodable, read_blocks, remove_control
 from lstmgen.text.spacing import simplify_spelling, split_form
+from lstmgen.text.style import TextStyle
 
 STORY = "<story>"
 UNKNOWN = "<unk>"
+OPTIONAL = {"possessive_stems", "style"}  # keys of its JSON form
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Vocabulary:
     counts: tuple[int, ...]
     # Ids of the words that precede a possessive 's; None if unknown (checkpoints of lstmgen 0.1).
     possessive_stems: tuple[int, ...] | None = field(default=None, compare=False)
+    style: TextStyle | None = field(default=None, compare=False)  # of the text; None if unknown
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -82,6 +85,8 @@ class Vocabulary:
         value: dict[str, Any] = {"entries": list(self.entries), "counts": list(self.counts)}
         if self.possessive_stems is not None:
             value["possessive_stems"] = list(self.possessive_stems)
+        if self.style is not None:
+            value["style"] = self.style.as_json()
         return value
 
 
@@ -95,7 +100,7 @@ def from_json(data: Any, *, source: str) -> Vocabulary:
     def error(problem: str) -> CheckpointError:
         return CheckpointError(f"{source}: the vocabulary {problem}")
 
-    if not isinstance(data, dict) or set(data) - {"possessive_stems"} != {"entries", "counts"}:
+    if not isinstance(data, dict) or set(data) - OPTIONAL != {"entries", "counts"}:
         raise error("must hold entries and counts")
     entries, counts, stems = data["entries"], data["counts"], data.get("possessive_stems")
     if not isinstance(entries, list) or not isinstance(counts, list) or len(entries) != len(counts):
@@ -116,7 +121,13 @@ def from_json(data: Any, *, source: str) -> Vocabulary:
         ):
             raise error("must list its possessive stems by id")
         stems = tuple(stems)
-    return Vocabulary(tuple(entries), tuple(counts), stems)
+    try:
+        style = (
+            TextStyle.from_json(data["style"], entries=len(entries)) if "style" in data else None
+        )
+    except ValueError as problem:
+        raise error(f"has no style of a text ({problem})") from None
+    return Vocabulary(tuple(entries), tuple(counts), stems, style)
 
 
 def with_stems(vocabulary: Vocabulary, ids: NDArray[np.uint32]) -> Vocabulary:

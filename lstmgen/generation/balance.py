@@ -1,0 +1,196 @@
+"""Keeping quotation marks and brackets in pairs, and ending sentences.
+
+What is open is closed before its paragraph ends, and what is not open is not closed. Where the
+model wants to end a paragraph in which a mark is open, the probability of the end goes to the mark
+that closes it; the end can follow. Where a continuation is long enough and its sentence goes on,
+the probability of a comma or another pause goes to the mark that ends the sentence.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lstmgen.generation.sampling import Scores
+from lstmgen.text.marks import APOSTROPHES, FAMILY_OF
+from lstmgen.text.sentences import SENTENCE_ENDS
+from lstmgen.text.spacing import (
+    CLOSE,
+    OPEN,
+    PLAIN,
+    Spacing,
+    classify,
+    place_token,
+    split_form,
+)
+from lstmgen.text.style import TextStyle
+from lstmgen.text.vocabulary import STORY, Vocabulary
+
+MAX_DEPTH = 3  # of marks inside marks
+PAUSES = ",;:—–-،؛、，；："  # one character each
+MIN_FORM = 0.05  # of a mark's occurrences, from which a form of it is usual
+
+
+@dataclass(frozen=True)
+class Open:
+    """What is open in a paragraph after some text."""
+
+    spacing: Spacing = Spacing()
+    families: tuple[str, ...] = ()  # of the open marks, the innermost last
+    just_opened: bool = False  # whether the last token opened one
+    at_line_end: bool = False  # whether it is a line end inside a paragraph
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What may follow, given what is open."""
+
+    forbidden: frozenset[int]
+    closing: tuple[int, ...] = ()  # ids that close the innermost mark
+
+
+@dataclass(frozen=True)
+class Balance:
+    """The marks of a vocabulary that are kept in pairs.
+
+    Attributes:
+        openers: the opening mark of each family.
+        marks: the surfaces of their marks, by id.
+        usual: of these, the ids of forms that are usual for their mark.
+        ends: ids that end a paragraph.
+        line_ends: ids of line ends inside a paragraph.
+        sentence_ends: ids of the marks that end a sentence.
+        pauses: ids of the marks that separate parts of a sentence.
+    """
+
+    entries: tuple[str, ...]
+    openers: Mapping[str, str]
+    marks: dict[int, str]
+    usual: frozenset[int]
+    ends: frozenset[int]
+    line_ends: frozenset[int]
+    sentence_ends: tuple[int, ...]
+    pauses: tuple[int, ...]
+    _rules: dict[Open, Rules] = field(default_factory=dict, compare=False)
+
+    def after(self, before: Open, word: int) -> Open:
+        """What is open after one more token."""
+        if word in self.ends:
+            return Open()
+        if word >= len(self.entries):  # an unknown word
+            spacing = before.spacing._replace(previous=PLAIN)
+            return Open(spacing, before.families)
+        surface, flipped = split_form(self.entries[word])
+        placed = place_token(
+            classify(surface), before.spacing, flipped=flipped, newline=surface[0] == "\n"
+        )
+        families, role = before.families, placed.after.previous
+        opens = False
+        if word in self.marks:
+            family = FAMILY_OF[surface]
+            opens = role == OPEN if family == "straight" else surface == self.openers[family]
+            if opens:
+                families = (*families, family)
+            elif families and families[-1] == family:
+                families = families[:-1]
+        return Open(placed.after, families, opens, surface[0] == "\n")
+
+    def rules(self, state: Open) -> Rules:
+        """What may follow; computed once for each state."""
+        rules = self._rules.get(state)
+        if rules is None:
+            rules = self._rules[state] = self._find_rules(state)
+        return rules
+
+    def _find_rules(self, state: Open) -> Rules:
+        forbidden, closing = set[int](), []
+        for word, surface in self.marks.items():
+            after = self.after(state, word)
+            family = FAMILY_OF[surface]
+            if after.just_opened:
+                wrong = family in state.families or len(state.families) >= MAX_DEPTH
+            elif state.families[-1:] == (family,):
+                wrong = state.just_opened
+                if not wrong and (word in self.usual or family == "straight"):
+                    closing.append(word)
+            else:
+                wrong = family not in APOSTROPHES
+            glued = word not in self.usual and state.spacing.previous in (PLAIN, CLOSE)
+            if wrong or (glued and family != "straight"):
+                forbidden.add(word)
+        if state.families and (closing or state.just_opened):
+            forbidden |= self.ends
+            if state.at_line_end:  # a second line end would make a blank line
+                forbidden |= self.line_ends
+        return Rules(frozenset(forbidden), tuple(closing))
+
+    def apply(self, scores: Scores, state: Open, *, must_close: bool, must_end: bool) -> None:
+        """Restrict the scores of one text, (vocabulary,), in place.
+
+        Args:
+            must_close: whether nothing but the innermost mark may follow, where one is open.
+            must_end: whether the sentence ends at its next pause.
+        """
+        rules = self.rules(state)
+        if must_end and self.sentence_ends and self.pauses:
+            pauses, ends = list(self.pauses), list(self.sentence_ends)
+            best = ends[int(scores[ends].argmax())]
+            if np.isfinite(scores[best]):
+                scores[best] = np.logaddexp(scores[best], np.logaddexp.reduce(scores[pauses]))
+                scores[pauses] = -np.inf
+        closing = list(rules.closing)
+        if closing and np.isfinite(scores[closing].max()):
+            best = closing[int(scores[closing].argmax())]
+            ends = list(self.ends)
+            end = np.logaddexp.reduce(scores[ends]) if ends else -np.inf
+            value = np.logaddexp(scores[best], end)
+            if must_close:
+                scores[:] = -np.inf
+            scores[list(rules.forbidden)] = -np.inf
+            scores[best] = value
+        elif rules.forbidden:
+            scores[list(rules.forbidden)] = -np.inf
+
+    def must_close(self, state: Open, last: int | None) -> bool:
+        """Whether a mark is open at the end of a sentence."""
+        return bool(state.families) and last in self.sentence_ends
+
+
+def find_balance(
+    vocabulary: Vocabulary, forbidden: Collection[int] = (), *, pairs: bool = True
+) -> Balance:
+    """The marks of a vocabulary of the tokenizer ``word``.
+
+    Args:
+        forbidden: ids that are never drawn.
+        pairs: whether any marks are kept in pairs.
+    """
+    style = vocabulary.style or TextStyle()
+    surfaces = [split_form(entry)[0] for entry in vocabulary.entries]
+    kept = style.openers if pairs else {}
+    marks = {i: s for i, s in enumerate(surfaces) if FAMILY_OF.get(s) in kept}
+    drawn = {s for i, s in marks.items() if i not in forbidden}
+    openers = {f: opener for f, opener in kept.items() if _has_pair(f, opener, drawn)}
+    marks = {i: s for i, s in marks.items() if FAMILY_OF[s] in openers}
+    totals: dict[str, int] = {}
+    for i, surface in marks.items():
+        totals[surface] = totals.get(surface, 0) + vocabulary.counts[i]
+    end = "\n\n" if style.wrapped else "\n"
+    ends = frozenset(i for i, s in enumerate(surfaces) if s.startswith(end))
+    ends |= {vocabulary.ids[STORY]}
+    return Balance(
+        vocabulary.entries,
+        openers,
+        marks,
+        frozenset(i for i, s in marks.items() if vocabulary.counts[i] >= MIN_FORM * totals[s]),
+        ends,
+        frozenset(i for i, s in enumerate(surfaces) if s[0] == "\n") - ends,
+        tuple(i for i, s in enumerate(vocabulary.entries) if s in SENTENCE_ENDS),
+        tuple(i for i, s in enumerate(surfaces) if s in PAUSES),
+    )
+
+
+def _has_pair(family: str, opener: str, marks: Collection[str]) -> bool:
+    """Whether marks that can be drawn open and close a family."""
+    others = {mark for mark in marks if FAMILY_OF[mark] == family and mark != opener}
+    return opener in marks and (bool(others) or family == "straight")

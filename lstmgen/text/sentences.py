@@ -1,0 +1,42 @@
+"""Where a sentence ends."""
+
+# Marks that end a sentence: Latin and Greek scripts, Devanagari and Bengali, Arabic and Urdu,
+# Armenian, Ethiopic, Khmer, Burmese, Tibetan, Chinese and Japanese.
+SENTENCE_ENDS = ".!?…‽⁇⁈⁉।॥؟۔։።፧፨។៕။།༎。！？．｡"
+CLOSING_MARKS = "\"'”’)]}»›“«」』】》〉）"
+GREEK_QUESTION = ";"  # NFC has it for U+037E
+
+# Words before a period that does not end a sentence, in lower case. Words that also end sentences
+# (no, art, fig) are left to what the text itself shows.
+_ENGLISH = (
+    "mr mrs ms messrs dr prof st sr jr rev hon capt col gen lt sgt maj cmdr gov pres esq vs viz cf "
+    "vol pp approx inc ltd corp bros"
+)
+_OTHERS = (  # German, French, Spanish, Italian, Russian
+    "hr dipl ing usw bzw ca str mm mme mlle srta sra ud uds dott sig sigg ул им напр"
+)
+ABBREVIATIONS = frozenset(f"{_ENGLISH} {_OTHERS}".split())
+
+
+def may_end_sentence(mark: str, previous: str) -> bool:
+    """Whether a mark ends a sentence, given the word before it.
+
+    Args:
+        mark: one character.
+        previous: the last word; empty at the start.
+    """
+    if mark == GREEK_QUESTION:
+        return any("\u0370" <= c <= "\u03ff" or "\u1f00" <= c <= "\u1fff" for c in previous)
+    if mark not in SENTENCE_ENDS:
+        return False
+    return mark != "." or not (is_initial(previous) or previous.lower() in ABBREVIATIONS)
+
+
+def is_initial(word: str) -> bool:
+    """Whether a word is the initial of a name, as in J. S. Bach."""
+    return len(word) == 1 and word.isupper() and word != "I"
+
+
+def continues_sentence(word: str) -> bool:
+    """Whether a word after a period shows that the sentence has not ended."""
+    return word[:1].islower()
