@@ -75,6 +75,7 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
+    _check_system()
     if sys.stdout is None:  # started with a closed stdout
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open until exit)
     # To find plug-ins, pydantic reads the metadata of every installed package.
@@ -83,3 +84,13 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # print ? for characters the terminal lacks
             stream.reconfigure(errors="replace")
     app(prog_name="lstmgen")
+
+
+def _check_system() -> None:
+    """Exit with one message on Windows, where Python cannot lock a run folder."""
+    try:
+        import fcntl  # noqa: F401
+    except ImportError:
+        system = "error: lstmgen needs Linux, macOS or WSL (the Windows Subsystem for Linux)"
+        print(system, file=sys.stderr)
+        sys.exit(2)
