@@ -1,7 +1,6 @@
 """The command-line program ``lstmgen``."""
 
 import importlib
-import io
 import os
 import sys
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from lstmgen import __version__
+from lstmgen.cli import output_encoding
 
 # Each command is the function of its name in the module of its name. The summaries are repeated
 # here so that --help imports no command; a test compares them with the docstrings.
@@ -80,9 +80,7 @@ def main() -> None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open until exit)
     # To find plug-ins, pydantic reads the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # print ? for characters the terminal lacks
-            stream.reconfigure(errors="replace")
+    output_encoding.replace_unencodable()
     app(prog_name="lstmgen")
 
 
