@@ -15,6 +15,8 @@ a traceback.
 
 from dataclasses import dataclass
 
+NO_TEMPORARY_FOLDER = "no temporary folder can be written. Name one that can be: TMPDIR=FOLDER"
+
 
 class LstmgenError(Exception):
     """Base class of errors with a message for the user."""

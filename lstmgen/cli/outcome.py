@@ -9,7 +9,7 @@ from typing import ParamSpec
 import typer
 
 from lstmgen.cli import output_encoding
-from lstmgen.errors import LstmgenError, printable
+from lstmgen.errors import NO_TEMPORARY_FOLDER, LstmgenError, printable
 
 P = ParamSpec("P")
 CLOSED_PIPE = 141  # 128 + SIGPIPE, as shells report it
@@ -48,6 +48,8 @@ def _message(error: BaseException) -> tuple[str, int]:
             return f"error: {error}", error.exit_code
         case KeyboardInterrupt():
             return "interrupted", INTERRUPTED
+        case OSError(filename=None) if "temporary directory" in str(error):  # of tempfile
+            return f"error: {NO_TEMPORARY_FOLDER}", 1
         case OSError(filename=None):
             return f"error: {error.strerror or error}", 1
         case OSError():
