@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
 
-from lstmgen.errors import printable
+from lstmgen.errors import StorageError, printable
 from lstmgen.reporting import number_format
 from lstmgen.reporting.plots import draw_losses
 from lstmgen.runs.records import Records
@@ -234,8 +234,8 @@ class TrainingConsole:
             curve = number_format.curve(event.valid_nats, width=40, plain=plain)
             rows.append(("validation curve", curve))
         plot = self._draw(event)
-        if plot is not None:
-            rows.append(("plot", str(plot)))
+        if plot:
+            rows.append(("plot", plot))
         rows.append(("run", str(event.run)))
         run = shlex.quote(str(event.run))
         if event.interrupted:
@@ -243,7 +243,8 @@ class TrainingConsole:
         rows.append(("to generate", f'lstmgen generate {run} --cue "..."'))
         self._card("stopped" if event.interrupted else "done", rows)
 
-    def _draw(self, event: Finished) -> Path | None:
+    def _draw(self, event: Finished) -> str:
+        """Draw the losses; the file, or why there is none, or empty after too few steps."""
         path = event.run / "plots" / "loss.png"
         baselines = {}
         if self.started:
@@ -251,7 +252,11 @@ class TrainingConsole:
             baselines[_ngram_name(self.started)] = self.started.ngram
         title = f"{event.run.name}: {event.words:,} words scored"
         rows = Records(event.run).rows()
-        return path if draw_losses(rows, path, title=title, baselines=baselines) else None
+        try:
+            drawn = draw_losses(rows, path, title=title, baselines=baselines)
+        except StorageError as error:  # the training itself is complete
+            return f"not drawn: {error}"
+        return str(path) if drawn else ""
 
 
 def _describe_baselines(card: Started) -> str:

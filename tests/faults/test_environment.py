@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -59,3 +60,44 @@ def test_t35_stdout_and_stderr_are_told_apart(trained):
                    environment=NARROW, check=2)  # fmt: skip
     assert "does not know: ???" in done.stderr
     assert done.stderr.splitlines()[-1] == NOTE.replace("stdout", "stderr")
+
+
+def test_t12_a_home_that_cannot_be_written_is_no_matter(trained, tmp_path):
+    """The plot is drawn, and its library says nothing of its cache."""
+    for quiet in ((), ("-q",)):
+        done = run_cli("train", trained / "my.yaml", "--runs-dir", tmp_path, *quiet, cwd=trained,
+                       environment={"HOME": "/proc/none", "XDG_CONFIG_HOME": ""},
+                       check=0)  # fmt: skip
+        assert "mkdir" not in done.stderr and "atplotlib" not in done.stderr
+        assert not (quiet and done.stderr)
+    assert len(list(tmp_path.glob("*/plots/loss.png"))) == 2
+
+
+NO_TEMPORARY = "error: no temporary folder can be written. Name one that can be: TMPDIR=FOLDER\n"
+
+
+@pytest.mark.parametrize("command", [("bench", "my.yaml"), ("check", "--resume", "my.yaml")])
+def test_t12_no_temporary_folder_is_one_message(trained, monkeypatch, command):
+    """It names the way out, whatever the command needs the folder for."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc/none"])
+    assert call_cli(*command, cwd=trained, check=1).stderr == NO_TEMPORARY
+
+
+NO_CACHE = """
+import tempfile, torch._dynamo
+tempfile.tempdir, tempfile._candidate_tempdir_list = None, lambda: ["/proc/none"]
+from lstmgen.cli.app import main
+main()
+"""
+
+
+def test_t12_a_plot_that_cannot_be_drawn_costs_no_training(trained, tmp_path):
+    """Its library needs a folder for its cache, and there is none, not even a temporary one."""
+    done = subprocess.run(
+        [sys.executable, "-c", NO_CACHE, "train", "my.yaml", "--runs-dir", tmp_path],
+        env={**os.environ, "HOME": "/proc/none", "PYTHONPATH": os.getcwd()}, cwd=trained,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "not drawn: no temporary folder can be written. Name one" in done.stderr
