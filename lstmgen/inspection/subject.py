@@ -195,7 +195,7 @@ def _open_trained(request: Request) -> tuple[str, Config, Vocabulary, Engine, An
     loaded = load_checkpoint(None if request.model is None else Path(request.model), request.runs)
     part = None
     if request.cue is None:
-        part, _ = find_part(loaded, text=request.text, split="train", runs=request.runs)
+        part, _ = find_part(loaded, text=request.text, split="train")
     config, vocabulary = loaded.config, loaded.vocabulary
     path = loaded.checkpoint.path
     engine = _exact_engine(config, vocabulary, loaded.weights, source=str(path))

@@ -1,6 +1,7 @@
 """What the machine lacks: a system, an encoding, a home folder, a temporary folder."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -101,3 +102,18 @@ def test_t12_a_plot_that_cannot_be_drawn_costs_no_training(trained, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "not drawn: no temporary folder can be written. Name one" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("evaluate",), ("inspect", "--gates"), ("explain",)])
+def test_t12_a_text_is_prepared_beside_its_run(trained, tmp_path, command):
+    """Never in the current folder; where that is not possible, in a temporary one."""
+    runs, elsewhere = tmp_path / "runs", tmp_path / "elsewhere"
+    shutil.copytree(trained / RUN, runs / "copy")
+    elsewhere.mkdir()
+    (runs / ".prepared").write_text("in the way, as if the disk were read-only")
+    arguments = (command[0], runs / "copy", *command[1:])
+    first = call_cli(*arguments, cwd=elsewhere, check=0).stdout
+    (runs / ".prepared").unlink()
+    assert call_cli(*arguments, cwd=elsewhere, check=0).stdout == first != ""
+    assert not list(elsewhere.iterdir())
+    assert len(list(runs.glob(".prepared/*/valid.ids"))) == 1
