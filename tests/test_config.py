@@ -47,6 +47,39 @@ def test_all_problems_are_told_at_once_in_the_order_of_lines(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.separator=x", "no such key. Known here: train, valid, "),
+        ("model.embeddings=glove.txt", "no such key. Did you mean model.embedding_dim?"),
+        ("train.hidden_size=3", "no such key. Did you mean model.hidden_sizes?"),
+        ("train.dropout=0.5", "no such key here. It belongs under model: (model.dropout)"),
+        ("dropout.input=0.5", "no such key here. It belongs under model: (model.dropout)"),
+        ("train.output=0.5", "no such key here. It belongs under model: (model.output) or under "
+         "model.dropout: (model.dropout.output)"),
+        ("train.wrods=3", "no such key. Known here: "),
+        ("data.wordss=3", "no such key. Did you mean model.dropout.words or sample.words?"),
+        ("model.dropout.outptu=0", "no such key. Did you mean model.dropout.output?"),
+        ("model.dropout.window=3", "no such key here. It belongs under train: (train.window)"),
+        ("model.dropout.zebra=3", "no such key. Known here: input, hidden, output, words, rec"),
+        ("zebra=3", "no such key. Known here: data, model, train, sample"),
+    ],
+)  # fmt: skip
+def test_a_suggested_key_exists_and_is_similar(tmp_path, override, message):
+    told = problems(tmp_path, "", [override])
+    assert message in told
+    named = re.findall(r"(?:Did you mean |\(| or )([a-z_]+\.[a-z_.]+)", told)
+    assert all(name in all_keys() or name == "model.dropout" for name in named)
+
+
+def test_every_misspelled_key_is_suggested_in_its_own_section(tmp_path):
+    for name in all_keys():
+        section, _, last = name.rpartition(".")
+        if len(last) > 3:
+            wrong = f"{section}.{last[:-2]}{last[-1]}{last[-2]}x"
+            assert f"Did you mean {section}." in problems(tmp_path, "", [f"{wrong}=1"]), wrong
+
+
+@pytest.mark.parametrize(
     ("text", "value"),
     [("1e-3", 0.001), ("1E-3", 0.001), (".5", 0.5), ("1", 1.0), ("2.", 2.0), ("+0.5", 0.5)],
 )

@@ -163,6 +163,10 @@ CONFIGS = (
             "bad.yaml:1: trian = {'window': 3}: no such key. Did you mean train?"),
     _config("unknown_key_at_depth", "model:\n  dropout:\n    inptu: 0.5", "bad.yaml:3: "
             "model.dropout.inptu = 0.5: no such key. Did you mean model.dropout.input?"),
+    _config("unknown_key_like_none", "data:\n  separator: x",
+            "bad.yaml:2: data.separator = 'x': no such key. Known here: train, valid, test, "),
+    _config("section_in_another_section", "train:\n  dropout: 0.5", "bad.yaml:2: train.dropout = "
+            "0.5: no such key here. It belongs under model: (model.dropout)"),
     _config("stride_beyond_window", "train:\n  stride: 9\n  window: 4", "bad.yaml:2: train.stride "
             "= 9: must lie in 1..train.window (4). Lower train.stride or raise train.window"),
     _config("fraction_for_whole", "train:\n  window: 1.5",
