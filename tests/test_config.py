@@ -88,6 +88,20 @@ def test_numbers_are_read_as_people_write_them(tmp_path, text, value):
     assert loaded.config.train.learning_rate == value
 
 
+def test_a_whole_float_is_an_integer_where_one_is_asked_for(tmp_path):
+    text = "train:\n  max_steps: 1e3\n  window: 8.0\nmodel:\n  hidden_sizes: [2e2, 64]"
+    loaded = load(write_config(tmp_path, text), ["sample.top_k=4e1"], environment={})
+    train, model, sample = loaded.config.train, loaded.config.model, loaded.config.sample
+    values = (train.max_steps, train.window, *model.hidden_sizes, sample.top_k)
+    assert values == (1000, 8, 200, 64, 40) and all(type(value) is int for value in values)
+    assert from_portable(dump(loaded.config), source="config.yaml") == loaded.config
+    for wrong in ("1.5", "true", '"1e3"', ".inf", "[1e3]", "1e-3"):
+        assert "train.max_steps" in problems(tmp_path, f"train:\n  max_steps: {wrong}")
+        assert "model.hidden_sizes" in problems(tmp_path, "", [f"model.hidden_sizes=[[{wrong}]]"])
+    rates = load(write_config(tmp_path, "train:\n  learning_rate: 1e0"), environment={})
+    assert type(rates.config.train.learning_rate) is float
+
+
 def test_octal_lookalikes_and_quoted_numbers(tmp_path):
     octal = load(write_config(tmp_path, "train:\n  seed: 012"), environment={})
     assert octal.config.train.seed == 12
