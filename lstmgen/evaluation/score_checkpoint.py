@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lstmgen.errors import CheckpointError, DataError, printable
+from lstmgen.errors import CheckpointError, DataError, counted, printable
 from lstmgen.evaluation.baseline import count_run
 from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
 from lstmgen.evaluation.scored_text import Split, find_part
@@ -104,7 +104,9 @@ def score(scoring: Scoring, *, exact: bool, order: int) -> ScoreResult:
             model, part, unknown_id=vocabulary.unknown_id, window=_window(loaded)
         )
     if not carried.words or math.isnan(carried.nats):
-        raise DataError(f"{name}: none of its {part.tokens:,} words is known, nothing to score")
+        raise DataError(
+            f"{name}: none of its {counted(part.tokens, 'word')} is known, nothing to score"
+        )
     ngrams = count_run(loaded, order=order)
     return ScoreResult(
         path=loaded.checkpoint.path,

@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from lstmgen.errors import printable
+from lstmgen.errors import counted, printable
 from lstmgen.generation.novelty import MIN_COPIED, Novelty
 from lstmgen.reporting.number_format import compare_with_ngram, output_label, percent, perplexity
 
@@ -35,7 +35,8 @@ def scores_page(
 def copied_summary(novelty: Novelty) -> tuple[str, str]:
     """The label and the value of how much was copied."""
     label = f"copied passages of {MIN_COPIED}+ words"
-    return label, f"{novelty.copied:,} of {novelty.words:,} words; longest {novelty.longest:,}"
+    words = counted(novelty.words, "word")
+    return label, f"{novelty.copied:,} of {words}; longest {novelty.longest:,}"
 
 
 def _name(parts: tuple[str, ...], order: int) -> str:
@@ -66,14 +67,15 @@ def _adapted_table(adapted: "AdaptiveScores", output: str) -> str:
         )
         for line in adapted.lines
     ]
+    cache, segment = counted(tuned.cache_window, "word"), counted(tuned.dynamic.segment, "word")
     parameters = (
-        f"cache of {tuned.cache_window:,} words, theta {tuned.cache_theta:g}; dynamic evaluation "
-        f"({tuned.dynamic.rule}) every {tuned.dynamic.segment} words, rate {tuned.dynamic.rate:g}, "
-        f"decay {tuned.dynamic.decay:g}; tuned on {tuned.words:,} words of validation"
+        f"cache of {cache}, theta {tuned.cache_theta:g}; dynamic evaluation "
+        f"({tuned.dynamic.rule}) every {segment}, rate {tuned.dynamic.rate:g}, "
+        f"decay {tuned.dynamic.decay:g}; tuned on {counted(tuned.words, 'word')} of validation"
     )
     if adapted.stale is not None:
         parameters += f", for step {adapted.stale:,}: lstmgen evaluate --tune tunes for this one"
-    scope = f"in one pass, {adapted.words:,} words{output_label(output)}"
+    scope = f"in one pass, {counted(adapted.words, 'word')}{output_label(output)}"
     head = f"{scope:<38}{'perplexity':>8}   weights"
     return "\n".join([head, *(f"{label:<40}{value}" for label, value in rows), parameters])
 
@@ -122,8 +124,9 @@ def _novelty_table(novelty: Novelty) -> str:
 
 def _score_table(scored: "ScoreResult") -> str:
     figures = scored.carried
-    unknown = f"{percent(figures.unknown_share)} ({figures.unknown:,} of {figures.tokens:,} "
-    unknown += "tokens, scored)" if scored.scores_unknown else "tokens, not scored)"
+    scores_them = "scored" if scored.scores_unknown else "not scored"
+    unknown = f"{percent(figures.unknown_share)} ({figures.unknown:,} of "
+    unknown += f"{counted(figures.tokens, 'token')}, {scores_them})"
     ngram = []
     if not math.isnan(scored.ngram):
         comparison = compare_with_ngram(figures.perplexity, scored.ngram)

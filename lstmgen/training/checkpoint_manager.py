@@ -10,7 +10,14 @@ from typing import Any
 from lstmgen import __version__
 from lstmgen.config.loader import dump, from_portable
 from lstmgen.config.schema import Config, all_keys, value_of
-from lstmgen.errors import CheckpointError, ConfigError, DamagedError, StorageError, printable
+from lstmgen.errors import (
+    CheckpointError,
+    ConfigError,
+    DamagedError,
+    StorageError,
+    counted,
+    printable,
+)
 from lstmgen.generation.load import describe_tokenizer
 from lstmgen.model.factory import load_weights, to_arrays
 from lstmgen.runs import checkpoint, folders
@@ -243,7 +250,7 @@ def check_disk_space(place: Path, state: TrainState, *, checkpoints: int) -> Non
     each, free = checkpoint_bytes(state), shutil.disk_usage(existing).free
     if free < each * checkpoints:
         raise StorageError(
-            f"{printable(place)}: {checkpoints} checkpoints of {each:,} bytes each need "
+            f"{printable(place)}: {counted(checkpoints, 'checkpoint')} of {each:,} bytes need "
             f"{each * checkpoints:,} bytes there, {free:,} are free. Free some, lower train.keep, "
             "or choose another place with --runs-dir"
         )
