@@ -1,5 +1,6 @@
 """Saving a training as checkpoints, and restoring it."""
 
+import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ class CheckpointManager:
         copy_index: of the training text, for all checkpoints; None without one.
         bf16, bf16_before: whether matmuls are in bfloat16 now, and whether they were when the
             restored checkpoint was written.
+        until: the step at which the config ends.
         schedule_steps: the length of the learning-rate schedule; a resumed run keeps it.
         saved_step: the step of the newest checkpoint; None before the first.
         saved_at: when it was written, on the monotonic clock.
@@ -50,7 +52,7 @@ class CheckpointManager:
     config: Config
     corpus: Corpus
     fit: Fit
-    schedule_steps: int
+    until: int
     world: World = ALONE
     origin: dict[str, Any] = field(default_factory=dict)
     copy_index: SharedFile | None = None
@@ -58,6 +60,10 @@ class CheckpointManager:
     bf16_before: bool | None = None
     saved_step: int | None = None
     saved_at: float = field(default_factory=time.monotonic)
+    schedule_steps: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.schedule_steps = self.until
 
     @property
     def checkpoints(self) -> Path:
@@ -181,6 +187,7 @@ class CheckpointManager:
             parts=self.fit.accumulate if streams and progress.epoch_step else 0,
             batch_size=self.fit.batch_size,
         )
+        self._check_schedule(progress.step)
         state.states = self.world.shard_states(state.states, accumulate=self.fit.accumulate)
         state.progress = progress
         self.saved_step = step
@@ -215,6 +222,34 @@ class CheckpointManager:
                 f"{problem}: the text, or its vocabulary file, is not the one it was trained on. "
                 "Put that back, or start a new run"
             )
+
+    def _check_schedule(self, step: int) -> None:
+        """Check that the learning rate is not 0 before the config's last step.
+
+        Args:
+            step: of the checkpoint.
+
+        Raises:
+            CheckpointError: if the schedule ends earlier, with the command that trains on.
+        """
+        settings, end, until = self.config.train, self.schedule_steps, self.until
+        if settings.schedule not in ("cosine", "one_cycle") or until <= end:
+            return
+        by_steps = settings.max_steps == until
+        limit = f"train.max_steps = {until:,}" if by_steps else f"train.epochs = {settings.epochs}"
+        run = shlex.quote(str(self.run))
+        command = f"lstmgen train {run}/{folders.RESOLVED} train.init_from={run}"
+        if settings.epochs is not None:
+            command += " train.epochs=null"
+        if settings.move_biases:  # the weights know the text's words already
+            command += " train.move_biases=0"
+        first = f"resume the run without {limit.split()[0]}, then " if step < end else ""
+        raise CheckpointError(
+            f"{printable(self.run)}: {limit} cannot make this run longer, because its "
+            f"{settings.schedule} schedule ends at step {end:,} with a learning rate of 0: "
+            f"{counted(until - end, 'step')} would learn nothing. To train on, {first}start from "
+            f"its weights: {printable(command)} train.max_steps={until - end}"
+        )
 
     def _facts(self) -> dict[str, Any]:
         """What must be unchanged for a resumed run to be the same training."""

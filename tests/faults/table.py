@@ -326,6 +326,12 @@ RESUMPTIONS = (
             ("min_count", "data.min_count", "1", "2"),
         )
     ),
+    Fault("t06_longer_than_the_schedule", "a run longer than its schedule", RESUME,
+          "train.max_steps = 28 cannot make this run longer, because its cosine schedule ends at "
+          "step 25 with a learning rate of 0: 3 steps would learn nothing. To train on, start from "
+          "its weights: lstmgen train runs/first/resolved.yaml train.init_from=runs/first "
+          "train.epochs=null train.max_steps=3\n",
+          harm=lambda f: _reschedule(f)),
     Fault("t05_no_run", "a folder that is no run", ("train", "--resume", "."),
           ".: is not a run folder, there is nothing to resume"),
     Fault("t05_nothing_saved", "a run without a checkpoint", RESUME,
@@ -599,6 +605,13 @@ def _edit(folder: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.count(f"  {old}\n") == 1, old
     path.write_text(text.replace(f"  {old}\n", f"  {new}\n"), encoding="utf-8")
+
+
+def _reschedule(folder: Path) -> None:
+    """Make the run one with a cosine schedule, which its checkpoints say too."""
+    _edit(folder, "schedule: constant", "schedule: cosine")
+    for step in checkpoints_of(folder / RUN).glob("step-*"):
+        _config_of(step, b"schedule: constant", b"schedule: cosine")
 
 
 def _remove_checkpoints(run: Path) -> None:
