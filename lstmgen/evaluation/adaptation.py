@@ -127,7 +127,8 @@ def _read(path: Path, order: int) -> TunedAdaptation:
             raise ValueError
     except (OSError, ValidationError, ValueError, RecursionError):
         raise CheckpointError(
-            f"{printable(path)}: is damaged. Run lstmgen evaluate --tune again"
+            f"{printable(path)}: is damaged, or of another version of lstmgen. Run "
+            "lstmgen evaluate --tune again"
         ) from None
     if tuned.order != order:
         raise UsageError(

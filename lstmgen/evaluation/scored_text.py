@@ -4,11 +4,11 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from lstmgen.config.loader import load
 from lstmgen.config.schema import Config, DataConfig
 from lstmgen.errors import CheckpointError, StorageError, UsageError
 from lstmgen.generation.load import LoadedCheckpoint
 from lstmgen.runs import folders
+from lstmgen.runs.resolved import load_resolved
 from lstmgen.text.config_text import prepare_text
 from lstmgen.text.corpus import Corpus, Part
 from lstmgen.text.prepared import encode_files, save_stdin
@@ -78,13 +78,13 @@ def _encode(sources: str | list[str], config: Config, vocabulary: Vocabulary, *,
 
 def _run_data(loaded: LoadedCheckpoint) -> DataConfig:
     """The run's data section, since a checkpoint's has no paths."""
-    resolved = _run_folder(loaded) / folders.RESOLVED
-    if not resolved.is_file():
+    run = _run_folder(loaded)
+    if not (run / folders.RESOLVED).is_file():
         raise UsageError(
             "this checkpoint is outside a run folder, without its run's text. Use --text FILE"
         )
     # For a checkpoint of lstmgen 0.1 the tokenizer of its own config holds.
-    data = load(resolved).config.data
+    data = load_resolved(run).config.data
     return data.model_copy(update={"tokenizer": loaded.config.data.tokenizer})
 
 

@@ -362,6 +362,14 @@ def damaged(path: Path, reason: str) -> DamagedError:
     return DamagedError(f"checkpoint {printable(path)} is damaged ({printable(reason)})")
 
 
+def other_version(path: Path, reason: str) -> CheckpointError:
+    """The error for an intact checkpoint that this version of lstmgen cannot use."""
+    return CheckpointError(
+        f"checkpoint {printable(path)} was written by another version of lstmgen "
+        f"({printable(reason)}). Use the version that wrote it, or train the model again"
+    )
+
+
 def digest_of(facts: Mapping[str, Any]) -> str:
     """The manifest's own checksum, over a canonical encoding."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

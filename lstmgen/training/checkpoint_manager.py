@@ -31,6 +31,8 @@ from lstmgen.training.progress import Progress
 from lstmgen.training.state import checkpoint_bytes, gather_state, restore_state
 from lstmgen.windows.plans import Fit
 
+PROGRESS_FORMAT = 1  # of state.json; a change of its keys is a new number
+
 
 @dataclass
 class CheckpointManager:
@@ -95,7 +97,7 @@ class CheckpointManager:
             step,
             model=weights,
             state=gather_state(state, states),
-            progress=self._facts() | facts,
+            progress={"format": PROGRESS_FORMAT} | self._facts() | facts,
             config=dump(self.config, portable=True),
             vocabulary=self.corpus.vocabulary.as_json(),
             tokenizer=describe_tokenizer(data),
@@ -156,21 +158,20 @@ class CheckpointManager:
         source = checkpoint.open_checkpoint(path)
         if self.world.is_main:
             checkpoint.clean_up(self.checkpoints)
-        saved = source.read_json(checkpoint.PROGRESS)
+        saved = self._read_counters(source)
         try:
-            facts = {key: saved[key] for key in self._facts()}
             progress = Progress.from_json(saved["progress"])
             self.schedule_steps = _count(saved["schedule_steps"])
             self.bf16_before = bool(saved["bf16"])
             if state.average is not None:
                 state.average.start = _count(saved["average"]["start"])
                 state.average.steps = _count(saved["average"]["steps"])
-        except (KeyError, TypeError, ValueError):
-            raise checkpoint.damaged(path, "state.json lacks a counter") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise checkpoint.damaged(path, f"state.json: {error}") from None
         if not step == source.step == progress.step:
             raise checkpoint.damaged(path, f"it is of step {progress.step}, not of {step}")
         tokenizer = source.read_json(checkpoint.TOKENIZER)
-        self._check_unchanged(source.read(checkpoint.CONFIG), facts, tokenizer, source=path)
+        self._check_unchanged(source.read(checkpoint.CONFIG), saved, tokenizer, source=path)
         weights = source.read_tensors(checkpoint.MODEL)
         try:
             load_weights(state.model, weights, source=checkpoint.MODEL)
@@ -192,6 +193,31 @@ class CheckpointManager:
         state.progress = progress
         self.saved_step = step
 
+    def _read_counters(self, source: checkpoint.Checkpoint) -> dict[str, Any]:
+        """The contents of state.json.
+
+        Raises:
+            CheckpointError: if another version of lstmgen has written it.
+        """
+        saved = source.read_json(checkpoint.PROGRESS)
+        if not isinstance(saved, dict) or not isinstance(saved.get("progress", {}), dict):
+            raise checkpoint.damaged(source.path, "state.json does not hold counters")
+        version = saved.get("format", PROGRESS_FORMAT)  # without one: of the first format
+        missing = [key for key in (*self._facts(), "bf16", "progress") if key not in saved]
+        differing = set(saved.get("progress", {})) ^ set(Progress().as_json())
+        keys = [*missing, *(f"progress.{key}" for key in sorted(differing) if not missing)]
+        if version == PROGRESS_FORMAT and not keys:
+            return saved
+        reason = f"format {version} of state.json, this one reads {PROGRESS_FORMAT}"
+        if version == PROGRESS_FORMAT:
+            reason = f"state.json differs in {', '.join(keys)}"
+        run = shlex.quote(str(self.run))
+        raise CheckpointError(
+            f"{printable(self.run)} cannot be resumed: it was written by another version of "
+            f"lstmgen ({printable(reason)}). It can be generated from and evaluated; to train on, "
+            f"start from its weights: lstmgen train CONFIG train.init_from={printable(run)}"
+        )
+
     def _check_unchanged(
         self, config: bytes, facts: dict[str, Any], tokenizer: Any, *, source: Path
     ) -> None:
@@ -202,8 +228,10 @@ class CheckpointManager:
         """
         try:
             before = from_portable(config.decode(), source=checkpoint.CONFIG)
-        except (UnicodeDecodeError, ConfigError) as error:
+        except UnicodeDecodeError as error:
             raise checkpoint.damaged(source, f"{checkpoint.CONFIG}: {error}") from None
+        except ConfigError as error:
+            raise checkpoint.other_version(source, str(error)) from None
         problem = f"{printable(self.run)} cannot be resumed"
         for key in all_keys().values():
             was, now = value_of(before, key.name), value_of(self.config, key.name)

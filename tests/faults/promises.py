@@ -44,7 +44,7 @@ PARTS: dict[str, dict[int, str]] = {
     "Reading": {
         15: "Every byte is verified before it is used. Resuming takes the newest complete "
             "checkpoint.",
-        16: "A checkpoint of a later version is named as one.",
+        16: "A checkpoint of another version is named as one, never as damaged.",
         17: "A checkpoint from a stranger runs no code, reaches no other file, and takes no more "
             "memory than it has bytes.",
         18: "Its config, vocabulary and weights are checked against each other.",

@@ -349,12 +349,27 @@ RESUMPTIONS = (
     _forged("t03_one_parameter_without_moments", "all of one parameter's moments taken out",
             "is damaged (state.safetensors: the optimizer's tensors do not fit: embedding.weight/",
             command=RESUME, harm=lambda step: _drop(step, "optimizer/embedding.weight/")),
-    _forged("t03_no_counters", "the counters taken out of the state", "is damaged (state.json "
-            "lacks a counter)", command=RESUME,
+    _forged("t03_no_counters", "the counters taken out of the state", "cannot be resumed: it was "
+            "written by another version of lstmgen (state.json differs in progress). It can be "
+            "generated from and evaluated; to train on, start from its weights: lstmgen train "
+            "CONFIG train.init_from=runs/first\n", command=RESUME,
             harm=lambda step: forge(_alone(step), "state.json", lambda state: {
                 k: v for k, v in state.items() if k != "progress"})),
-    _forged("t03_one_counter_less", "one counter taken out", "is damaged (state.json lacks a "
-            "counter)", command=RESUME,
+    _forged("t03_odd_counter", "a counter that is no number", "is damaged (state.json: a counter "
+            "that is not an integer)", command=RESUME,
+            harm=lambda step: forge(_alone(step), "state.json", lambda state: state | {
+                "progress": state["progress"] | {"epoch_step": "5"}})),
+    _forged("t16_state_of_another_format", "a state of a later format", "was written by another "
+            "version of lstmgen (format 2 of state.json, this one reads 1)", command=RESUME,
+            harm=lambda step: forge(last(step.parent.parent), "state.json",
+                                    lambda state: state | {"format": 2})),
+    Fault("t16_resolved_config_of_another_version", "a key of a later version in resolved.yaml",
+          EVALUATE, "runs/first/resolved.yaml was written by another version of lstmgen, or "
+          "changed. Use the version that wrote it, or put it right:\nresolved.yaml:1: data.zebra = "
+          "3: no such key.",
+          harm=lambda f: (f / RUN / "resolved.yaml").write_text("data: {zebra: 3}")),
+    _forged("t03_one_counter_less", "one counter taken out", "was written by another version of "
+            "lstmgen (state.json differs in progress.epoch_step)", command=RESUME,
             harm=lambda step: forge(_alone(step), "state.json", lambda state: state | {
                 "progress": {k: v for k, v in state["progress"].items() if k != "epoch_step"}})),
 )  # fmt: skip
@@ -554,7 +569,9 @@ HOSTILE = (
     _forged("t18_enormous_layers_to_score", "a config of enormous layers, to score",
             "the weights do not fit the config", lambda step: _config_of(step, b"- 12", b"- 65536"),
             command=EVALUATE),
-    _forged("t18_odd_config", "a config that is none", "is damaged (config.yaml",
+    _forged("t18_odd_config", "a config with an unknown key", "was written by another version of "
+            "lstmgen (config.yaml:1: train.windwo = 3: no such key. Did you mean train.window?). "
+            "Use the version that wrote it, or train the model again",
             lambda step: seal(step, config_yaml=b"train: {windwo: 3}")),
     _forged("t18_another_tokenizer", "another tokeniser than the config's", "is damaged "
             "(tokenizer.json and config.yaml disagree)",
@@ -563,9 +580,9 @@ HOSTILE = (
             "tokenized by an older lstmgen",
             _entries(lambda v: {k: v[k] for k in ("tokenizer", "lowercase")}, "tokenizer.json"),
             command=("train", "--resume", RUN, "train.epochs=9")),
-    _forged("t18_newer_tokenizer", "a tokenizer of a later version", "is damaged "
-            "(tokenizer.json and config.yaml disagree)",
-            _entries(lambda v: v | {"version": 3}, "tokenizer.json")),
+    _forged("t18_newer_tokenizer", "a tokenizer of a later version", "was written "
+            "by another version of lstmgen (version 99 of the tokenizer)",
+            _entries(lambda v: v | {"version": 99}, "tokenizer.json")),
     _forged("t18_odd_stems", "possessive stems that are no ids", "must list its possessive stems",
             _entries(lambda v: v | {"possessive_stems": [10**9]})),
     _forged("t18_weight_missing", "a weight taken out", "the weights lack output_bias",

@@ -18,6 +18,7 @@ from tests.helpers.scenes import (
     cut_behind,
     deep_compare,
     fingerprint,
+    forge,
     last,
     metrics_of,
     progress_of,
@@ -455,3 +456,13 @@ def test_a_resumption_in_another_precision_says_so(tiny, tmp_path, monkeypatch):
         "note: this run was trained with fp32 matmuls and continues with bf16, so its weights will "
         "not be bit-equal to those of an uninterrupted run" in done.stderr
     )
+
+
+def test_t16_a_state_of_the_first_format_needs_no_number(tiny, tmp_path):
+    """As checkpoints were written before the format of state.json had one."""
+    whole = train(tiny, cwd=tmp_path, name="whole")
+    run = interrupted(tiny, cwd=tmp_path, stop_at=13)
+    assert json.loads((last(run) / "state.json").read_text())["format"] == 1
+    forge(last(run), "state.json", lambda s: {k: v for k, v in s.items() if k != "format"})
+    call_cli("train", "--resume", run, "-q", cwd=tmp_path, check=0)
+    deep_compare(whole, run)
