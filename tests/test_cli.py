@@ -438,3 +438,49 @@ def test_every_command_that_loads_torch_looks_at_the_cores_first(
 
     monkeypatch.setattr(core_sharing, "share_cores", look)
     assert "looked" in call_cli(command, *rest, cwd=tmp_path, check=2).stderr
+
+
+COMPLETIONS = {
+    "bash": ({"COMP_WORDS": "lstmgen generate --te", "COMP_CWORD": "2"}, "--temperature\n"),
+    "zsh": ({"_TYPER_COMPLETE_ARGS": "lstmgen generate --te"}, '"--temperature":"Sampling'),
+    "fish": ({"_TYPER_COMPLETE_ARGS": "lstmgen generate --te",
+              "_TYPER_COMPLETE_FISH_ACTION": "get-args"}, "--temperature\tSampling"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("shell", "values"), COMPLETIONS.items(), ids=COMPLETIONS)
+def test_a_shell_completes_the_options_of_a_command(tmp_path, shell, values):
+    """Commands are imported when they are run, and when their options are completed."""
+    environment, shown = values
+    environment = environment | {"_LSTMGEN_COMPLETE": f"complete_{shell}"}
+    done = run_cli(cwd=tmp_path, environment=environment, check=0)
+    assert shown in done.stdout and "--top-k" not in done.stdout and done.stderr == ""
+
+
+def test_a_shell_completes_commands_without_importing_them(tmp_path):
+    code = (
+        "import sys; from lstmgen.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code in (0, None), end.code\n"
+        "assert 'lstmgen.cli.train' not in sys.modules"
+    )
+    words = {"COMP_WORDS": "lstmgen e", "COMP_CWORD": "1", "_LSTMGEN_COMPLETE": "complete_bash"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True,
+                          text=True, env={**os.environ, **words}, check=True)  # fmt: skip
+    assert done.stdout.split() == ["evaluate", "explain", "export"]
+
+
+@pytest.mark.parametrize(
+    ("shell", "rc", "line"),
+    [("bash", ".bashrc", "complete -o default -F _lstmgen_completion lstmgen"),
+     ("zsh", ".zfunc/_lstmgen", "compdef _lstmgen_completion lstmgen"),
+     ("fish", ".config/fish/completions/lstmgen.fish", "complete --command lstmgen")],
+)  # fmt: skip
+def test_completion_is_installed_for_a_shell(tmp_path, shell, rc, line):
+    """The option names the shell where typer is told not to find it out."""
+    environment = {"HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    shown = run_cli("--show-completion", shell, cwd=tmp_path, environment=environment, check=0)
+    assert line in shown.stdout
+    run_cli("--install-completion", shell, cwd=tmp_path, environment=environment, check=0)
+    texts = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    assert (tmp_path / rc).is_file() and any(line in text for text in texts)

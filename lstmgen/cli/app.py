@@ -51,7 +51,7 @@ app = typer.Typer(
     help="Train a word-level LSTM on your own stories and let it continue a cue.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    **PLAIN,
+    **PLAIN | {"add_completion": True},
 )
 for _name, _summary in COMMANDS.items():
     app.command(_name, help=_summary)(lambda: None)
