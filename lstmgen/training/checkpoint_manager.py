@@ -31,7 +31,8 @@ from lstmgen.training.progress import Progress
 from lstmgen.training.state import checkpoint_bytes, gather_state, restore_state
 from lstmgen.windows.plans import Fit
 
-PROGRESS_FORMAT = 1  # of state.json; a change of its keys is a new number
+PROGRESS_FORMAT = 1  # of state.json; a change of its keys or of a text's fingerprint is a new one
+FINGERPRINT_FORMAT = 3  # of checkpoints, from which on a text's fingerprint is today's
 
 
 @dataclass
@@ -171,7 +172,7 @@ class CheckpointManager:
         if not step == source.step == progress.step:
             raise checkpoint.damaged(path, f"it is of step {progress.step}, not of {step}")
         tokenizer = source.read_json(checkpoint.TOKENIZER)
-        self._check_unchanged(source.read(checkpoint.CONFIG), saved, tokenizer, source=path)
+        self._check_unchanged(source, saved, tokenizer)
         weights = source.read_tensors(checkpoint.MODEL)
         try:
             load_weights(state.model, weights, source=checkpoint.MODEL)
@@ -211,15 +212,18 @@ class CheckpointManager:
         reason = f"format {version} of state.json, this one reads {PROGRESS_FORMAT}"
         if version == PROGRESS_FORMAT:
             reason = f"state.json differs in {', '.join(keys)}"
+        raise self._other_version(reason)
+
+    def _other_version(self, reason: str) -> CheckpointError:
         run = shlex.quote(str(self.run))
-        raise CheckpointError(
+        return CheckpointError(
             f"{printable(self.run)} cannot be resumed: it was written by another version of "
             f"lstmgen ({printable(reason)}). It can be generated from and evaluated; to train on, "
             f"start from its weights: lstmgen train CONFIG train.init_from={printable(run)}"
         )
 
     def _check_unchanged(
-        self, config: bytes, facts: dict[str, Any], tokenizer: Any, *, source: Path
+        self, source: checkpoint.Checkpoint, facts: dict[str, Any], tokenizer: Any
     ) -> None:
         """Check that config, tokenizer and text allow this run to be resumed.
 
@@ -227,11 +231,12 @@ class CheckpointManager:
             CheckpointError: naming what has changed, its old and its new value.
         """
         try:
-            before = from_portable(config.decode(), source=checkpoint.CONFIG)
+            config = source.read(checkpoint.CONFIG).decode()
+            before = from_portable(config, source=checkpoint.CONFIG)
         except UnicodeDecodeError as error:
-            raise checkpoint.damaged(source, f"{checkpoint.CONFIG}: {error}") from None
+            raise checkpoint.damaged(source.path, f"{checkpoint.CONFIG}: {error}") from None
         except ConfigError as error:
-            raise checkpoint.other_version(source, str(error)) from None
+            raise checkpoint.other_version(source.path, str(error)) from None
         problem = f"{printable(self.run)} cannot be resumed"
         for key in all_keys().values():
             was, now = value_of(before, key.name), value_of(self.config, key.name)
@@ -246,6 +251,9 @@ class CheckpointManager:
                 "It can be generated from and evaluated; to train further, start a new run"
             )
         if facts["text"] != self.corpus.fingerprint:
+            if source.format < FINGERPRINT_FORMAT:
+                reason = f"format {source.format}, whose record of the text is another"
+                raise self._other_version(reason)
             raise CheckpointError(
                 f"{problem}: the text, or its vocabulary file, is not the one it was trained on. "
                 "Put that back, or start a new run"

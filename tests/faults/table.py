@@ -363,6 +363,9 @@ RESUMPTIONS = (
             "version of lstmgen (format 2 of state.json, this one reads 1)", command=RESUME,
             harm=lambda step: forge(last(step.parent.parent), "state.json",
                                     lambda state: state | {"format": 2})),
+    _forged("t16_text_recorded_by_an_older_version", "an older record of the same text", "was "
+            "written by another version of lstmgen (format 2, whose record of the text is another)",
+            command=RESUME, harm=lambda step: _older_record(last(step.parent.parent))),
     Fault("t16_resolved_config_of_another_version", "a key of a later version in resolved.yaml",
           EVALUATE, "runs/first/resolved.yaml was written by another version of lstmgen, or "
           "changed. Use the version that wrote it, or put it right:\nresolved.yaml:1: data.zebra = "
@@ -622,6 +625,11 @@ def _edit(folder: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.count(f"  {old}\n") == 1, old
     path.write_text(text.replace(f"  {old}\n", f"  {new}\n"), encoding="utf-8")
+
+
+def _older_record(step: Path) -> None:
+    forge(step, "state.json", lambda state: state | {"text": "0" * 64})
+    _manifest(step, {"format": 2})
 
 
 def _reschedule(folder: Path) -> None:
