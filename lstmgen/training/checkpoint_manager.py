@@ -160,15 +160,7 @@ class CheckpointManager:
         if self.world.is_main:
             checkpoint.clean_up(self.checkpoints)
         saved = self._read_counters(source)
-        try:
-            progress = Progress.from_json(saved["progress"])
-            self.schedule_steps = _count(saved["schedule_steps"])
-            self.bf16_before = bool(saved["bf16"])
-            if state.average is not None:
-                state.average.start = _count(saved["average"]["start"])
-                state.average.steps = _count(saved["average"]["steps"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise checkpoint.damaged(path, f"state.json: {error}") from None
+        progress = self._restore_counters(state, saved, path=path)
         if not step == source.step == progress.step:
             raise checkpoint.damaged(path, f"it is of step {progress.step}, not of {step}")
         tokenizer = source.read_json(checkpoint.TOKENIZER)
@@ -193,6 +185,21 @@ class CheckpointManager:
         state.states = self.world.shard_states(state.states, accumulate=self.fit.accumulate)
         state.progress = progress
         self.saved_step = step
+
+    def _restore_counters(
+        self, state: TrainState, saved: dict[str, Any], *, path: Path
+    ) -> Progress:
+        """Restore what state.json holds besides the training's progress, which is returned."""
+        try:
+            progress = Progress.from_json(saved["progress"])
+            self.schedule_steps = _count(saved["schedule_steps"])
+            self.bf16_before = bool(saved["bf16"])
+            if state.average is not None:
+                state.average.start = _count(saved["average"]["start"])
+                state.average.steps = _count(saved["average"]["steps"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise checkpoint.damaged(path, f"state.json: {error}") from None
+        return progress
 
     def _read_counters(self, source: checkpoint.Checkpoint) -> dict[str, Any]:
         """The contents of state.json.
