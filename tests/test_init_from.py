@@ -416,7 +416,7 @@ def test_a_weight_beyond_float16_is_exported_in_full_only(trained_base, tmp_path
             return tensors | {"output_bias": tensors["output_bias"] + 1e5}
 
     whole = checkpoint.open_checkpoint(best(trained_base))
-    large = Large(whole.path, whole.step, whole.files, whole.digest)
+    large = Large(whole.path, whole.step, whole.files, whole.digest, whole.format)
     with pytest.raises(CheckpointError, match="output_bias has values above 65,504.*--full"):
         checkpoint.export_checkpoint(large, tmp_path / "half", half=True)
     assert not (tmp_path / "half").exists()
