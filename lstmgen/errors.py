@@ -15,6 +15,8 @@ a traceback.
 
 from dataclasses import dataclass
 
+NO_TEMPORARY_FOLDER = "no temporary folder can be written. Name one that can be: TMPDIR=FOLDER"
+
 
 class LstmgenError(Exception):
     """Base class of errors with a message for the user."""
@@ -87,3 +89,8 @@ def printable(text: object) -> str:
         else character.encode("unicode_escape").decode("ascii")
         for character in str(text)
     )
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number and its noun: 1 step, 2,000 steps."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -48,12 +48,59 @@ def test_all_problems_are_told_at_once_in_the_order_of_lines(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.separator=x", "no such key. Known here: train, valid, "),
+        ("model.embeddings=glove.txt", "no such key. Did you mean model.embedding_dim?"),
+        ("train.hidden_size=3", "no such key. Did you mean model.hidden_sizes?"),
+        ("train.dropout=0.5", "no such key here. It belongs under model: (model.dropout)"),
+        ("dropout.input=0.5", "no such key here. It belongs under model: (model.dropout)"),
+        ("train.output=0.5", "no such key here. It belongs under model: (model.output) or under "
+         "model.dropout: (model.dropout.output)"),
+        ("train.wrods=3", "no such key. Known here: "),
+        ("data.wordss=3", "no such key. Did you mean model.dropout.words or sample.words?"),
+        ("model.dropout.outptu=0", "no such key. Did you mean model.dropout.output?"),
+        ("model.dropout.window=3", "no such key here. It belongs under train: (train.window)"),
+        ("model.dropout.zebra=3", "no such key. Known here: input, hidden, output, words, rec"),
+        ("zebra=3", "no such key. Known here: data, model, train, sample"),
+    ],
+)  # fmt: skip
+def test_a_suggested_key_exists_and_is_similar(tmp_path, override, message):
+    told = problems(tmp_path, "", [override])
+    assert message in told
+    named = re.findall(r"(?:Did you mean |\(| or )([a-z_]+\.[a-z_.]+)", told)
+    assert all(name in all_keys() or name == "model.dropout" for name in named)
+
+
+def test_every_misspelled_key_is_suggested_in_its_own_section(tmp_path):
+    for name in all_keys():
+        section, _, last = name.rpartition(".")
+        if len(last) > 3:
+            wrong = f"{section}.{last[:-2]}{last[-1]}{last[-2]}x"
+            assert f"Did you mean {section}." in problems(tmp_path, "", [f"{wrong}=1"]), wrong
+
+
+@pytest.mark.parametrize(
     ("text", "value"),
     [("1e-3", 0.001), ("1E-3", 0.001), (".5", 0.5), ("1", 1.0), ("2.", 2.0), ("+0.5", 0.5)],
 )
 def test_numbers_are_read_as_people_write_them(tmp_path, text, value):
     loaded = load(write_config(tmp_path, f"train:\n  learning_rate: {text}"), environment={})
     assert loaded.config.train.learning_rate == value
+
+
+def test_a_whole_float_is_an_integer_where_one_is_asked_for(tmp_path):
+    text = "train:\n  max_steps: 1e3\n  window: 8.0\nmodel:\n  hidden_sizes: [2e2, 64]"
+    loaded = load(write_config(tmp_path, text), ["sample.top_k=4e1"], environment={})
+    train, model, sample = loaded.config.train, loaded.config.model, loaded.config.sample
+    values = (train.max_steps, train.window, *model.hidden_sizes, sample.top_k)
+    assert values == (1000, 8, 200, 64, 40) and all(type(value) is int for value in values)
+    assert from_portable(dump(loaded.config), source="config.yaml") == loaded.config
+    for wrong in ("1.5", "true", '"1e3"', ".inf", "[1e3]", "1e-3"):
+        assert "train.max_steps" in problems(tmp_path, f"train:\n  max_steps: {wrong}")
+        assert "model.hidden_sizes" in problems(tmp_path, "", [f"model.hidden_sizes=[[{wrong}]]"])
+    rates = load(write_config(tmp_path, "train:\n  learning_rate: 1e0"), environment={})
+    assert type(rates.config.train.learning_rate) is float
 
 
 def test_octal_lookalikes_and_quoted_numbers(tmp_path):

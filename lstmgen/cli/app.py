@@ -1,7 +1,6 @@
 """The command-line program ``lstmgen``."""
 
 import importlib
-import io
 import os
 import sys
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from lstmgen import __version__
+from lstmgen.cli import output_encoding
 
 # Each command is the function of its name in the module of its name. The summaries are repeated
 # here so that --help imports no command; a test compares them with the docstrings.
@@ -51,7 +51,7 @@ app = typer.Typer(
     help="Train a word-level LSTM on your own stories and let it continue a cue.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    **PLAIN,
+    **PLAIN | {"add_completion": True},
 )
 for _name, _summary in COMMANDS.items():
     app.command(_name, help=_summary)(lambda: None)
@@ -75,11 +75,20 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
+    _check_system()
     if sys.stdout is None:  # started with a closed stdout
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open until exit)
     # To find plug-ins, pydantic reads the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # print ? for characters the terminal lacks
-            stream.reconfigure(errors="replace")
+    output_encoding.replace_unencodable()
     app(prog_name="lstmgen")
+
+
+def _check_system() -> None:
+    """Exit with one message on Windows, where Python cannot lock a run folder."""
+    try:
+        import fcntl  # noqa: F401
+    except ImportError:
+        system = "error: lstmgen needs Linux, macOS or WSL (the Windows Subsystem for Linux)"
+        print(system, file=sys.stderr)
+        sys.exit(2)

@@ -9,7 +9,7 @@ import typer
 from lstmgen.cli.options import ConfigAndOverrides, one_config
 from lstmgen.cli.outcome import reported
 from lstmgen.config.loader import load
-from lstmgen.errors import UsageError
+from lstmgen.errors import UsageError, counted
 from lstmgen.reporting.number_format import percent
 from lstmgen.reporting.training_console import TrainingConsole
 from lstmgen.runs.bundled import find_config
@@ -62,7 +62,8 @@ def _as_json(result: "BenchmarkResult") -> dict[str, object]:
 
 
 def _as_table(result: "BenchmarkResult") -> str:
-    step = f"{1000 * result.step_seconds:.1f} ms for {result.words / result.steps:,.0f} words"
+    words = counted(round(result.words / result.steps), "word")
+    step = f"{1000 * result.step_seconds:.1f} ms for {words}"
     matmuls = f"{result.flop / 1e9:.3g} GFLOP of matmuls, which alone take "
     matmuls += f"{percent(result.share_of_products)} of that time"
     floor = f"reading {result.weights / 1e6:.1f} MB of weights once takes "

@@ -74,8 +74,8 @@ def evaluate(
     if adapt or tune:  # first, since it may fail
         with closing(ProgressBars()) as bars:
             adapt_or_tune = adaptation.tune_run if tune else adaptation.adapt_run
-            adapted = adapt_or_tune(scoring, runs=runs, order=order, progress=bars.update)
-    scored = score_checkpoint.score(scoring, runs=runs, exact=exact, order=order)
+            adapted = adapt_or_tune(scoring, order=order, progress=bars.update)
+    scored = score_checkpoint.score(scoring, exact=exact, order=order)
     novelty = None
     if samples is not None:
         novelty = score_checkpoint.measure_samples(scored.path, samples=samples, runs=runs)

@@ -8,7 +8,8 @@ from typing import ParamSpec
 
 import typer
 
-from lstmgen.errors import LstmgenError, printable
+from lstmgen.cli import output_encoding
+from lstmgen.errors import NO_TEMPORARY_FOLDER, LstmgenError, printable
 
 P = ParamSpec("P")
 CLOSED_PIPE = 141  # 128 + SIGPIPE, as shells report it
@@ -23,29 +24,42 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
             sys.stdout.flush()
-        except LstmgenError as error:
-            warn(f"error: {error}")
-            raise typer.Exit(error.exit_code) from None
         except BrokenPipeError:
             drop_stdout()
             raise typer.Exit(CLOSED_PIPE) from None
-        except OSError as error:
-            name = error.filename if error.filename is not None else "a file"
-            warn(f"error: {name}: {error.strerror or error}")
-            raise typer.Exit(1) from None
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "memory" not in str(error):
+        except (LstmgenError, OSError, MemoryError, RuntimeError, KeyboardInterrupt) as error:
+            message, code = _message(error)
+            if not message:
                 raise
-            warn(
-                "error: there is not enough memory. Lower model.hidden_sizes, model.embedding_dim, "
-                "train.batch_size, train.window or data.vocabulary_size"
-            )
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            warn("interrupted")
-            raise typer.Exit(INTERRUPTED) from None
+            warn(message)
+            raise typer.Exit(code) from None
+        finally:
+            note = output_encoding.take_note()
+            if note and not kwargs.get("quiet"):
+                warn(note)
 
     return wrapped
+
+
+def _message(error: BaseException) -> tuple[str, int]:
+    """The message and the exit code for an error; no message if it is a bug."""
+    match error:
+        case LstmgenError():
+            return f"error: {error}", error.exit_code
+        case KeyboardInterrupt():
+            return "interrupted", INTERRUPTED
+        case OSError(filename=None) if "temporary directory" in str(error):  # of tempfile
+            return f"error: {NO_TEMPORARY_FOLDER}", 1
+        case OSError(filename=None):
+            return f"error: {error.strerror or error}", 1
+        case OSError():
+            return f"error: {error.filename}: {error.strerror or error}", 1
+        case RuntimeError() if "memory" not in str(error):
+            return "", 1
+    return (
+        "error: there is not enough memory. Lower model.hidden_sizes, model.embedding_dim, "
+        "train.batch_size, train.window or data.vocabulary_size"
+    ), 1
 
 
 def drop_stdout() -> None:

@@ -9,7 +9,7 @@ import difflib
 import glob
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from lstmgen.errors import ConfigError, Problem
 
 MAX_SIZE = 1_000_000  # bytes of a config file
 COMMAND_LINE = "command line"
+SIMILAR, NEARLY_THE_SAME = 0.6, 0.85  # ratios of difflib for suggested keys
 
 Places = dict[tuple[str, ...], str]  # where each key was set, as file:line
 
@@ -334,19 +335,31 @@ def _expected(error: Any) -> str:
 
 
 def _unknown_key(keys: tuple[str, ...]) -> str:
-    """Suggest the key that was probably meant."""
-    name = keys[-1]
-    matches = [known for known in all_keys() if known.rpartition(".")[2] == name]
-    if matches:
-        return f"no such key here. It belongs under {matches[0].rpartition('.')[0]}: ({matches[0]})"
+    """Suggest the key that was probably meant: a similar one here, or nearly the same elsewhere."""
+    name, prefix = keys[-1], ""
     section: type[Section] = Config
     for part in keys[:-1]:
         section = schema.subsection(section.model_fields[part]) or section
-    prefix = "".join(part + "." for part in keys[:-1])
-    here = {known: prefix + known for known in section.model_fields}
-    anywhere = {known.rpartition(".")[2]: known for known in all_keys()}
-    for candidates in (here, anywhere):
-        close = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)
+        prefix += f"{part}."
+    elsewhere: dict[str, list[str]] = {}  # full names by the last part
+    for known in (*all_keys(), *_subsections(Config, "")):
+        elsewhere.setdefault(known.rpartition(".")[2], []).append(known)
+    if name in elsewhere:
+        places = [f"under {known.rpartition('.')[0]}: ({known})" for known in elsewhere[name]]
+        return f"no such key here. It belongs {' or '.join(places)}"
+    here = {known: [prefix + known] for known in section.model_fields}
+    for candidates, cutoff in ((here, SIMILAR), (elsewhere, NEARLY_THE_SAME)):
+        close = difflib.get_close_matches(name, candidates, n=1, cutoff=cutoff)
         if close:
-            return f"no such key. Did you mean {candidates[close[0]]}?"
+            return f"no such key. Did you mean {' or '.join(candidates[close[0]])}?"
     return f"no such key. Known here: {', '.join(here)}"
+
+
+def _subsections(section: type[Section], prefix: str) -> Iterator[str]:
+    """The names of sections within sections."""
+    for name, field in section.model_fields.items():
+        inner = schema.subsection(field)
+        if inner is not None:
+            if prefix:
+                yield prefix + name
+            yield from _subsections(inner, f"{prefix}{name}.")

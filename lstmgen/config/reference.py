@@ -72,7 +72,9 @@ def _values(kind: Any, key: Key, limits: list[Any]) -> str:
     if kind is str:
         return "path" if key.path else "text"
     bounds = [bound for limit in limits for bound in getattr(limit, "metadata", [limit])]
-    return f"{_range(bounds)} {key.unit}".strip()
+    allowed = _range(bounds)
+    unit = key.unit.removesuffix("s") if allowed == "at least 1" else key.unit
+    return f"{allowed} {unit}".strip()
 
 
 def _range(bounds: list[Any]) -> str:

@@ -9,9 +9,9 @@ One frozen model per YAML section.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
@@ -58,12 +58,46 @@ def key(
 
 
 class Section(BaseModel):
-    """Base of all sections: frozen, no unknown keys, no implicit conversions."""
+    """Base of all sections: frozen, no unknown keys, no conversions but 1e3 to 1000."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=()
     )
     on_resume: ClassVar[OnResume] = "fixed"  # default of the section's keys
+
+    @model_validator(mode="before")
+    @classmethod
+    def _convert_whole_floats(cls, values: Any) -> Any:
+        """Turn floats such as 1e3 into integers where a key takes integers."""
+        if not isinstance(values, dict):
+            return values
+        return {
+            name: _whole_floats_as_int(value) if name in _integer_keys(cls) else value
+            for name, value in values.items()
+        }
+
+
+@functools.cache
+def _integer_keys(section: type[Section]) -> frozenset[str]:
+    """The keys of a section that take integers, or lists of them, but no other numbers."""
+    return frozenset(
+        name
+        for name, field in section.model_fields.items()
+        if int in (types := set(_inner_types(field.annotation))) and float not in types
+    )
+
+
+def _inner_types(annotation: Any) -> Iterator[Any]:
+    """A type and the types that it is made of."""
+    yield annotation
+    for inner in get_args(annotation):
+        yield from _inner_types(inner)
+
+
+def _whole_floats_as_int(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_whole_floats_as_int(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class DataConfig(Section):

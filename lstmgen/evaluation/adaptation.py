@@ -58,9 +58,7 @@ class AdaptiveScores:
     stale: int | None
 
 
-def tune_run(
-    scoring: Scoring, *, runs: Path, order: int, progress: ProgressCallback
-) -> AdaptiveScores:
+def tune_run(scoring: Scoring, *, order: int, progress: ProgressCallback) -> AdaptiveScores:
     """Tune on the validation text, and save the result in the run folder.
 
     Args:
@@ -70,7 +68,7 @@ def tune_run(
     Raises:
         UsageError: if the run's own text is missing.
     """
-    ngrams, sizes = _ngrams_and_sizes(scoring, runs, order, option="--tune")
+    ngrams, sizes = _ngrams_and_sizes(scoring, order, option="--tune")
     adaptation, lines = tune(
         scoring.model, scoring.part.ids, ngrams=ngrams, sizes=sizes, progress=progress
     )
@@ -80,9 +78,7 @@ def tune_run(
     return AdaptiveScores(tuple(lines), adaptation.words, tuned, None)
 
 
-def adapt_run(
-    scoring: Scoring, *, runs: Path, order: int, progress: ProgressCallback
-) -> AdaptiveScores:
+def adapt_run(scoring: Scoring, *, order: int, progress: ProgressCallback) -> AdaptiveScores:
     """Score a text with parameters tuned before.
 
     Raises:
@@ -90,7 +86,7 @@ def adapt_run(
             missing. CheckpointError: if the file of parameters is damaged.
     """
     tuned = _read(_file(scoring), order)
-    ngrams, sizes = _ngrams_and_sizes(scoring, runs, order, option="--adapt")
+    ngrams, sizes = _ngrams_and_sizes(scoring, order, option="--adapt")
     ids = scoring.part.ids
     lines = adapt(
         scoring.model, ids, tuned.adaptation, ngrams=ngrams, sizes=sizes, progress=progress
@@ -104,11 +100,11 @@ def _file(scoring: Scoring) -> Path:
 
 
 def _ngrams_and_sizes(
-    scoring: Scoring, runs: Path, order: int, *, option: str
+    scoring: Scoring, order: int, *, option: str
 ) -> tuple[KneserNey | None, Sizes]:
     """The n-gram model and the gradient sizes of the training text."""
     try:
-        train, _ = find_part(scoring.loaded, text=None, split="train", runs=runs)
+        train, _ = find_part(scoring.loaded, text=None, split="train")
     except LstmgenError as error:
         raise UsageError(
             f"{option} needs the run's training text, for n-grams and gradient sizes: {error}"
@@ -131,7 +127,8 @@ def _read(path: Path, order: int) -> TunedAdaptation:
             raise ValueError
     except (OSError, ValidationError, ValueError, RecursionError):
         raise CheckpointError(
-            f"{printable(path)}: is damaged. Run lstmgen evaluate --tune again"
+            f"{printable(path)}: is damaged, or of another version of lstmgen. Run "
+            "lstmgen evaluate --tune again"
         ) from None
     if tuned.order != order:
         raise UsageError(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lstmgen.errors import DataError
+from lstmgen.errors import DataError, counted
 from lstmgen.evaluation.cache_mixture import Cache
 from lstmgen.evaluation.dynamic import Dynamic, Rule, Sizes, gradient_sizes, read_segments
 from lstmgen.evaluation.mixture import Floats, fit_weights, mix, perplexity
@@ -196,7 +196,7 @@ def _read(
         done += len(targets)
         progress(stage, done, len(ids) - 1)
     if not sum(map(len, by_model)):
-        raise DataError(f"none of the text's {done:,} words is known, nothing to score")
+        raise DataError(f"none of the text's {counted(done, 'word')} is known, nothing to score")
     cached = np.concatenate(by_caches, axis=1) if caches else np.zeros((0, done))
     return _Probabilities(np.concatenate(by_model), cached)
 

@@ -1,7 +1,5 @@
 """The n-gram model of a run's training text: the baseline to beat."""
 
-from pathlib import Path
-
 from lstmgen.errors import LstmgenError
 from lstmgen.evaluation.scored_text import find_part
 from lstmgen.generation.load import LoadedCheckpoint
@@ -17,10 +15,10 @@ def count_ngrams(train: Part, vocabulary: Vocabulary, *, order: int) -> KneserNe
     return build_kneser_ney(train.ids, order=order, vocab_size=len(vocabulary))
 
 
-def count_run(loaded: LoadedCheckpoint, *, order: int, runs: Path) -> KneserNey | None:
+def count_run(loaded: LoadedCheckpoint, *, order: int) -> KneserNey | None:
     """The n-gram model of a checkpoint's training text; None if that is not available."""
     try:
-        train, _ = find_part(loaded, text=None, split="train", runs=runs)
+        train, _ = find_part(loaded, text=None, split="train")
     except LstmgenError:
         return None
     return count_ngrams(train, loaded.vocabulary, order=order)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lstmgen.errors import CheckpointError, DataError, printable
+from lstmgen.errors import CheckpointError, DataError, counted, printable
 from lstmgen.evaluation.baseline import count_run
 from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
 from lstmgen.evaluation.scored_text import Split, find_part
@@ -64,14 +64,14 @@ def open_scoring(folder: Path | None, *, text: str | None, split: Split, runs: P
     Args:
         folder: a run or step folder; None: the newest run.
         text: a file, or - for standard input; None: a split of the run's own text.
-        runs: where prepared texts are cached.
+        runs: the folder in which to find the newest run.
 
     Raises:
         DataError, CheckpointError: if the text or the checkpoint cannot be used.
     """
     loaded = load_checkpoint(folder, runs, limit_threads=False)
     weights = loaded.weights
-    part, name = find_part(loaded, text=text, split=split, runs=runs)
+    part, name = find_part(loaded, text=text, split=split)
     needed = min_weights(loaded.config, vocab_size=len(loaded.vocabulary))
     stored = sum(array.size for array in weights.values())
     if needed > stored:  # before an untrusted config allocates memory
@@ -85,11 +85,10 @@ def open_scoring(folder: Path | None, *, text: str | None, split: Split, runs: P
     return Scoring(loaded, model, part, name)
 
 
-def score(scoring: Scoring, *, runs: Path, exact: bool, order: int) -> ScoreResult:
+def score(scoring: Scoring, *, exact: bool, order: int) -> ScoreResult:
     """Score a text with a checkpoint.
 
     Args:
-        runs: where prepared texts are cached.
         exact: one pass instead of parallel lanes.
         order: of the n-gram model to compare with.
 
@@ -105,8 +104,10 @@ def score(scoring: Scoring, *, runs: Path, exact: bool, order: int) -> ScoreResu
             model, part, unknown_id=vocabulary.unknown_id, window=_window(loaded)
         )
     if not carried.words or math.isnan(carried.nats):
-        raise DataError(f"{name}: none of its {part.tokens:,} words is known, nothing to score")
-    ngrams = count_run(loaded, order=order, runs=runs)
+        raise DataError(
+            f"{name}: none of its {counted(part.tokens, 'word')} is known, nothing to score"
+        )
+    ngrams = count_run(loaded, order=order)
     return ScoreResult(
         path=loaded.checkpoint.path,
         step=loaded.checkpoint.step,

@@ -4,27 +4,25 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from lstmgen.config.loader import load
 from lstmgen.config.schema import Config, DataConfig
-from lstmgen.errors import CheckpointError, UsageError
+from lstmgen.errors import CheckpointError, StorageError, UsageError
 from lstmgen.generation.load import LoadedCheckpoint
 from lstmgen.runs import folders
+from lstmgen.runs.resolved import load_resolved
 from lstmgen.text.config_text import prepare_text
-from lstmgen.text.corpus import Part
+from lstmgen.text.corpus import Corpus, Part
 from lstmgen.text.prepared import encode_files, save_stdin
 from lstmgen.text.vocabulary import Vocabulary
 
 Split = Literal["train", "valid", "test"]
 
 
-def find_part(
-    loaded: LoadedCheckpoint, *, text: str | None, split: Split, runs: Path
-) -> tuple[Part, str]:
+def find_part(loaded: LoadedCheckpoint, *, text: str | None, split: Split) -> tuple[Part, str]:
     """Encode a text with a checkpoint's vocabulary; also its name.
 
     Args:
-        text: a file, or - for standard input; None: a split of the run's own text.
-        runs: where prepared texts are cached.
+        text: a file, or - for standard input; None: a split of the run's own text, which is
+            prepared beside the run.
 
     Raises:
         DataError: if it cannot be read. UsageError: if there is no such text.
@@ -38,8 +36,7 @@ def find_part(
             raise UsageError("--split test: the run's config names no data.test. Use --text FILE")
         part = _encode(data.test, loaded.config, loaded.vocabulary, key="data.test")
         return part, "the test text"
-    entries = None if data.vocabulary_from == "text" else loaded.vocabulary.entries
-    corpus = prepare_text(data, runs, entries=entries)
+    corpus = _prepare(data, loaded)
     if corpus.vocabulary != loaded.vocabulary:
         raise CheckpointError(
             "the run's text has changed since it was trained on. Name a file with --text FILE"
@@ -63,17 +60,33 @@ def encode_text(text: str, config: Config, vocabulary: Vocabulary) -> tuple[Part
         return _encode(path, config, vocabulary, key="--text"), "standard input"
 
 
+def _prepare(data: DataConfig, loaded: LoadedCheckpoint) -> Corpus:
+    """Prepare a run's text beside the run, or in a temporary folder if that fails."""
+    entries = None if data.vocabulary_from == "text" else loaded.vocabulary.entries
+    run = _run_folder(loaded)
+    try:
+        return prepare_text(data, run.parent, entries=entries)
+    except StorageError:  # such as a read-only disk
+        with tempfile.TemporaryDirectory() as folder:  # its files stay readable while mapped
+            return prepare_text(data, Path(folder), entries=entries)
+
+
 def _encode(sources: str | list[str], config: Config, vocabulary: Vocabulary, *, key: str) -> Part:
     return encode_files(sources, vocabulary, data=config.data, key=key)
 
 
 def _run_data(loaded: LoadedCheckpoint) -> DataConfig:
     """The run's data section, since a checkpoint's has no paths."""
-    resolved = loaded.checkpoint.path.absolute().parent.parent / folders.RESOLVED
-    if not resolved.is_file():
+    run = _run_folder(loaded)
+    if not (run / folders.RESOLVED).is_file():
         raise UsageError(
             "this checkpoint is outside a run folder, without its run's text. Use --text FILE"
         )
     # For a checkpoint of lstmgen 0.1 the tokenizer of its own config holds.
-    data = load(resolved).config.data
+    data = load_resolved(run).config.data
     return data.model_copy(update={"tokenizer": loaded.config.data.tokenizer})
+
+
+def _run_folder(loaded: LoadedCheckpoint) -> Path:
+    """The folder of a checkpoint's run, if the checkpoint is in one."""
+    return loaded.checkpoint.path.absolute().parent.parent

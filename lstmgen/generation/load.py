@@ -96,13 +96,17 @@ def load_step(path: Path) -> LoadedCheckpoint:
     try:
         config = from_portable(text, source=checkpoint.CONFIG)
     except ConfigError as error:
-        raise checkpoint.damaged(path, str(error)) from None
+        raise checkpoint.other_version(path, str(error)) from None
     vocabulary = from_json(opened.read_json(checkpoint.VOCABULARY), source=str(path))
     tokenizer: Any = opened.read_json(checkpoint.TOKENIZER)
     if tokenizer == {"tokenizer": "word", "lowercase": config.data.lowercase}:
         data = config.data.model_copy(update={"tokenizer": "word_v1"})  # made by lstmgen 0.1
         config = config.model_copy(update={"data": data})
     elif tokenizer != describe_tokenizer(config.data):
+        ours = describe_tokenizer(config.data)
+        if isinstance(tokenizer, dict) and tokenizer | {"version": VERSION} == ours:
+            reason = f"version {tokenizer.get('version')} of the tokenizer"
+            raise checkpoint.other_version(path, reason)
         raise checkpoint.damaged(path, "tokenizer.json and config.yaml disagree")
     return LoadedCheckpoint(opened, config, vocabulary)
 

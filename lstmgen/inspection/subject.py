@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lstmgen.config.loader import load
 from lstmgen.config.schema import Config
-from lstmgen.errors import ConfigError, UsageError, printable
+from lstmgen.errors import ConfigError, UsageError, counted, printable
 from lstmgen.evaluation.scored_text import encode_text, find_part
 from lstmgen.generation.cue import read_cue
 from lstmgen.generation.load import load_checkpoint, make_engine
@@ -149,8 +149,9 @@ def _open_subject(request: Request, *, target: bool) -> Subject:
         window = min(request.window, len(ids) - request.start - target)
         if window < 1:
             raise UsageError(
-                f"--start {request.start}: the text has {len(ids)} words, including <story>, and "
-                f"at least {'two' if target else 'one'} must follow. Choose a lower --start"
+                f"--start {request.start}: the text has {counted(len(ids), 'word')}, including "
+                f"<story>, and at least {'two' if target else 'one'} must follow. "
+                "Choose a lower --start"
             )
         end = request.start + max(window + target, PASSAGE)
         passage = np.asarray(ids[request.start : end], dtype=np.int64)
@@ -195,7 +196,7 @@ def _open_trained(request: Request) -> tuple[str, Config, Vocabulary, Engine, An
     loaded = load_checkpoint(None if request.model is None else Path(request.model), request.runs)
     part = None
     if request.cue is None:
-        part, _ = find_part(loaded, text=request.text, split="train", runs=request.runs)
+        part, _ = find_part(loaded, text=request.text, split="train")
     config, vocabulary = loaded.config, loaded.vocabulary
     path = loaded.checkpoint.path
     engine = _exact_engine(config, vocabulary, loaded.weights, source=str(path))

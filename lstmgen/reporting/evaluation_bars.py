@@ -5,6 +5,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from lstmgen.errors import counted
+
 
 class ProgressBars:
     """A progress bar on stderr for each part of the work; use ``contextlib.closing``."""
@@ -19,7 +21,7 @@ class ProgressBars:
             self.close()
             self.part = part
             if not sys.stderr.isatty():
-                print(f"{part}: {total:,} words", file=sys.stderr, flush=True)
+                print(f"{part}: {counted(total, 'word')}", file=sys.stderr, flush=True)
             self.bar = tqdm(
                 total=total, unit="words", desc=part, leave=False, file=sys.stderr,
                 dynamic_ncols=True, disable=None,

@@ -8,7 +8,7 @@ import numpy as np
 from rich.cells import set_cell_size
 
 from lstmgen.cells.building_blocks import Array
-from lstmgen.errors import printable
+from lstmgen.errors import counted, printable
 from lstmgen.inspection.subject import Subject
 from lstmgen.inspection.window_explanation import Explanation, Prediction
 from lstmgen.reporting.equations import gate_title, spelled_out
@@ -137,7 +137,8 @@ class _Page:
         yield from self._heading("THE WORDS, read from a zero state")
         width, first = self.run.inputs.shape[2], self.layer == 1
         if first and subject.one_hot:
-            yield f"   Word number k is a vector of {width:,} numbers: 1 at index k, 0 elsewhere."
+            numbers = counted(width, "number")
+            yield f"   Word number k is a vector of {numbers}: 1 at index k, 0 elsewhere."
             known = len(subject.words)
             rows = [[str(i) if i < known else "rare"] for i in ids]
             yield from self._table("", ["number k"], rows)
@@ -146,7 +147,7 @@ class _Page:
         else:
             what = "word vector" if first else f"hidden state h' of layer {self.layer - 1}"
             shown = min(width, MAX_INPUTS)
-            yield f"   x is the {what}, {width:,} numbers; here are the first {shown}:"
+            yield f"   x is the {what}, {counted(width, 'number')}; here are the first {shown}:"
             rows = [self._numbers(vector[:shown]) for vector in self.run.inputs[0]]
             yield from self._table("", [f"x[{k}]" for k in range(shown)], rows)
         yield f"   the word to predict: {self._target}"
@@ -167,7 +168,8 @@ class _Page:
         size = states.hidden.shape[2]
         peephole = ", the term of c" if self.cell.has_peepholes else ""
         yield f"   unit {unit} at word {last + 1}, spelled out: the term of x, the term of h"
-        yield f"   (U times the {size} hidden states of the word before){peephole}, the bias"
+        hidden = counted(size, "hidden state")
+        yield f"   (U times the {hidden} of the word before){peephole}, the bias"
         lines = spelled_out(self.run, step=last, unit=unit, number=self._number)
         yield from (f"      {line}" for line in lines)
 

@@ -9,7 +9,7 @@ from rich.style import Style
 from rich.text import Text
 
 from lstmgen.cells.cell import Cell
-from lstmgen.errors import printable
+from lstmgen.errors import counted, printable
 from lstmgen.inspection.subject import Subject
 from lstmgen.inspection.tracing import VANISHED, GateTrace, GradientTrace
 from lstmgen.reporting.equations import gate_title, legend
@@ -165,7 +165,7 @@ def _verdict(trace: GradientTrace, words: int) -> str:
 
 
 def _back(words: int) -> str:
-    return f"{words} word{'' if words == 1 else 's'} back"
+    return f"{counted(words, 'word')} back"
 
 
 def _bar(fraction: float) -> str:

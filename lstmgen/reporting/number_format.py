@@ -46,6 +46,12 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
+def epochs(value: float) -> str:
+    """Format a number of epochs with at most two digits after the point: 7.5 epochs, 1 epoch."""
+    text = f"{value:,.2f}".rstrip("0").rstrip(".")
+    return f"{text} epoch{'' if text == '1' else 's'}"
+
+
 def curve(values: Sequence[float], *, width: int, plain: bool) -> str:
     """A sparkline.
 

@@ -1,12 +1,13 @@
 """Plots of a run."""
 
+import logging
 import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstmgen.errors import printable
+from lstmgen.errors import NO_TEMPORARY_FOLDER, StorageError, printable
 from lstmgen.reporting import number_format
 from lstmgen.runs.records import Row
 
@@ -72,9 +73,17 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, baselines: Mapping[s
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """A figure, sized in inches, without a window."""
-    from matplotlib.figure import Figure
+    """A figure, sized in inches, without a window.
 
+    Raises:
+        StorageError: if there is no folder for the plotting library's cache.
+    """
+    # It warns where its cache folder cannot be written, and works with a temporary one.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    try:
+        from matplotlib.figure import Figure
+    except OSError:
+        raise StorageError(NO_TEMPORARY_FOLDER) from None
     return Figure(figsize=(width, height), dpi=120, layout="constrained")
 
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from lstmgen.errors import printable
+from lstmgen.errors import counted, printable
 from lstmgen.generation.novelty import Novelty, min_length
 from lstmgen.reporting.number_format import compare_with_ngram, output_label, percent, perplexity
 
@@ -36,7 +36,8 @@ def copied_summary(novelty: Novelty) -> tuple[str, str]:
     """The label and the value of how much was copied."""
     unit = novelty.unit.name
     label = f"copied passages of {min_length(novelty.unit)}+ {unit}"
-    return label, f"{novelty.copied:,} of {novelty.words:,} {unit}; longest {novelty.longest:,}"
+    total = counted(novelty.words, unit.removesuffix("s"))
+    return label, f"{novelty.copied:,} of {total}; longest {novelty.longest:,}"
 
 
 def _name(parts: tuple[str, ...], order: int) -> str:
@@ -67,14 +68,15 @@ def _adapted_table(adapted: "AdaptiveScores", output: str) -> str:
         )
         for line in adapted.lines
     ]
+    cache, segment = counted(tuned.cache_window, "word"), counted(tuned.dynamic.segment, "word")
     parameters = (
-        f"cache of {tuned.cache_window:,} words, theta {tuned.cache_theta:g}; dynamic evaluation "
-        f"({tuned.dynamic.rule}) every {tuned.dynamic.segment} words, rate {tuned.dynamic.rate:g}, "
-        f"decay {tuned.dynamic.decay:g}; tuned on {tuned.words:,} words of validation"
+        f"cache of {cache}, theta {tuned.cache_theta:g}; dynamic evaluation "
+        f"({tuned.dynamic.rule}) every {segment}, rate {tuned.dynamic.rate:g}, "
+        f"decay {tuned.dynamic.decay:g}; tuned on {counted(tuned.words, 'word')} of validation"
     )
     if adapted.stale is not None:
         parameters += f", for step {adapted.stale:,}: lstmgen evaluate --tune tunes for this one"
-    scope = f"in one pass, {adapted.words:,} words{output_label(output)}"
+    scope = f"in one pass, {counted(adapted.words, 'word')}{output_label(output)}"
     head = f"{scope:<38}{'perplexity':>8}   weights"
     return "\n".join([head, *(f"{label:<40}{value}" for label, value in rows), parameters])
 
@@ -124,8 +126,9 @@ def _novelty_table(novelty: Novelty) -> str:
 
 def _score_table(scored: "ScoreResult") -> str:
     figures = scored.carried
-    unknown = f"{percent(figures.unknown_share)} ({figures.unknown:,} of {figures.tokens:,} "
-    unknown += "tokens, scored)" if scored.scores_unknown else "tokens, not scored)"
+    scores_them = "scored" if scored.scores_unknown else "not scored"
+    unknown = f"{percent(figures.unknown_share)} ({figures.unknown:,} of "
+    unknown += f"{counted(figures.tokens, 'token')}, {scores_them})"
     ngram = []
     if not math.isnan(scored.ngram):
         comparison = compare_with_ngram(figures.perplexity, scored.ngram)

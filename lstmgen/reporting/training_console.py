@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
 
-from lstmgen.errors import printable
+from lstmgen.errors import StorageError, counted, printable
 from lstmgen.reporting import number_format
 from lstmgen.reporting.plots import draw_losses
 from lstmgen.runs.records import Records
@@ -150,25 +150,26 @@ class TrainingConsole:
 
     def _show_start(self, card: Started) -> None:
         self.started = card
-        files = f"{card.files:,} file{'s' if card.files != 1 else ''}"
+        files = counted(card.files, "file")
         valid = f", {card.valid_tokens:,} for validation" if card.valid_tokens else ""
         scored = card.batch_size * card.accumulate * card.stride
-        batch = f"{card.batch_size} sequences"
+        batch = counted(card.batch_size * card.accumulate, "sequence")
         if card.accumulate > 1:
-            batch = f"{card.batch_size} x {card.accumulate} = "
-            batch += f"{card.batch_size * card.accumulate} sequences"
+            batch = f"{card.batch_size} x {card.accumulate} = {batch}"
         kind = "dense" if card.stride == card.window else "overlapping"
         if card.stride == 1 and card.window > 1:
             kind = "many-to-one"
-        parameters = f"{card.parameters:,} parameters{self.output_label}"
+        parameters = f"{counted(card.parameters, 'parameter')}{self.output_label}"
+        units = "unit" if card.sizes == "1" else "units"
+        window = counted(card.window, "word")
         rows = [
-            ("text", f"{card.train_tokens:,} tokens in {files}{valid}"),
-            ("vocabulary", f"{card.vocab_size:,} entries"),
-            ("model", f"{card.cell}, {card.sizes} units, {parameters}"),
-            ("window", f"{card.window} words, {card.stride} scored ({kind}), {card.order}"),
-            ("one step", f"{batch}, {scored:,} words scored"),
+            ("text", f"{counted(card.train_tokens, 'token')} in {files}{valid}"),
+            ("vocabulary", counted(card.vocab_size, "entry", "entries")),
+            ("model", f"{card.cell}, {card.sizes} {units}, {parameters}"),
+            ("window", f"{window}, {card.stride} scored ({kind}), {card.order}"),
+            ("one step", f"{batch}, {counted(scored, 'word')} scored"),
             *([("shared by", card.shared)] if card.shared else []),
-            ("steps", f"{card.steps:,} ({card.epochs:g} epochs)"),
+            ("steps", f"{card.steps:,} ({number_format.epochs(card.epochs)})"),
             ("device", card.device),
             ("baselines", _describe_baselines(card)),
             ("run", str(card.run)),
@@ -237,8 +238,8 @@ class TrainingConsole:
             curve = number_format.curve(event.valid_nats, width=40, plain=plain)
             rows.append(("validation curve", curve))
         plot = self._draw(event)
-        if plot is not None:
-            rows.append(("plot", str(plot)))
+        if plot:
+            rows.append(("plot", plot))
         rows.append(("run", str(event.run)))
         run = shlex.quote(str(event.run))
         if event.interrupted:
@@ -246,15 +247,20 @@ class TrainingConsole:
         rows.append(("to generate", f'lstmgen generate {run} --cue "..."'))
         self._card("stopped" if event.interrupted else "done", rows)
 
-    def _draw(self, event: Finished) -> Path | None:
+    def _draw(self, event: Finished) -> str:
+        """Draw the losses; the file, or why there is none, or empty after too few steps."""
         path = event.run / "plots" / "loss.png"
         baselines = {}
         if self.started:
             baselines = {"unigram": self.started.unigram}
             baselines[_ngram_name(self.started)] = self.started.ngram
-        title = f"{event.run.name}: {event.words:,} words scored"
+        title = f"{event.run.name}: {counted(event.words, 'word')} scored"
         rows = Records(event.run).rows()
-        return path if draw_losses(rows, path, title=title, baselines=baselines) else None
+        try:
+            drawn = draw_losses(rows, path, title=title, baselines=baselines)
+        except StorageError as error:  # the training itself is complete
+            return f"not drawn: {error}"
+        return str(path) if drawn else ""
 
 
 def _describe_baselines(card: Started) -> str:
@@ -267,8 +273,9 @@ def _describe_baselines(card: Started) -> str:
 
 
 def _describe_base(card: Started) -> str:
+    entries = counted(card.vocab_size, "entry", "entries")
     coverage = (
-        f"{card.base}, which has {card.base_found:,} of {card.vocab_size:,} entries "
+        f"{card.base}, which has {card.base_found:,} of {entries} "
         f"({number_format.percent(card.base_covered)} of the text)"
     )
     if math.isnan(card.base_perplexity):

@@ -267,6 +267,7 @@ class Checkpoint:
     step: int
     files: dict[str, tuple[int, str]]  # size and SHA-256 by name
     digest: str  # SHA-256 of the manifest, and so of all files
+    format: int
 
     def read(self, name: str) -> bytes:
         """A file's verified bytes.
@@ -354,12 +355,20 @@ def open_checkpoint(path: Path) -> Checkpoint:
         if name not in (*FILES, COPY_INDEX) or not valid or type(entry.get("sha256")) is not str:
             raise damaged(path, f"manifest.json has an invalid entry {name!r}")
         entries[name] = (entry["size"], entry["sha256"])
-    return Checkpoint(path, step, entries, str(digest))
+    return Checkpoint(path, step, entries, str(digest), version)
 
 
 def damaged(path: Path, reason: str) -> DamagedError:
     """The error for a checkpoint that cannot be used."""
     return DamagedError(f"checkpoint {printable(path)} is damaged ({printable(reason)})")
+
+
+def other_version(path: Path, reason: str) -> CheckpointError:
+    """The error for an intact checkpoint that this version of lstmgen cannot use."""
+    return CheckpointError(
+        f"checkpoint {printable(path)} was written by another version of lstmgen "
+        f"({printable(reason)}). Use the version that wrote it, or train the model again"
+    )
 
 
 def digest_of(facts: Mapping[str, Any]) -> str:

@@ -111,7 +111,7 @@ def bench(
         matmuls = fit.accumulate * step_matmuls(
             model, batch=fit.batch_size, window=fit.window, stride=fit.stride, bf16=setup.bf16
         )
-        manager = CheckpointManager(run, config, corpus, fit, schedule_steps=setup.until)
+        manager = CheckpointManager(run, config, corpus, fit, until=setup.until)
         list(manager.save(setup.state))
         step = folders.find_step(run, runs)
         generation = json.loads(_run("lstmgen.training.benchmark", str(step), str(TIMED_WORDS)))

@@ -1,5 +1,6 @@
 """Saving a training as checkpoints, and restoring it."""
 
+import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,7 +11,14 @@ from typing import Any
 from lstmgen import __version__
 from lstmgen.config.loader import dump, from_portable
 from lstmgen.config.schema import Config, all_keys, value_of
-from lstmgen.errors import CheckpointError, ConfigError, DamagedError, StorageError, printable
+from lstmgen.errors import (
+    CheckpointError,
+    ConfigError,
+    DamagedError,
+    StorageError,
+    counted,
+    printable,
+)
 from lstmgen.generation.load import describe_tokenizer
 from lstmgen.model.factory import load_weights, to_arrays
 from lstmgen.runs import checkpoint, folders
@@ -23,6 +31,9 @@ from lstmgen.training.progress import Progress
 from lstmgen.training.state import checkpoint_bytes, gather_state, restore_state
 from lstmgen.windows.plans import Fit
 
+PROGRESS_FORMAT = 1  # of state.json; a change of its keys or of a text's fingerprint is a new one
+FINGERPRINT_FORMAT = 3  # of checkpoints, from which on a text's fingerprint is today's
+
 
 @dataclass
 class CheckpointManager:
@@ -34,6 +45,7 @@ class CheckpointManager:
         copy_index: of the training text, for all checkpoints; None without one.
         bf16, bf16_before: whether matmuls are in bfloat16 now, and whether they were when the
             restored checkpoint was written.
+        until: the step at which the config ends.
         schedule_steps: the length of the learning-rate schedule; a resumed run keeps it.
         saved_step: the step of the newest checkpoint; None before the first.
         saved_at: when it was written, on the monotonic clock.
@@ -43,7 +55,7 @@ class CheckpointManager:
     config: Config
     corpus: Corpus
     fit: Fit
-    schedule_steps: int
+    until: int
     world: World = ALONE
     origin: dict[str, Any] = field(default_factory=dict)
     copy_index: SharedFile | None = None
@@ -51,6 +63,10 @@ class CheckpointManager:
     bf16_before: bool | None = None
     saved_step: int | None = None
     saved_at: float = field(default_factory=time.monotonic)
+    schedule_steps: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.schedule_steps = self.until
 
     @property
     def checkpoints(self) -> Path:
@@ -82,7 +98,7 @@ class CheckpointManager:
             step,
             model=weights,
             state=gather_state(state, states),
-            progress=self._facts() | facts,
+            progress={"format": PROGRESS_FORMAT} | self._facts() | facts,
             config=dump(self.config, portable=True),
             vocabulary=self.corpus.vocabulary.as_json(),
             tokenizer=describe_tokenizer(data),
@@ -143,21 +159,12 @@ class CheckpointManager:
         source = checkpoint.open_checkpoint(path)
         if self.world.is_main:
             checkpoint.clean_up(self.checkpoints)
-        saved = source.read_json(checkpoint.PROGRESS)
-        try:
-            facts = {key: saved[key] for key in self._facts()}
-            progress = Progress.from_json(saved["progress"])
-            self.schedule_steps = _count(saved["schedule_steps"])
-            self.bf16_before = bool(saved["bf16"])
-            if state.average is not None:
-                state.average.start = _count(saved["average"]["start"])
-                state.average.steps = _count(saved["average"]["steps"])
-        except (KeyError, TypeError, ValueError):
-            raise checkpoint.damaged(path, "state.json lacks a counter") from None
+        saved = self._read_counters(source)
+        progress = self._restore_counters(state, saved, path=path)
         if not step == source.step == progress.step:
             raise checkpoint.damaged(path, f"it is of step {progress.step}, not of {step}")
         tokenizer = source.read_json(checkpoint.TOKENIZER)
-        self._check_unchanged(source.read(checkpoint.CONFIG), facts, tokenizer, source=path)
+        self._check_unchanged(source, saved, tokenizer)
         weights = source.read_tensors(checkpoint.MODEL)
         try:
             load_weights(state.model, weights, source=checkpoint.MODEL)
@@ -174,12 +181,56 @@ class CheckpointManager:
             parts=self.fit.accumulate if streams and progress.epoch_step else 0,
             batch_size=self.fit.batch_size,
         )
+        self._check_schedule(progress.step)
         state.states = self.world.shard_states(state.states, accumulate=self.fit.accumulate)
         state.progress = progress
         self.saved_step = step
 
+    def _restore_counters(
+        self, state: TrainState, saved: dict[str, Any], *, path: Path
+    ) -> Progress:
+        """Restore what state.json holds besides the training's progress, which is returned."""
+        try:
+            progress = Progress.from_json(saved["progress"])
+            self.schedule_steps = _count(saved["schedule_steps"])
+            self.bf16_before = bool(saved["bf16"])
+            if state.average is not None:
+                state.average.start = _count(saved["average"]["start"])
+                state.average.steps = _count(saved["average"]["steps"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise checkpoint.damaged(path, f"state.json: {error}") from None
+        return progress
+
+    def _read_counters(self, source: checkpoint.Checkpoint) -> dict[str, Any]:
+        """The contents of state.json.
+
+        Raises:
+            CheckpointError: if another version of lstmgen has written it.
+        """
+        saved = source.read_json(checkpoint.PROGRESS)
+        if not isinstance(saved, dict) or not isinstance(saved.get("progress", {}), dict):
+            raise checkpoint.damaged(source.path, "state.json does not hold counters")
+        version = saved.get("format", PROGRESS_FORMAT)  # without one: of the first format
+        missing = [key for key in (*self._facts(), "bf16", "progress") if key not in saved]
+        differing = set(saved.get("progress", {})) ^ set(Progress().as_json())
+        keys = [*missing, *(f"progress.{key}" for key in sorted(differing) if not missing)]
+        if version == PROGRESS_FORMAT and not keys:
+            return saved
+        reason = f"format {version} of state.json, this one reads {PROGRESS_FORMAT}"
+        if version == PROGRESS_FORMAT:
+            reason = f"state.json differs in {', '.join(keys)}"
+        raise self._other_version(reason)
+
+    def _other_version(self, reason: str) -> CheckpointError:
+        run = shlex.quote(str(self.run))
+        return CheckpointError(
+            f"{printable(self.run)} cannot be resumed: it was written by another version of "
+            f"lstmgen ({printable(reason)}). It can be generated from and evaluated; to train on, "
+            f"start from its weights: lstmgen train CONFIG train.init_from={printable(run)}"
+        )
+
     def _check_unchanged(
-        self, config: bytes, facts: dict[str, Any], tokenizer: Any, *, source: Path
+        self, source: checkpoint.Checkpoint, facts: dict[str, Any], tokenizer: Any
     ) -> None:
         """Check that config, tokenizer and text allow this run to be resumed.
 
@@ -187,9 +238,12 @@ class CheckpointManager:
             CheckpointError: naming what has changed, its old and its new value.
         """
         try:
-            before = from_portable(config.decode(), source=checkpoint.CONFIG)
-        except (UnicodeDecodeError, ConfigError) as error:
-            raise checkpoint.damaged(source, f"{checkpoint.CONFIG}: {error}") from None
+            config = source.read(checkpoint.CONFIG).decode()
+            before = from_portable(config, source=checkpoint.CONFIG)
+        except UnicodeDecodeError as error:
+            raise checkpoint.damaged(source.path, f"{checkpoint.CONFIG}: {error}") from None
+        except ConfigError as error:
+            raise checkpoint.other_version(source.path, str(error)) from None
         problem = f"{printable(self.run)} cannot be resumed"
         for key in all_keys().values():
             was, now = value_of(before, key.name), value_of(self.config, key.name)
@@ -204,10 +258,41 @@ class CheckpointManager:
                 "It can be generated from and evaluated; to train further, start a new run"
             )
         if facts["text"] != self.corpus.fingerprint:
+            if source.format < FINGERPRINT_FORMAT:
+                reason = f"format {source.format}, whose record of the text is another"
+                raise self._other_version(reason)
             raise CheckpointError(
                 f"{problem}: the text, or its vocabulary file, is not the one it was trained on. "
                 "Put that back, or start a new run"
             )
+
+    def _check_schedule(self, step: int) -> None:
+        """Check that the learning rate is not 0 before the config's last step.
+
+        Args:
+            step: of the checkpoint.
+
+        Raises:
+            CheckpointError: if the schedule ends earlier, with the command that trains on.
+        """
+        settings, end, until = self.config.train, self.schedule_steps, self.until
+        if settings.schedule not in ("cosine", "one_cycle") or until <= end:
+            return
+        by_steps = settings.max_steps == until
+        limit = f"train.max_steps = {until:,}" if by_steps else f"train.epochs = {settings.epochs}"
+        run = shlex.quote(str(self.run))
+        command = f"lstmgen train {run}/{folders.RESOLVED} train.init_from={run}"
+        if settings.epochs is not None:
+            command += " train.epochs=null"
+        if settings.move_biases:  # the weights know the text's words already
+            command += " train.move_biases=0"
+        first = f"resume the run without {limit.split()[0]}, then " if step < end else ""
+        raise CheckpointError(
+            f"{printable(self.run)}: {limit} cannot make this run longer, because its "
+            f"{settings.schedule} schedule ends at step {end:,} with a learning rate of 0: "
+            f"{counted(until - end, 'step')} would learn nothing. To train on, {first}start from "
+            f"its weights: {printable(command)} train.max_steps={until - end}"
+        )
 
     def _facts(self) -> dict[str, Any]:
         """What must be unchanged for a resumed run to be the same training."""
@@ -243,7 +328,7 @@ def check_disk_space(place: Path, state: TrainState, *, checkpoints: int) -> Non
     each, free = checkpoint_bytes(state), shutil.disk_usage(existing).free
     if free < each * checkpoints:
         raise StorageError(
-            f"{printable(place)}: {checkpoints} checkpoints of {each:,} bytes each need "
+            f"{printable(place)}: {counted(checkpoints, 'checkpoint')} of {each:,} bytes need "
             f"{each * checkpoints:,} bytes there, {free:,} are free. Free some, lower train.keep, "
             "or choose another place with --runs-dir"
         )

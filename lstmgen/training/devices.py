@@ -5,7 +5,7 @@ import os
 
 import torch
 
-from lstmgen.errors import UsageError
+from lstmgen.errors import UsageError, counted
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
 
@@ -59,4 +59,4 @@ def describe(device: torch.device, *, bf16: bool = False) -> str:
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)}{matmuls})"
     threads = torch.get_num_threads()
-    return f"cpu ({threads} thread{'s' if threads > 1 else ''}{matmuls})"
+    return f"cpu ({counted(threads, 'thread')}{matmuls})"

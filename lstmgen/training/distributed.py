@@ -18,7 +18,7 @@ from torch import Tensor, distributed
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
-from lstmgen.errors import UsageError
+from lstmgen.errors import UsageError, counted
 from lstmgen.model.language_model import States
 from lstmgen.model.layer_interface import State
 from lstmgen.windows.window import Window
@@ -58,7 +58,7 @@ class World:
         """
         if accumulate % self.size and batch_size < self.size:
             raise UsageError(
-                f"{self.size} ranks have {batch_size * accumulate} sequences to share: "
+                f"{self.size} ranks have {counted(batch_size * accumulate, 'sequence')} to share: "
                 f"train.batch_size ({batch_size}) must be at least {self.size}, or "
                 f"train.accumulate ({accumulate}) a multiple of it. Start fewer ranks, or give "
                 "them a longer text"
@@ -84,7 +84,7 @@ class World:
         gpus = torch.cuda.device_count()
         if device.type == "cuda" and self.size > 1 and self.local_size > gpus:
             raise UsageError(
-                f"{self.local_size} ranks on this machine have {gpus} GPUs: start "
+                f"{self.local_size} ranks on this machine have {counted(gpus, 'GPU')}: start "
                 f"--nproc-per-node {gpus}, or train on the CPU (train.device=cpu)"
             )
 

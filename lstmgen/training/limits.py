@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from lstmgen.errors import counted
 from lstmgen.training.build import TrainingSetup
 from lstmgen.training.checkpoint_manager import CheckpointManager
 from lstmgen.training.distributed import World
@@ -72,9 +73,10 @@ class Limits:
                 "train.epochs allows"
             )
         if progress.step == self.until:
-            return f"finished {self.until:,} step{'s' * (self.until != 1)}"
+            return f"finished {counted(self.until, 'step')}"
         if self.settings.max_minutes is not None and self.decision.time_over:
-            return f"finished {self.settings.max_minutes:g} minutes"
+            minutes = f"{self.settings.max_minutes:g}"
+            return f"finished {minutes} minute{'' if minutes == '1' else 's'}"
         return ""
 
     def out_of_patience(self, progress: Progress) -> str:

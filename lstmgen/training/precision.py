@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from lstmgen.errors import counted
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.model.layer_interface import RecurrentLayer, zero_state
 from lstmgen.model.run_layers import run_layer
@@ -40,8 +41,8 @@ def resolve_precision(
         problem = _check_bf16(layer, batch=batch, window=window)
         if problem:
             return False, (
-                f"train.precision = {name}: no bfloat16 kernel for a layer of {layer.hidden_size} "
-                f"units ({problem}), so training uses fp32"
+                f"train.precision = {name}: no bfloat16 kernel for a layer of "
+                f"{counted(layer.hidden_size, 'unit')} ({problem}), so training uses fp32"
             )
     return True, ""
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lstmgen.config.loader import LoadedConfig
-from lstmgen.errors import UsageError
+from lstmgen.errors import UsageError, counted
 from lstmgen.runs import checkpoint, folders
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.text.corpus import Corpus, Progress
@@ -59,13 +59,13 @@ def check_resume(
         steps = min(steps, loaded.config.train.max_steps or steps)
         limits = {"max_steps": steps, "max_minutes": None, "keep": 1}
         loaded, corpus = prepare_training(loaded, runs, progress=progress)
-        report(f"training without interruption, up to {steps:,} steps")
+        report(f"training without interruption, up to {counted(steps, 'step')}")
         uninterrupted = _train(_changed(loaded, save_every=steps, **limits), corpus, runs)
         total = _open_last(uninterrupted).step
         half = total // 2
         if not half:
             raise UsageError(
-                f"this training ends after {total} step{'s' * (total != 1)}: it takes 2 to "
+                f"this training ends after {counted(total, 'step')}: it takes 2 to "
                 "interrupt one. Raise --steps, train.epochs or train.max_steps"
             )
         report(f"training again, interrupted after step {half:,}")

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from lstmgen import __version__
-from lstmgen.config.loader import LoadedConfig, dump, load
+from lstmgen.config.loader import LoadedConfig, dump
 from lstmgen.config.schema import Config, all_keys
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
 from lstmgen.generation.load import load_step
 from lstmgen.runs import checkpoint, folders
+from lstmgen.runs.resolved import load_resolved
 from lstmgen.text.config_text import prepare_text
 from lstmgen.text.corpus import Corpus
 from lstmgen.text.vocabulary import Vocabulary
@@ -111,7 +112,7 @@ def _find_run(path: Path | None, overrides: list[str], runs: Path) -> Path:
 def _load_config(run: Path, overrides: list[str]) -> Config:
     if not checkpoint.saved_steps(run / folders.CHECKPOINTS):
         raise CheckpointError(f"{run}: has no checkpoint to resume from")
-    return load(run / folders.RESOLVED, overrides).config
+    return load_resolved(run, overrides).config
 
 
 def _prepare_same_text(config: Config, run: Path) -> Corpus:

@@ -39,7 +39,7 @@ class Trainer:
             index_copies(self.config.data, self.corpus) if world.is_main else (None, "")
         )
         self.manager = CheckpointManager(
-            run, self.config, self.corpus, setup.fit, schedule_steps=self.until, world=world,
+            run, self.config, self.corpus, setup.fit, until=self.until, world=world,
             bf16=setup.bf16, origin=setup.origin,
         )  # fmt: skip
         self.journal = Journal(run, setup, world)
@@ -111,12 +111,6 @@ class Trainer:
         yield from (Notice(notice) for notice in notices if notice)
         if self.world.is_main:  # it counts n-grams, so not on every rank
             yield self.journal.add_start(resumed=resumed)
-        schedule = self.config.train.schedule
-        if schedule in ("cosine", "one_cycle") and self.until > self.manager.schedule_steps:
-            yield Notice(
-                f"the {schedule} schedule keeps its length of {self.manager.schedule_steps:,} "
-                "steps: after it the learning rate is 0 and nothing is learned"
-            )
 
     @contextmanager
     def _recording_divergence(self) -> Iterator[None]:

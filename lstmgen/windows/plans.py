@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmgen.errors import counted
 from lstmgen.windows.window import Ids, Window, cut_windows
 
 
@@ -42,7 +43,7 @@ def fit_to_text(length: int, *, window: int, stride: int, batch_size: int, accum
     changes = [
         f"train.{name} {a} -> {b}" for name, a, b in zip(names, old, new, strict=True) if a != b
     ]
-    notice = f"the text has {targets:,} words to predict, so {', '.join(changes)}"
+    notice = f"the text has {counted(targets, 'word')} to predict, so {', '.join(changes)}"
     return Fit(*new, notice if changes else "")
 
 

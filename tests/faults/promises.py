@@ -26,7 +26,8 @@ PARTS: dict[str, dict[int, str]] = {
         4: "Every window is read exactly once.",
         5: "Another text, vocabulary, shape or setting is refused with the key, the old and the "
            "new value. A text that was moved is the same text.",
-        6: "Learning rates are those of an uninterrupted run; a longer run keeps its schedule.",
+        6: "Learning rates are those of an uninterrupted run; a run is not made longer than a "
+           "schedule that ends at 0.",
         7: "Tied weights stay tied: one tensor, one optimizer entry, one copy on disk.",
         8: "Evaluating and sampling do not change the training.",
     },
@@ -43,7 +44,7 @@ PARTS: dict[str, dict[int, str]] = {
     "Reading": {
         15: "Every byte is verified before it is used. Resuming takes the newest complete "
             "checkpoint.",
-        16: "A checkpoint of a later version is named as one.",
+        16: "A checkpoint of another version is named as one, never as damaged.",
         17: "A checkpoint from a stranger runs no code, reaches no other file, and takes no more "
             "memory than it has bytes.",
         18: "Its config, vocabulary and weights are checked against each other.",

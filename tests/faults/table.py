@@ -192,10 +192,18 @@ CONFIGS = (
             "bad.yaml:1: trian = {'window': 3}: no such key. Did you mean train?"),
     _config("unknown_key_at_depth", "model:\n  dropout:\n    inptu: 0.5", "bad.yaml:3: "
             "model.dropout.inptu = 0.5: no such key. Did you mean model.dropout.input?"),
+    _config("unknown_key_like_none", "data:\n  separator: x",
+            "bad.yaml:2: data.separator = 'x': no such key. Known here: train, valid, test, "),
+    _config("section_in_another_section", "train:\n  dropout: 0.5", "bad.yaml:2: train.dropout = "
+            "0.5: no such key here. It belongs under model: (model.dropout)"),
     _config("stride_beyond_window", "train:\n  stride: 9\n  window: 4", "bad.yaml:2: train.stride "
             "= 9: must lie in 1..train.window (4). Lower train.stride or raise train.window"),
     _config("fraction_for_whole", "train:\n  window: 1.5",
             "bad.yaml:2: train.window = 1.5: must be a whole number"),
+    _config("large_fraction_for_whole", "train:\n  window: 1.55e1",
+            "bad.yaml:2: train.window = 15.5: must be a whole number"),
+    _config("whole_float_below_the_limit", "train:\n  window: 0.0",
+            "bad.yaml:2: train.window = 0: must be at least 1"),
     _config("true_for_whole", "train:\n  window: true",
             "bad.yaml:2: train.window = true: must be a whole number"),
     _config("zero", "train:\n  window: 0", "bad.yaml:2: train.window = 0: must be at least 1"),
@@ -347,6 +355,12 @@ RESUMPTIONS = (
             ("min_count", "data.min_count", "1", "2"),
         )
     ),
+    Fault("t06_longer_than_the_schedule", "a run longer than its schedule", RESUME,
+          "train.max_steps = 28 cannot make this run longer, because its cosine schedule ends at "
+          "step 25 with a learning rate of 0: 3 steps would learn nothing. To train on, start from "
+          "its weights: lstmgen train runs/first/resolved.yaml train.init_from=runs/first "
+          "train.epochs=null train.max_steps=3\n",
+          harm=lambda f: _reschedule(f)),
     Fault("t05_no_run", "a folder that is no run", ("train", "--resume", "."),
           ".: is not a run folder, there is nothing to resume"),
     Fault("t05_nothing_saved", "a run without a checkpoint", RESUME,
@@ -364,12 +378,30 @@ RESUMPTIONS = (
     _forged("t03_one_parameter_without_moments", "all of one parameter's moments taken out",
             "is damaged (state.safetensors: the optimizer's tensors do not fit: embedding.weight/",
             command=RESUME, harm=lambda step: _drop(step, "optimizer/embedding.weight/")),
-    _forged("t03_no_counters", "the counters taken out of the state", "is damaged (state.json "
-            "lacks a counter)", command=RESUME,
+    _forged("t03_no_counters", "the counters taken out of the state", "cannot be resumed: it was "
+            "written by another version of lstmgen (state.json differs in progress). It can be "
+            "generated from and evaluated; to train on, start from its weights: lstmgen train "
+            "CONFIG train.init_from=runs/first\n", command=RESUME,
             harm=lambda step: forge(_alone(step), "state.json", lambda state: {
                 k: v for k, v in state.items() if k != "progress"})),
-    _forged("t03_one_counter_less", "one counter taken out", "is damaged (state.json lacks a "
-            "counter)", command=RESUME,
+    _forged("t03_odd_counter", "a counter that is no number", "is damaged (state.json: a counter "
+            "that is not an integer)", command=RESUME,
+            harm=lambda step: forge(_alone(step), "state.json", lambda state: state | {
+                "progress": state["progress"] | {"epoch_step": "5"}})),
+    _forged("t16_state_of_another_format", "a state of a later format", "was written by another "
+            "version of lstmgen (format 2 of state.json, this one reads 1)", command=RESUME,
+            harm=lambda step: forge(last(step.parent.parent), "state.json",
+                                    lambda state: state | {"format": 2})),
+    _forged("t16_text_recorded_by_an_older_version", "an older record of the same text", "was "
+            "written by another version of lstmgen (format 2, whose record of the text is another)",
+            command=RESUME, harm=lambda step: _older_record(last(step.parent.parent))),
+    Fault("t16_resolved_config_of_another_version", "a key of a later version in resolved.yaml",
+          EVALUATE, "runs/first/resolved.yaml was written by another version of lstmgen, or "
+          "changed. Use the version that wrote it, or put it right:\nresolved.yaml:1: data.zebra = "
+          "3: no such key.",
+          harm=lambda f: (f / RUN / "resolved.yaml").write_text("data: {zebra: 3}")),
+    _forged("t03_one_counter_less", "one counter taken out", "was written by another version of "
+            "lstmgen (state.json differs in progress.epoch_step)", command=RESUME,
             harm=lambda step: forge(_alone(step), "state.json", lambda state: state | {
                 "progress": {k: v for k, v in state["progress"].items() if k != "epoch_step"}})),
 )  # fmt: skip
@@ -623,7 +655,9 @@ HOSTILE = (
     _forged("t18_enormous_layers_to_score", "a config of enormous layers, to score",
             "the weights do not fit the config", lambda step: _config_of(step, b"- 12", b"- 65536"),
             command=EVALUATE),
-    _forged("t18_odd_config", "a config that is none", "is damaged (config.yaml",
+    _forged("t18_odd_config", "a config with an unknown key", "was written by another version of "
+            "lstmgen (config.yaml:1: train.windwo = 3: no such key. Did you mean train.window?). "
+            "Use the version that wrote it, or train the model again",
             lambda step: seal(step, config_yaml=b"train: {windwo: 3}")),
     _forged("t18_another_tokenizer", "another tokeniser than the config's", "is damaged "
             "(tokenizer.json and config.yaml disagree)",
@@ -632,9 +666,9 @@ HOSTILE = (
             "tokenized by an older lstmgen",
             _entries(lambda v: {k: v[k] for k in ("tokenizer", "lowercase")}, "tokenizer.json"),
             command=("train", "--resume", RUN, "train.epochs=9")),
-    _forged("t18_newer_tokenizer", "a tokenizer of a later version", "is damaged "
-            "(tokenizer.json and config.yaml disagree)",
-            _entries(lambda v: v | {"version": 3}, "tokenizer.json")),
+    _forged("t18_newer_tokenizer", "a tokenizer of a later version", "was written "
+            "by another version of lstmgen (version 99 of the tokenizer)",
+            _entries(lambda v: v | {"version": 99}, "tokenizer.json")),
     _forged("t18_odd_stems", "possessive stems that are no ids", "must list its possessive stems",
             _entries(lambda v: v | {"possessive_stems": [10**9]})),
     _forged("t18_weight_missing", "a weight taken out", "the weights lack output_bias",
@@ -674,6 +708,18 @@ def _edit(folder: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.count(f"  {old}\n") == 1, old
     path.write_text(text.replace(f"  {old}\n", f"  {new}\n"), encoding="utf-8")
+
+
+def _older_record(step: Path) -> None:
+    forge(step, "state.json", lambda state: state | {"text": "0" * 64})
+    _manifest(step, {"format": 2})
+
+
+def _reschedule(folder: Path) -> None:
+    """Make the run one with a cosine schedule, which its checkpoints say too."""
+    _edit(folder, "schedule: constant", "schedule: cosine")
+    for step in checkpoints_of(folder / RUN).glob("step-*"):
+        _config_of(step, b"schedule: constant", b"schedule: cosine")
 
 
 def _remove_checkpoints(run: Path) -> None:

@@ -300,7 +300,13 @@ def test_t11_a_disk_that_is_too_small_is_told_before_training(tiny, tmp_path, mo
     assert "error: runs: 4 checkpoints of " in done.stderr
     assert "30,000 are free. Free some, lower train.keep, or choose" in done.stderr
     assert list((tmp_path / "runs").iterdir()) == [tmp_path / "runs" / ".prepared"]
-    few = ("train.keep=100000", "train.max_steps=2", "train.epochs=null", "train.save_every=2")
+    few = (
+        "train.keep=100000",
+        "train.max_steps=2",
+        "train.epochs=null",
+        "train.save_every=2",
+        "train.schedule=constant",
+    )
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=80_000))
     run = train(tiny, *few, cwd=tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=3_000))
@@ -320,7 +326,7 @@ app(sys.argv[2:])
 @pytest.mark.slow
 def test_t11_the_kernel_refuses_to_write_on(tiny, tmp_path):
     """A real limit on the size of files stops a save: the checkpoint before it is intact."""
-    run = train(tiny, "train.max_steps=20", cwd=tmp_path)
+    run = train(tiny, "train.max_steps=20", "train.schedule=constant", cwd=tmp_path)
     before = fingerprint(run / "checkpoints")
     size = (last(run) / checkpoint.MODEL).stat().st_size
     done = subprocess.run(
@@ -344,7 +350,7 @@ def test_t12_a_place_that_cannot_be_written_is_one_error(
     tiny, tmp_path, monkeypatch, number, said
 ):  # fmt: skip
     """As a read-only file system says, or a quota: what there was is intact."""
-    run = train(tiny, "train.max_steps=20", cwd=tmp_path)
+    run = train(tiny, "train.max_steps=20", "train.schedule=constant", cwd=tmp_path)
     before = fingerprint(run / "checkpoints")
 
     def refuse(path, data):

@@ -1,8 +1,10 @@
 """A run resumed is the run uninterrupted, bit for bit."""
 
 import json
+import shlex
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 from safetensors.numpy import load, save
@@ -15,6 +17,8 @@ from tests.helpers.program import call_cli, run_cli, train
 from tests.helpers.scenes import (
     cut_behind,
     deep_compare,
+    fingerprint,
+    forge,
     last,
     metrics_of,
     progress_of,
@@ -171,7 +175,7 @@ def test_t05_a_text_that_was_moved_is_the_same_text(tiny, tmp_path, story):
 
 def test_t01_a_run_saved_before_its_first_step_goes_on(tiny, tmp_path):
     """There is nothing yet that an optimiser remembers."""
-    run = train(tiny, "train.max_minutes=1e-7", cwd=tmp_path)
+    run = train(tiny, "train.max_minutes=1e-7", "train.schedule=constant", cwd=tmp_path)
     assert steps_of(run) == 0
     settings = ("train.max_minutes=5", "train.max_steps=4")
     call_cli("train", "--resume", run, *settings, "-q", cwd=tmp_path, check=0)
@@ -181,7 +185,8 @@ def test_t01_a_run_saved_before_its_first_step_goes_on(tiny, tmp_path):
 def test_t15_a_run_without_its_index_is_still_the_newest(tiny, tmp_path):
     """As after a kill between the first checkpoint and its index; odd names are no steps."""
     train(tiny, cwd=tmp_path, name="older")
-    run = train(tiny, "train.max_steps=10", cwd=tmp_path, name="newer")
+    settings = ("train.max_steps=10", "train.schedule=constant")
+    run = train(tiny, *settings, cwd=tmp_path, name="newer")
     checkpoints = run / folders.CHECKPOINTS
     (checkpoints / "index.json").unlink()
     (checkpoints / "step-98").write_text("a file")
@@ -192,11 +197,51 @@ def test_t15_a_run_without_its_index_is_still_the_newest(tiny, tmp_path):
     assert checkpoint.read_index(checkpoints).last == 12
 
 
-def test_t06_a_longer_run_keeps_the_schedule_and_says_so(tiny, tmp_path):
-    """More epochs do not stretch a schedule behind the user's back."""
-    run = train(tiny, "train.epochs=1", cwd=tmp_path)
-    done = call_cli("train", "--resume", run, "train.epochs=2", cwd=tmp_path, check=0)
-    assert "note: the cosine schedule keeps its length of 30 steps" in done.stderr
+BASES = {"from_scratch": (), "from_a_run": ("train.move_biases=0.5",)}
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+@pytest.mark.parametrize("settings", BASES.values(), ids=BASES)
+def test_t06_a_run_is_not_made_longer_than_its_schedule(tiny, tmp_path, schedule, settings):
+    """It would learn nothing at a rate of 0; the command in the message trains on, anywhere."""
+    (tmp_path / "a b").mkdir()
+    base = ()
+    if settings:
+        first = train(tiny, "train.epochs=1", cwd=tmp_path, name="first")
+        base = (f"train.init_from={first}", *settings)
+    config = Path("..") / tiny.name
+    run = train(config, "train.epochs=1", f"train.schedule={schedule}", *base,
+                cwd=tmp_path / "a b")  # fmt: skip
+    before = fingerprint(run)
+    for limit, shown, more in (
+        (("train.epochs=2",), "train.epochs = 2", 30),
+        (("train.epochs=null", "train.max_steps=41"), "train.max_steps = 41", 11),
+    ):
+        done = call_cli("train", "--resume", run, *limit, cwd=tmp_path, check=2)
+        assert (
+            f"{shown} cannot make this run longer, because its {schedule} schedule ends at step 30 "
+            f"with a learning rate of 0: {more} steps would learn nothing. To train on, start from "
+            "its weights: lstmgen train "
+        ) in done.stderr
+        assert fingerprint(run) == before
+        command = shlex.split(done.stderr.strip().rpartition(": ")[2])
+        again = call_cli(*command[1:], "--name", "again", "-q", cwd=tmp_path, check=0)
+        longer = tmp_path / again.stdout.strip()
+        assert steps_of(longer) == more
+        origin = json.loads((last(longer) / checkpoint.ORIGIN).read_text())
+        assert origin["init_from"]["name"] == run.name
+    rates = {row["learning_rate"] for row in metrics_of(longer) if row["learning_rate"]}
+    assert max(map(float, rates)) > 1e-4
+    call_cli("train", "--resume", run, "-q", cwd=tmp_path, check=0)
+
+
+def test_t06_an_interrupted_run_is_finished_before_it_is_trained_on(tiny, tmp_path):
+    """A longer limit is refused; without it the run resumes to its own end."""
+    run = interrupted(tiny, "train.epochs=1", cwd=tmp_path, stop_at=13)
+    done = call_cli("train", "--resume", run, "train.epochs=2", cwd=tmp_path, check=2)
+    assert "To train on, resume the run without train.epochs, then start from its" in done.stderr
+    call_cli("train", "--resume", run, "-q", cwd=tmp_path, check=0)
+    assert steps_of(run) == 30
 
 
 def test_t07_tied_stays_tied(tiny, tmp_path):
@@ -411,3 +456,13 @@ def test_a_resumption_in_another_precision_says_so(tiny, tmp_path, monkeypatch):
         "note: this run was trained with fp32 matmuls and continues with bf16, so its weights will "
         "not be bit-equal to those of an uninterrupted run" in done.stderr
     )
+
+
+def test_t16_a_state_of_the_first_format_needs_no_number(tiny, tmp_path):
+    """As checkpoints were written before the format of state.json had one."""
+    whole = train(tiny, cwd=tmp_path, name="whole")
+    run = interrupted(tiny, cwd=tmp_path, stop_at=13)
+    assert json.loads((last(run) / "state.json").read_text())["format"] == 1
+    forge(last(run), "state.json", lambda s: {k: v for k, v in s.items() if k != "format"})
+    call_cli("train", "--resume", run, "-q", cwd=tmp_path, check=0)
+    deep_compare(whole, run)

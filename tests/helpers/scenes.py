@@ -20,7 +20,7 @@ CONFIG = """\
 data: {train: story.txt, valid_fraction: 0.2}
 model: {hidden_sizes: [12], embedding_dim: 8}
 train: {window: 8, batch_size: 4, epochs: 2, learning_rate: 1e-2, max_steps: 25,
-  eval_every: 10, device: cpu}
+  schedule: constant, eval_every: 10, device: cpu}
 sample: {words: 8}
 """
 RUN = "runs/first"

@@ -1,0 +1,119 @@
+"""What the machine lacks: a system, an encoding, a home folder, a temporary folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from lstmgen.cli.app import COMMANDS
+from tests.helpers.program import call_cli, run_cli
+from tests.helpers.scenes import RUN
+
+NO_FCNTL = "import sys; sys.modules['fcntl'] = None; from lstmgen.cli.app import main; main()"
+CYRILLIC = "Кот сидел у старой мельницы, и собака бежала к реке.\n\n" * 20
+
+
+@pytest.mark.parametrize("command", ["--help", *COMMANDS])
+def test_t35_windows_gets_one_line(tmp_path, command):
+    """Whatever the command, where Python has no fcntl."""
+    done = subprocess.run([sys.executable, "-c", NO_FCNTL, command], cwd=tmp_path,
+                          env={**os.environ, "PYTHONPATH": os.getcwd()},
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "error: lstmgen needs Linux, macOS or WSL (the Windows Subsystem for Linux)\n"
+    )
+
+
+@pytest.fixture(scope="module")
+def cyrillic(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cyrillic")
+    (folder / "story.txt").write_text(CYRILLIC, encoding="utf-8")
+    call_cli("train", "story.txt", "train.max_steps=2", "model.hidden_sizes=[6]", "-q",
+             "train.init_from=none", cwd=folder, check=0)  # fmt: skip
+    return folder
+
+
+NARROW = {"PYTHONIOENCODING": "cp1252"}
+NOTE = (
+    "note: stdout (cp1252) cannot hold some characters, which were printed as ?. "
+    "Set PYTHONIOENCODING=utf-8"
+)
+
+
+def test_t35_an_encoding_that_lacks_letters_is_noted_once(cyrillic):
+    """After the text, unless --quiet is given or nothing was replaced."""
+    command = ("generate", "--cue", "Кот", "--words", "4")
+    done = run_cli(*command, cwd=cyrillic, environment=NARROW, check=0)
+    assert done.stdout.startswith("???") and done.stderr.splitlines()[1:] == [NOTE]
+    assert run_cli(*command, "-q", cwd=cyrillic, environment=NARROW, check=0).stderr == ""
+    assert "note" not in run_cli(*command, cwd=cyrillic, check=0).stderr
+    scored = run_cli("evaluate", "--split", "train", cwd=cyrillic, environment=NARROW, check=0)
+    assert "note" not in scored.stderr
+
+
+def test_t35_stdout_and_stderr_are_told_apart(trained):
+    """A message with a letter that stderr lacks, and nothing on stdout."""
+    done = run_cli("generate", RUN, "--oov", "error", "--cue", "Кот", cwd=trained,
+                   environment=NARROW, check=2)  # fmt: skip
+    assert "does not know: ???" in done.stderr
+    assert done.stderr.splitlines()[-1] == NOTE.replace("stdout", "stderr")
+
+
+def test_t12_a_home_that_cannot_be_written_is_no_matter(trained, tmp_path):
+    """The plot is drawn, and its library says nothing of its cache."""
+    for quiet in ((), ("-q",)):
+        done = run_cli("train", trained / "my.yaml", "--runs-dir", tmp_path, *quiet, cwd=trained,
+                       environment={"HOME": "/proc/none", "XDG_CONFIG_HOME": ""},
+                       check=0)  # fmt: skip
+        assert "mkdir" not in done.stderr and "atplotlib" not in done.stderr
+        assert not (quiet and done.stderr)
+    assert len(list(tmp_path.glob("*/plots/loss.png"))) == 2
+
+
+NO_TEMPORARY = "error: no temporary folder can be written. Name one that can be: TMPDIR=FOLDER\n"
+
+
+@pytest.mark.parametrize("command", [("bench", "my.yaml"), ("check", "--resume", "my.yaml")])
+def test_t12_no_temporary_folder_is_one_message(trained, monkeypatch, command):
+    """It names the way out, whatever the command needs the folder for."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc/none"])
+    assert call_cli(*command, cwd=trained, check=1).stderr == NO_TEMPORARY
+
+
+NO_CACHE = """
+import tempfile, torch._dynamo
+tempfile.tempdir, tempfile._candidate_tempdir_list = None, lambda: ["/proc/none"]
+from lstmgen.cli.app import main
+main()
+"""
+
+
+def test_t12_a_plot_that_cannot_be_drawn_costs_no_training(trained, tmp_path):
+    """Its library needs a folder for its cache, and there is none, not even a temporary one."""
+    done = subprocess.run(
+        [sys.executable, "-c", NO_CACHE, "train", "my.yaml", "--runs-dir", tmp_path],
+        env={**os.environ, "HOME": "/proc/none", "PYTHONPATH": os.getcwd()}, cwd=trained,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "not drawn: no temporary folder can be written. Name one" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("evaluate",), ("inspect", "--gates"), ("explain",)])
+def test_t12_a_text_is_prepared_beside_its_run(trained, tmp_path, command):
+    """Never in the current folder; where that is not possible, in a temporary one."""
+    runs, elsewhere = tmp_path / "runs", tmp_path / "elsewhere"
+    shutil.copytree(trained / RUN, runs / "copy")
+    elsewhere.mkdir()
+    (runs / ".prepared").write_text("in the way, as if the disk were read-only")
+    arguments = (command[0], runs / "copy", *command[1:])
+    first = call_cli(*arguments, cwd=elsewhere, check=0).stdout
+    (runs / ".prepared").unlink()
+    assert call_cli(*arguments, cwd=elsewhere, check=0).stdout == first != ""
+    assert not list(elsewhere.iterdir())
+    assert len(list(runs.glob(".prepared/*/valid.ids"))) == 1
