@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -547,3 +548,28 @@ def test_completion_is_installed_for_a_shell(tmp_path, shell, rc, line):
     run_cli("--install-completion", shell, cwd=tmp_path, environment=environment, check=0)
     texts = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
     assert (tmp_path / rc).is_file() and any(line in text for text in texts)
+
+
+def test_an_open_pipe_on_which_nothing_comes_is_reported(reported):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lstmgen", "generate", "--seed", "1", "--words", "3"],
+        cwd=reported, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    said = process.stderr.readline() + process.stderr.readline()
+    assert said.endswith("waiting for a cue on standard input. For none, write --cue ''\n")
+    out, _ = process.communicate("The dog\n", timeout=60)
+    assert process.returncode == 0 and out.startswith("The dog")
+
+
+def test_a_cue_comes_through_a_socket(reported):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(b"The dog\n")
+        ours.shutdown(socket.SHUT_WR)
+        done = subprocess.run(
+            [sys.executable, "-m", "lstmgen", "generate", "-q", "--seed", "1", "--words", "3"],
+            cwd=reported, stdin=theirs, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    assert done.stdout.startswith("The dog")

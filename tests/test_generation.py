@@ -519,22 +519,58 @@ def test_a_cue_reads_unknown_words_as_it_is_told():
     assert read_cue("THE", vocabulary, kind="word", lowercase=True)[1] == (0, 1)
 
 
-def test_t40_a_cue_in_blocks_is_the_cue_whole(tmp_path):
+@pytest.mark.parametrize("end", ["", " ", "  ", "\n", " \n", "\n    ", "\t", "\n\n"])
+def test_t40_a_cue_in_blocks_is_the_cue_whole(tmp_path, end):
     """A long cue is streamed: read in pieces it is the same ids."""
-    text = 'the cat sat. "The dog ran" the cat\n\n"The cat" sat \n the cat  '
+    text = 'the cat sat. "The dog ran" the cat\n\n"The cat" sat \n the cat' + end
     path = tmp_path / "cue.txt"
     path.write_text(text, encoding="utf-8")
     vocabulary = Vocabulary(tuple(dict.fromkeys([STORY, *tokenize(text)])), (1,) * 40)
     whole = Cue(vocabulary, kind="word", lowercase=False)
-    expected, counts = list(whole.ids_of(text)), set()
+    expected, counts = [*whole.ids_of(text), *whole.finish()], set()
+    tokens = tokenize(text.removesuffix(" ") if end == " " else text)
+    assert [vocabulary.entries[i] for i in expected] == tokens
+    assert whole.ends_in_space == (end == " ")
     for size in range(1, len(text)):
         blocks = list(read_blocks(path, block=size))
         counts.add(len(blocks))
         parts = Cue(vocabulary, kind="word", lowercase=False)
-        assert [word for block in blocks for word in parts.ids_of(block)] == expected, size
-        assert parts.ends_in_space == whole.ends_in_space is True
+        found = [word for block in blocks for word in parts.ids_of(block)] + [*parts.finish()]
+        assert found == expected, size
+        assert parts.ends_in_space == whole.ends_in_space
         assert parts.detokenizer.spacing == whole.detokenizer.spacing
     assert max(counts) > 3
+
+
+def test_a_word_follows_a_cue_that_ends_in_a_space():
+    """No closing mark and no 's, which would stand behind the space."""
+    words = (STORY, "cat", "sat", ".", ",", "'s", ")", "-", "dog¬")
+    options = {"words": words, "count": 1, "stop": "words", "temperature": 9.0}
+    texts = [words_from("cat ", seed=seed, **options)[0] for seed in range(40)]
+    assert {text[0] for text in texts} <= {"c", "s"}
+
+
+def test_typed_marks_are_read_as_those_of_the_text():
+    text = "“Don’t,” she said—“no… wait”"
+    vocabulary = Vocabulary((STORY, *dict.fromkeys(tokenize(text))), (1,) * 20)
+    typed = '"Don\'t," she said--"no... wait"'
+    cue, ids = read_cue(typed, vocabulary, kind="word", lowercase=False)
+    assert [vocabulary.entries[i] for i in ids[1:]] == tokenize(text)
+    assert not cue.replacements
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("MILLER", "miller"), ("millers", "miller"), ("walking", "walked"), ("stopping", "stopped"),
+        ("carries", "carry"), ("mller", "miller"), ("milelr", "miller"), ("milllers", "miller"),
+        ("hte", "the"), ("hello", None), ("table", None), ("dg", "dog"), ("xyz", None),
+        ("kitchens", None), ("12", None), ("milkmaid", None),
+    ],
+)  # fmt: skip
+def test_only_what_was_probably_meant_is_near(typed, meant):
+    entries = (STORY, "miller", "walked", "stopped", "carry", "the", "yellow", "blue", "dog")
+    assert nearest(typed, Vocabulary(entries, (1, *range(9, 1, -1)))) == meant
 
 
 @pytest.mark.parametrize("seed", range(5))

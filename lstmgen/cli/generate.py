@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import select
 import stat
 import sys
 from collections.abc import Iterable, Iterator
@@ -26,6 +27,8 @@ from lstmgen.generation.sampling_loop import continue_cue
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.runs.folders import Choice, describe_step, runs_folder
 from lstmgen.text.reading import encodable, read_stream, remove_control
+
+PATIENCE = 2.0  # seconds before a note says that standard input is awaited
 
 Cue = Annotated[
     str | None, typer.Option("--cue", "-c", help="The text to continue (default: piped input).")
@@ -114,7 +117,7 @@ def generate(
         return
     if receipt is not None:
         check_receipt_path(receipt)
-    blocks = [cue] if cue is not None else _piped()
+    blocks = [cue] if cue is not None else _piped(output)
     details = output.needs_details or receipt is not None
     generator, checkpoint = load_generator(
         run, runs, copies=details or "max_copied" in settings, step=_choice(last, step)
@@ -243,18 +246,20 @@ def _note_unknown(
     output.note(f"note: not in the vocabulary: {', '.join(notes)}{more}")
 
 
-def _piped() -> Iterable[str]:
+def _piped(output: _Output) -> Iterable[str]:
     """Standard input in blocks, unless it is a terminal or a device; else an empty text."""
     try:
         mode = os.fstat(0).st_mode
     except OSError:
         return [""]
-    return [""] if stat.S_ISCHR(mode) else _piped_blocks()
+    return [""] if stat.S_ISCHR(mode) else _piped_blocks(output)
 
 
-def _piped_blocks() -> Iterator[str]:
+def _piped_blocks(output: _Output) -> Iterator[str]:
     """Standard input without its last line end."""
     previous = ""
+    if not select.select([0], [], [], PATIENCE)[0]:
+        output.note("waiting for a cue on standard input. For none, write --cue ''")
     try:
         for block in read_stream(sys.stdin.buffer, name="the piped cue: standard input"):
             if previous:

@@ -12,7 +12,8 @@ from lstmgen.generation.sampling import Scores
 from lstmgen.text.apostrophes import follows_elided, is_elided, is_possessive
 from lstmgen.text.copy_index import CopyIndex, RunMeter, bare_word
 from lstmgen.text.passage_unit import WORDS, PassageUnit
-from lstmgen.text.spacing import Kind, split_form, surface_of
+from lstmgen.text.reading import normalize
+from lstmgen.text.spacing import Kind, simplify_spelling, split_form, surface_of
 from lstmgen.text.vocabulary import STORY, Vocabulary
 
 
@@ -85,15 +86,19 @@ def find_bound_words(vocabulary: Vocabulary) -> BoundWords:
 
 
 def find_words(words: Iterable[str], vocabulary: Vocabulary, *, kind: Kind) -> frozenset[int]:
-    """The ids of all entries that spell one of some words, ignoring case."""
-    wanted = {word.casefold() for word in words if word}  # a bare mark is ""
+    """The ids of all entries that spell one of some words, ignoring case and typography."""
+    wanted = {_fold(normalize(word)) for word in words if word}  # a bare mark is ""
     if not wanted:
         return frozenset()
     return frozenset(
         i
         for i, entry in enumerate(vocabulary.entries)
-        if wanted & {bare_word(entry, kind).casefold(), surface_of(entry, kind).casefold()}
+        if wanted & {_fold(bare_word(entry, kind)), _fold(surface_of(entry, kind))}
     )
+
+
+def _fold(word: str) -> str:
+    return simplify_spelling(word).casefold()
 
 
 def unmatched_words(words: Iterable[str], vocabulary: Vocabulary, *, kind: Kind) -> list[str]:
@@ -141,10 +146,11 @@ class History:
         self.meter = None if index is None else RunMeter(index)
         self.last: int | None = None
         self.open = Open()  # quotation marks and brackets
+        self.next_ruled_out: frozenset[int] = frozenset()  # for the next token only
 
     def add(self, word: int) -> None:
         """Add a token."""
-        self.last = word
+        self.last, self.next_ruled_out = word, frozenset()
         if self.constraints.balance is not None:
             self.open = self.constraints.balance.after(self.open, word)
         if word in self.word_ids:
@@ -162,7 +168,7 @@ class History:
         Args:
             words: new words so far.
         """
-        sample, ids = self.constraints.sample, set[int]()
+        sample, ids = self.constraints.sample, set(self.next_ruled_out)
         if sample.stop == "story" and words < sample.min_words:
             ids.add(self.story)
         if self.constraints.bound is not None:

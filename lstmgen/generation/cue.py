@@ -1,26 +1,31 @@
 """Cues as ids, block by block, so memory does not grow with their length."""
 
-import difflib
 from collections.abc import Iterator
 from typing import Literal
 
 from lstmgen.errors import UsageError
 from lstmgen.text.reading import normalize
-from lstmgen.text.spacing import Detokenizer, Kind, simplify_spelling, surface_of
+from lstmgen.text.spacing import OPEN, Detokenizer, Kind, simplify_spelling, surface_of
+from lstmgen.text.style import TextStyle
 from lstmgen.text.tokenizer import Tokenizer
 from lstmgen.text.vocabulary import STORY, Vocabulary
 
 Unknown = Literal["nearest", "unk", "skip", "error"]
 
 MAX_SEARCHES = 100  # unknown words of a cue whose nearest spelling is searched
-MIN_SIMILARITY = 0.66  # of a near spelling, by difflib's ratio
+MAX_EDITS, LONG_WORD = 2, 5  # edits between near words; letters from which two are allowed
+ENDINGS = ("s", "es", "ed", "d", "ing", "er", "est", "ly", "ness")
+LONGEST_ENDING, MIN_STEM = 4, 3  # letters
+TYPED_QUOTES = {'"': "“”„«»", "'": "‘’‚‹›"}  # and what a text may have for them
 
 
 class Cue:
     """Encodes a cue and records what unknown words were replaced by.
 
-    Trailing white space is not read. A word whose spacing form is unknown is read as its
-    plain form; unknown white space is skipped.
+    Text is read as the tokenizer reads a training text, but for a single space at the end, which
+    is part of the word that follows. A word whose spacing form is unknown is read as its plain
+    form, typed quotation marks, apostrophes, dashes and dots as those of the vocabulary; unknown
+    white space is skipped.
 
     Args:
         oov: for an unknown word, read the nearest entry in case or spelling (``<unk>`` if
@@ -37,20 +42,26 @@ class Cue:
         self.vocabulary, self.kind, self.lowercase, self.oov = vocabulary, kind, lowercase, oov
         self.replacements: dict[str, str | None] = {}
         self.detokenizer = Detokenizer(kind)
+        self.ends_in_space = False  # whether it ends in the space before the next word
         self._trailing = ""  # white space that may be the cue's end
+        self._after_word = False  # whether a word stands before that
         self._tokenizer = Tokenizer(kind)
-
-    @property
-    def ends_in_space(self) -> bool:
-        """Whether the text so far ends in white space."""
-        return bool(self._trailing)
 
     def ids_of(self, block: str) -> Iterator[int]:
         """The ids of the next block, which begins and ends between words (``read_blocks``)."""
         text = self._trailing + normalize(block, lowercase=self.lowercase)
         stripped = text if self.kind == "character" else text.rstrip(" \t")
         self._trailing = text[len(stripped) :]
+        self._after_word = self._after_word if not stripped else not stripped[-1].isspace()
         return self._read(stripped)
+
+    def finish(self) -> Iterator[int]:
+        """The ids of white space at the end of the cue."""
+        trailing, self._trailing = self._trailing, ""
+        if self.kind == "whitespace" or (trailing == " " and self._after_word):
+            self.ends_in_space = bool(trailing)
+            return iter(())
+        return self._read(trailing)
 
     def _read(self, text: str) -> Iterator[int]:
         numbers = self._tokenizer.encode(text)
@@ -61,7 +72,8 @@ class Cue:
             unknown = [
                 surface
                 for token, surface in zip(tokens, surfaces, strict=True)
-                if find_entry(token, surface, self.vocabulary) is None and not surface.isspace()
+                if find_entry(token, surface, self.vocabulary) is None
+                and not (surface in TYPED_QUOTES or surface.isspace())
             ]
             if unknown:
                 names = ", ".join(dict.fromkeys(unknown))
@@ -71,7 +83,8 @@ class Cue:
                 )
         for token, surface in zip(tokens, surfaces, strict=True):
             self.detokenizer.add(token)
-            entry = find_entry(token, surface, self.vocabulary)
+            opens = self.detokenizer.spacing.previous == OPEN
+            entry = find_entry(token, surface, self.vocabulary, opens=opens)
             if entry is not None:
                 yield entry
             elif not surface.isspace():  # unknown white space carries no information
@@ -97,13 +110,25 @@ def read_cue(
 ) -> tuple[Cue, tuple[int, ...]]:
     """Read a cue with ``oov: unk``; return it and its ids, ``<story>`` first."""
     cue = Cue(vocabulary, kind=kind, lowercase=lowercase, oov="unk")
-    return cue, (vocabulary.ids[STORY], *cue.ids_of(text))
+    return cue, (vocabulary.ids[STORY], *cue.ids_of(text), *cue.finish())
 
 
-def find_entry(token: str, surface: str, vocabulary: Vocabulary) -> int | None:
+def find_entry(
+    token: str, surface: str, vocabulary: Vocabulary, *, opens: bool = False
+) -> int | None:
     """The id of a token, else of its plain form, else of the same word in another typography
-    (``’`` for ``'``, curly quotes for straight ones); None if unknown."""
+    (``’`` for ``'``, curly quotes for straight ones); None if unknown.
+
+    Args:
+        opens: whether a quotation mark opens.
+    """
     entry = vocabulary.ids.get(token, vocabulary.ids.get(surface))
+    if entry is None and surface in TYPED_QUOTES:
+        openers = set((vocabulary.style or TextStyle()).openers.values())
+        marks = [
+            m for m in TYPED_QUOTES[surface] if m in vocabulary.ids and (m in openers) == opens
+        ]
+        entry = vocabulary.ids[marks[0]] if marks else None
     if entry is None and not surface.isspace():
         spellings = vocabulary.spellings
         entry = spellings.get(simplify_spelling(token), spellings.get(simplify_spelling(surface)))
@@ -111,15 +136,58 @@ def find_entry(token: str, surface: str, vocabulary: Vocabulary) -> int | None:
 
 
 def nearest(surface: str, vocabulary: Vocabulary) -> str | None:
-    """The entry most similar to an unknown word: in another case, else in spelling, or None."""
+    """The entry that was probably meant by an unknown word; None if there is none.
+
+    It is the same word in another case, else in another inflection, else one edit away (a letter
+    more, less or other, or two letters swapped), or two edits for a word of five letters or more
+    that begins alike. Of several the most frequent one.
+    """
     for variant in (surface.lower(), surface.capitalize(), surface.upper(), surface.title()):
         if vocabulary.ids.get(variant, 0) not in vocabulary.specials:
             return variant
-    if not any(map(str.isalnum, surface)):
+    word, best = surface.lower(), (MAX_EDITS + 1, 0, "")
+    if not word.isalpha():
         return None
-    candidates: dict[str, str] = {}
-    for entry in vocabulary.entries[len(vocabulary.specials) :]:
-        if abs(len(entry) - len(surface)) <= 2 and entry.isalnum():
-            candidates.setdefault(entry.lower(), entry)
-    best = difflib.get_close_matches(surface.lower(), candidates, n=1, cutoff=MIN_SIMILARITY)
-    return candidates[best[0]] if best else None
+    for entry, count in zip(vocabulary.entries, vocabulary.counts, strict=True):
+        other = entry.lower()
+        if not other.isalpha() or abs(len(other) - len(word)) > LONGEST_ENDING:
+            continue
+        distance = 0 if _stems(word) & _stems(other) else _edits(word, other)
+        if distance <= MAX_EDITS:
+            best = min(best, (distance, -count, entry))
+    return best[2] or None
+
+
+def _stems(word: str) -> set[str]:
+    """What remains of a word without an English ending, in the spellings that it may have."""
+    stems = {word}
+    for ending in ENDINGS:
+        stem = word.removesuffix(ending)
+        if stem != word and len(stem) >= MIN_STEM:
+            stems |= {stem, stem + "e"}
+            if stem[-1] == stem[-2]:  # stopped
+                stems.add(stem[:-1])
+            if stem[-1] == "i":  # carried
+                stems.add(stem[:-1] + "y")
+    return stems
+
+
+def _edits(word: str, other: str) -> int:
+    """The number of edits between two words, more than ``MAX_EDITS`` if they are not near.
+
+    Optimal string alignment (Damerau 1964).
+    """
+    most = 1 if len(word) < LONG_WORD or word[0] != other[0] else MAX_EDITS
+    if abs(len(word) - len(other)) > most:
+        return MAX_EDITS + 1
+    previous, row = [0], list(range(len(other) + 1))
+    for i, letter in enumerate(word):
+        before, previous, row = previous, row, [i + 1]
+        for j, another in enumerate(other):
+            cost = min(previous[j] + (letter != another), previous[j + 1] + 1, row[j] + 1)
+            if i and j and letter == other[j - 1] and another == word[i - 1]:
+                cost = min(cost, before[j - 1] + 1)
+            row.append(cost)
+        if min(row) > most:
+            return MAX_EDITS + 1
+    return row[-1] if row[-1] <= most else MAX_EDITS + 1

@@ -16,6 +16,8 @@ from lstmgen.generation.cue import Cue
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.numpy_engine import States
 from lstmgen.generation.sampling import Scores, forbid, forbid_each, penalize_repeats
+from lstmgen.text.reading import normalize
+from lstmgen.text.spacing import unspaced_entries
 from lstmgen.text.vocabulary import STORY
 
 
@@ -61,7 +63,8 @@ class CueReader:
 
     def __init__(self, generator: Generator, sample: SampleConfig, text: str = "") -> None:
         vocabulary, data = generator.vocabulary, generator.config.data
-        self.generator, self.sample = generator, sample
+        stop_at = normalize(sample.stop_at, lowercase=data.lowercase)
+        self.generator, self.sample = generator, sample.model_copy(update={"stop_at": stop_at})
         self.constraints = generator.constraints(sample)
         self.cue = Cue(vocabulary, kind=data.tokenizer, lowercase=data.lowercase, oov=sample.oov)
         self.history = History(self.constraints, vocabulary=vocabulary, index=generator.copies)
@@ -77,6 +80,16 @@ class CueReader:
             if self.recent is not None:
                 self.recent.add(self.states[-1].hidden[0], word)
             self._add(word)
+
+    def finish(self) -> None:
+        """Read what the end of the cue has left; nothing can be read after this."""
+        for word in self.cue.finish():
+            self._add(word)
+        if self.cue.ends_in_space:
+            entries, spacing = self.generator.vocabulary.entries, self.cue.detokenizer.spacing
+            self.history.next_ruled_out = unspaced_entries(
+                entries, spacing, kind=self.generator.kind
+            )
 
     def continuation(self, number: int) -> Continuation:
         """The continuation of the cue by one sample, with its number."""

@@ -43,6 +43,7 @@ def continue_cue(
     Raises:
         CheckpointError: if the model gives no finite probability.
     """
+    reader.finish()
     sample = reader.sample
     if sample.beams is not None:
         yield from beam_pieces(reader, samples=samples, details=details)

@@ -15,6 +15,7 @@ mislead the marks that follow.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from lstmgen.text.apostrophes import APOSTROPHES, is_elided, is_possessive
@@ -192,6 +193,17 @@ def _likely_role(quote: int, previous: int, opened: int) -> int:
         return CLOSE if opened == BY_OTHER else OPEN
     # » after white space: French may have a no-break space before a closing one.
     return OPEN if previous in (SPACE, START) and opened != BY_USUAL else CLOSE
+
+
+def unspaced_entries(entries: Sequence[str], spacing: Spacing, *, kind: Kind) -> frozenset[int]:
+    """The indices of entries before which there is no space, after some text."""
+    if not is_word(kind):
+        return frozenset()
+    unspaced = set()
+    for i, (surface, flipped) in enumerate(map(split_form, entries)):
+        if not place_token(classify(surface, kind), spacing, flipped=flipped, kind=kind).space:
+            unspaced.add(i)
+    return frozenset(unspaced)
 
 
 class Detokenizer:
