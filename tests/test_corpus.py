@@ -508,3 +508,11 @@ def test_documents_do_not_depend_on_blocks_and_lose_no_word(folder, parts, rule)
     assert re.sub(r"\s", "", "".join(whole)) == re.sub(r"\s", "", text.replace(separator, ""))
     assert all(map(str.strip, whole))
     assert rule == "blank_line" or not any(separator in document for document in whole)
+
+
+def test_entries_of_a_vocabulary_file_that_never_occur_are_named(tmp_path):
+    (tmp_path / "words.txt").write_text("the\ncat\nzebra\nyak\n")
+    corpus = prepare_text(tmp_path, "the cat sat\n" * 40, vocabulary=str(tmp_path / "words.txt"))
+    assert corpus.notices[0].endswith(
+        "words.txt: 2 of 4 entries never occur in the training text ('zebra', 'yak')"
+    )

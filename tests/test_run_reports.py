@@ -146,3 +146,28 @@ def test_a_short_text_ends_early_unless_patience_is_null(noise):
     resumed = call_cli("train", "--resume", early, "train.patience=null", "-q", cwd=noise, check=0)
     assert resumed.exit_code == 0
     deep_compare(early, run_of(noise, "whole"))
+
+
+def test_a_perplexity_over_few_known_words_is_labelled(tmp_path):
+    (tmp_path / "text.txt").write_text("the cat sat by the mill and ran\n" * 60, encoding="utf-8")
+    (tmp_path / "words.txt").write_text("cat\n", encoding="utf-8")
+    done = call_cli(
+        "train", "text.txt", "data.vocabulary=words.txt", "train.init_from=none", "train.epochs=1",
+        "model.hidden_sizes=[8]", cwd=tmp_path, check=0,
+    )  # fmt: skip
+    label = ", 88.9 % of the tokens unknown"
+    assert len(re.findall(rf"best perplexity .* on validation{label}, at step", done.stderr)) == 1
+    scored = call_cli("evaluate", cwd=tmp_path, check=0).stdout
+    assert len(re.findall(rf"perplexity .*{label}", scored)) == 2
+
+
+def test_held_out_text_of_another_kind_is_reported(tmp_path):
+    text = "the cat sat by the mill and ran home again to sleep\n" * 60
+    licence = "This licence permits: the copying of works, so long as the works cat sat.\n" * 10
+    (tmp_path / "text.txt").write_text(text + licence, encoding="utf-8")
+    options = ("train.init_from=none", "train.epochs=1", "model.hidden_sizes=[8]")
+    done = call_cli("train", "text.txt", *options, cwd=tmp_path, check=0)
+    (tmp_path / "clean.txt").write_text(text, encoding="utf-8")
+    clean = call_cli("train", "clean.txt", *options, cwd=tmp_path, check=0)
+    note = "note: the validation text is of another kind than the training text"
+    assert note in done.stderr and note not in clean.stderr

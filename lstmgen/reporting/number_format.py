@@ -70,6 +70,11 @@ def curve(values: Sequence[float], *, width: int, plain: bool) -> str:
     return "".join(marks[round((v - low) / span * (len(marks) - 1))] for v in values)
 
 
+def unknown_label(rate: float) -> str:
+    """The suffix of a perplexity over less than half of the tokens; else empty."""
+    return f", {percent(rate)} of the tokens unknown" if rate > 0.5 else ""
+
+
 def output_label(output: str) -> str:
     """The suffix of a perplexity that is not the exact softmax's."""
     return ", adaptive softmax" if output == "adaptive" else ""

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 from lstmgen.errors import counted, printable
 from lstmgen.generation.novelty import Novelty, min_length
-from lstmgen.reporting.number_format import compare_with_ngram, output_label, percent, perplexity
+from lstmgen.reporting.number_format import (
+    compare_with_ngram,
+    output_label,
+    percent,
+    perplexity,
+    unknown_label,
+)
 
 if TYPE_CHECKING:  # torch
     from lstmgen.evaluation.adaptation import AdaptiveScores
@@ -129,6 +135,7 @@ def _score_table(scored: "ScoreResult") -> str:
     scores_them = "scored" if scored.scores_unknown else "not scored"
     unknown = f"{percent(figures.unknown_share)} ({figures.unknown:,} of "
     unknown += f"{counted(figures.tokens, 'token')}, {scores_them})"
+    label = unknown_label(figures.unknown_share)
     ngram = []
     if not math.isnan(scored.ngram):
         comparison = compare_with_ngram(figures.perplexity, scored.ngram)
@@ -137,8 +144,8 @@ def _score_table(scored: "ScoreResult") -> str:
         ("text", f"{printable(scored.text)}, by step {scored.step:,}"),
         ("words scored", f"{figures.words:,}"),
         ("nats per word", f"{figures.nats_per_word:.4f}"),
-        ("perplexity", perplexity(figures.perplexity) + output_label(scored.output)),
-        ("unigram perplexity", perplexity(scored.unigram)),
+        ("perplexity", perplexity(figures.perplexity) + output_label(scored.output) + label),
+        ("unigram perplexity", perplexity(scored.unigram) + label),
         *ngram,
         ("bits per character", f"{figures.bits_per_character:.4f}"),
         ("top-1 accuracy", percent(figures.accuracy)),

@@ -110,6 +110,11 @@ class TrainingConsole:
                 self._show_end(event)
 
     @property
+    def unknown_label(self) -> str:
+        """The suffix of perplexities over less than half of the tokens."""
+        return number_format.unknown_label(self.started.unknown_share) if self.started else ""
+
+    @property
     def output_label(self) -> str:
         """The suffix of perplexities that are not the exact softmax's."""
         return number_format.output_label(self.started.output) if self.started else ""
@@ -216,6 +221,7 @@ class TrainingConsole:
             f"{number_format.perplexity(event.perplexity):>17} {event.words_per_second:>11,.0f} "
             f"{number_format.duration(event.seconds):>8}"
         )
+        line += self.unknown_label
         if event.zero_state_perplexity is not None:
             line += f"   from zero state {number_format.perplexity(event.zero_state_perplexity)}"
         self._print_line(line, style="green" if event.best else "")
@@ -225,7 +231,9 @@ class TrainingConsole:
         rows = [("ended", f"{event.reason}, after {number_format.duration(event.seconds)}")]
         if event.best_nats is not None:
             best = number_format.perplexity_of(event.best_nats)
-            where = f"on validation{self.output_label}, at step {event.best_step:,}"
+            where = (
+                f"on validation{self.output_label}{self.unknown_label}, at step {event.best_step:,}"
+            )
             rows.append(("best perplexity", f"{best} {where}"))
             if self.started and not math.isnan(self.started.ngram):
                 value = math.exp(min(event.best_nats, 690))

@@ -43,6 +43,7 @@ from lstmgen.text.vocabulary import (
     UNKNOWN,
     Vocabulary,
     build_vocabulary,
+    check_listed,
     from_json,
     listed_vocabulary,
     read_list,
@@ -200,7 +201,7 @@ def _write_parts(source: _Source, *, folder: Path, progress: Progress | None) ->
     if lines.stat().st_size:  # keep the line ends of the training part
         positions = np.memmap(lines, dtype=np.int64, mode="r")
         os.truncate(lines, 8 * int(np.searchsorted(positions, split, side="right")))
-    vocabulary = _vocabulary(data, tokenizer, _chunks(numbers, 0, split), source.listed)
+    vocabulary, notice = _vocabulary(source, tokenizer, _chunks(numbers, 0, split))
     table, parts, lengths = IdTable(tokenizer, vocabulary), {}, {}
     for name, start, stop in (("train", 0, split), ("valid", split, train.total + valid.total)):
         if start < stop:
@@ -216,7 +217,8 @@ def _write_parts(source: _Source, *, folder: Path, progress: Progress | None) ->
         vocabulary = replace(
             with_stems(vocabulary, ids), style=learn_style(vocabulary.entries, ids)
         )
-    notices = [*_notices(train, data, key="data.train"), *_notices(valid, data, key="data.valid")]
+    notices = [notice] * bool(notice)
+    notices += [*_notices(train, data, key="data.train"), *_notices(valid, data, key="data.valid")]
     unknown = "valid" in parts and parts["valid"]["unknown"] == parts["valid"]["tokens"]
     if unknown and not vocabulary.models_unknown:
         del parts["valid"]
@@ -249,12 +251,10 @@ def _choose_split(total: int, ends: Path, fraction: float) -> int:
 
 
 def _vocabulary(
-    data: DataConfig,
-    tokenizer: Tokenizer,
-    chunks: Iterable[NDArray[np.uint32]],
-    listed: list[str] | None,
-) -> Vocabulary:
-    """Build the vocabulary from the counts of the training part alone."""
+    source: _Source, tokenizer: Tokenizer, chunks: Iterable[NDArray[np.uint32]]
+) -> tuple[Vocabulary, str]:
+    """Build the vocabulary from the counts of the training part alone; also a notice, or ""."""
+    data = source.data
     forms = tokenizer.forms()
     sums = np.zeros(len(forms), dtype=np.int64)
     stories = 0
@@ -266,9 +266,13 @@ def _vocabulary(
     for number in np.flatnonzero(sums):
         counts[forms[number]] += int(sums[number])
     counts[STORY] += stories
-    if listed is not None:
-        normalized = [normalize(form, lowercase=data.lowercase) for form in listed]
-        vocabulary = listed_vocabulary([form for form in normalized if form], counts)
+    notice = ""
+    if source.listed is not None:
+        normalized = (normalize(form, lowercase=data.lowercase) for form in source.listed)
+        forms = [form for form in normalized if form]
+        if data.vocabulary is not None and not source.from_model:
+            notice = check_listed(Path(data.vocabulary), forms, counts)
+        vocabulary = listed_vocabulary(forms, counts)
     else:
         vocabulary = build_vocabulary(
             counts, min_count=data.min_count, vocabulary_size=data.vocabulary_size
@@ -278,7 +282,7 @@ def _vocabulary(
             f"data.min_count = {data.min_count}, data.vocabulary_size = "
             f"{data.vocabulary_size}: no word is left to learn. Keep more words"
         )
-    return vocabulary
+    return vocabulary, notice
 
 
 def _chunks(path: Path, start: int, stop: int) -> Iterator[NDArray[np.uint32]]:

@@ -7,6 +7,7 @@ about unknown words: they are read as ``unknown_id == len(vocabulary)``, which t
 the mean of the words seen once, and never predict.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -25,6 +26,7 @@ from lstmgen.text.style import TextStyle
 
 STORY = "<story>"
 UNKNOWN = "<unk>"
+MIN_LISTED = 0.05  # of a text's words that a vocabulary file must have
 OPTIONAL = {"possessive_stems", "style"}  # keys of its JSON form
 
 
@@ -193,3 +195,53 @@ def read_list(path: Path) -> list[str]:
     if not forms:
         raise DataError(f"data.vocabulary = {printable(path)}: has no words")
     return forms
+
+
+def check_listed(path: Path, forms: Sequence[str], counts: Mapping[str, int]) -> str:
+    """Check that a vocabulary file has words of the training text.
+
+    Args:
+        forms: its entries, normalized as the text.
+        counts: count of each form in the training text.
+
+    Returns:
+        A notice about entries that never occur; empty if all do.
+
+    Raises:
+        DataError: if it has almost no word of the text; names the line and the likely reason.
+    """
+    words = {form: n for form, n in counts.items() if any(map(str.isalnum, form)) and form != STORY}
+    listed = set(forms)
+    covered = sum(n for form, n in words.items() if form in listed)
+    if words and covered < MIN_LISTED * sum(words.values()):
+        number, line, why = _find_misfit(path, words)
+        raise DataError(
+            f"data.vocabulary = {printable(path)}: line {number}: {line[:60]!r} {why}; the entries "
+            f"are {covered / sum(words.values()):.0%} of the text's words. Write one entry a line "
+            "as it stands in the text, and nothing else"
+        )
+    unused = [form for form in forms if not counts.get(form) and form not in (STORY, UNKNOWN)]
+    if not unused:
+        return ""
+    names = ", ".join(repr(form) for form in unused[:5]) + ", ..." * (len(unused) > 5)
+    return (
+        f"data.vocabulary = {printable(path)}: {len(unused):,} of {len(forms):,} entries never "
+        f"occur in the training text ({names})"
+    )
+
+
+def _find_misfit(path: Path, words: Mapping[str, int]) -> tuple[int, str, str]:
+    """The first line of a vocabulary file that is no word of a text, its number, and why."""
+    cases = {word.casefold() for word in words}
+    lines = list(enumerate("".join(read_blocks(path)).split("\n"), start=1))
+    odd = [(n, line) for n, line in lines if line and line not in words]
+    number, line = next(((n, s) for n, s in odd if any(map(str.isalnum, s))), odd[0])
+    if line.lstrip()[:1] in ("{", "["):
+        return number, line, "looks like JSON"
+    if line.strip() != line:
+        return number, line, "has blanks at its ends"
+    if re.search(r"[\s,;:][-+]?\d[\d.e+-]*$", line):
+        return number, line, "has a count or a score after the word"
+    if line.casefold() in cases:
+        return number, line, "stands in the text in another letter case"
+    return number, line, "does not occur in the training text"

@@ -23,6 +23,10 @@ from lstmgen.training.signals import StopRequests
 
 ROWS = 200  # of metrics.csv per run, besides those of evaluations
 EVALUATIONS = 20  # per run, at ends of epochs, by default
+UNLIKE = (  # where the words of the validation text are rarer than words drawn at random
+    "the validation text is of another kind than the training text: even its words are unlike. "
+    "Does the text end in a licence, an index or a glossary? Cut it off, or name data.valid"
+)
 SAMPLES = 5  # per run and cue, by default
 
 
@@ -110,7 +114,10 @@ class Trainer:
         )  # fmt: skip
         yield from (Notice(notice) for notice in notices if notice)
         if self.world.is_main:  # it counts n-grams, so not on every rank
-            yield self.journal.add_start(resumed=resumed)
+            card = self.journal.add_start(resumed=resumed)
+            yield card
+            if card.unigram > card.uniform:
+                yield Notice(UNLIKE)
 
     @contextmanager
     def _recording_divergence(self) -> Iterator[None]:

@@ -83,6 +83,16 @@ OTHER_FORMATS = (
 )
 
 
+OTHER_VOCABULARIES = (
+    ("counts", b"the 40\ncat 12\n", "line 1: 'the 40' has a count or a score after the word"),
+    ("tabs", b"the\t-1.5\ncat\t-2\n", "has a count or a score after the word; the entries are 0%"),
+    ("json", b'{"the": 1, "cat": 2}', "looks like JSON"),
+    ("blanks", b"the \ncat \n", "line 1: 'the ' has blanks at its ends"),
+    ("capitals", b"THE\nCAT\n", "line 1: 'THE' stands in the text in another letter case"),
+    ("others", b"zebra\nyak\n", "line 1: 'zebra' does not occur in the training text"),
+)
+
+
 def _text(name: str, injected: str, data: bytes, words: str) -> Fault:
     return Fault(f"t37_{name}", injected, (*TRAIN, "data.train=odd.txt"), words,
                  files={"odd.txt": data})  # fmt: skip
@@ -487,6 +497,16 @@ TEXTS = (
           "error: story.txt, my.yaml: one draft at a time. Write: lstmgen write [RUN] [DRAFT]"),
     Fault("t38_two_runs", "two runs to write with", (*WRITE, RUN),
           "error: runs/first, runs/first: one run at a time. Write: lstmgen write [RUN] [DRAFT]"),
+    *(Fault(f"t38_vocabulary_{name}", f"a vocabulary file of another kind: {name}",
+            (*TRAIN, "data.vocabulary=odd.txt"), words, files={"odd.txt": data})
+      for name, data, words in OTHER_VOCABULARIES),
+    Fault("t38_unknown_encoding", "an encoding that there is not",
+          (*TRAIN, "data.encoding=klingon"), "data.encoding = klingon: no such encoding"),
+    Fault("t38_wrong_encoding", "another encoding than the text's",
+          (*TRAIN, "data.train=odd.txt", "data.encoding=ascii"), "odd.txt: is not ascii text",
+          files={"odd.txt": b"caf\xe9 au lait"}),
+    Fault("t38_no_marker", "an empty marker of documents", (*TRAIN, "data.documents=''"),
+          "data.documents = '': "),
     Fault("t39_empty_validation", "an empty validation text", (*TRAIN, "data.valid=empty.txt"),
           "data.valid: the text is empty. Leave the key out to hold out words",
           files={"empty.txt": b""}),
