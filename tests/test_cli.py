@@ -573,3 +573,15 @@ def test_a_cue_comes_through_a_socket(reported):
             cwd=reported, stdin=theirs, capture_output=True, text=True, check=True,
         )  # fmt: skip
     assert done.stdout.startswith("The dog")
+
+
+def test_a_turkish_text_in_lower_case_keeps_its_letters(tmp_path):
+    (tmp_path / "masal.txt").write_text("Irmak kıyısında İnci ağladı.\n" * 40, encoding="utf-8")
+    run = call_cli(
+        "train", "masal.txt", "data.lowercase=true", "train.epochs=1", "model.hidden_sizes=[8]",
+        cwd=tmp_path, check=0,
+    ).stdout.strip()  # fmt: skip
+    assert "lowercase: turkish" in (tmp_path / run / "resolved.yaml").read_text(encoding="utf-8")
+    done = call_cli("generate", run, "--cue", "IRMAK", "--oov", "error", cwd=tmp_path, check=0)
+    assert done.stdout.startswith("IRMAK")
+    call_cli("train", "--resume", run, "train.epochs=1", cwd=tmp_path, check=0)

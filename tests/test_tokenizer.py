@@ -4,13 +4,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lstmgen.text.reading import normalize
+from lstmgen.text.reading import is_turkish, normalize
 from lstmgen.text.spacing import detokenize
 from lstmgen.text.tokenizer import Tokenizer, tokenize
 from tests.helpers import SOAK
 
+SCOTLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
 PROSE = st.text(
-    alphabet="ab Z9.,!?'’\"“”„-—_¬()\n\t\u3000é\u0301中ก\u0e33🙂\u200d👩🏽", max_size=60
+    alphabet="🇩🇪\U0001f3f4\U000e0067\U000e007f\ufeff\x85\x93"
+    "ab Z9.,!?'’\"“”„-—_¬()\n\t\u3000é\u0301中ก\u0e33🙂\u200d👩🏽",
+    max_size=60,
 )
 
 
@@ -41,6 +44,10 @@ def test_normalising_twice_changes_nothing(text):
     ("text", "tokens"),
     [
         ("I don't know.", ["I", "don't", "know", "."]),
+        ("go 🇩🇪🇫🇷 🇮🇹!", ["go", "🇩🇪", "🇫🇷¬", "🇮🇹", "!"]),
+        (f"{SCOTLAND}{SCOTLAND} won", [SCOTLAND, SCOTLAND + "¬", "won"]),
+        ("half 🇩", ["half", "🇩"]),
+        ("👨‍👩‍👧‍👦 👍🏽 1️⃣ ❤️‍🔥", ["👨‍👩‍👧‍👦", "👍🏽", "1️⃣", "❤️‍🔥"]),
         ("It’s what I’ll do.", ["It", "’s", "what", "I’ll", "do", "."]),
         (
             "'Tis the boys' hats, give 'em",
@@ -134,3 +141,23 @@ def test_whitespace_tokens_are_joined_with_one_space():
 
 def test_no_token_grows_without_bound():
     assert max(map(len, tokenize("a" * 10_000 + " " * 5_000 + "." * 3_000))) <= 201
+
+
+@pytest.mark.parametrize(
+    ("text", "lowercase", "expected"),
+    [
+        ("ISPARTA İstanbul Irmak", "turkish", "ısparta istanbul ırmak"),
+        ("I\u0307stanbul", "turkish", "istanbul"),
+        ("İstanbul IT", True, "istanbul it"),
+        ("ΟΔΟΣ Straße", True, "οδος straße"),
+    ],
+)
+def test_lower_case_keeps_the_dotless_i(text, lowercase, expected):
+    assert normalize(text, lowercase=lowercase) == expected
+
+
+def test_a_turkish_text_is_recognized():
+    assert is_turkish(["Kız kardeşi ısrarla ağladı, sonra", " kapıyı açtı ve çıktı."])
+    assert not is_turkish(
+        ["He went to Diyarbakır with his sister, and it rained in the night, as if in spring."]
+    )

@@ -20,6 +20,7 @@ Sources = str | list[str]
 PEEPHOLE_CELLS = ("lstm_peephole",)  # model.peephole applies to these
 LOOP_CELLS = ("lstm_peephole",)  # torch has no fused kernel for these
 BASES = ("english-fiction",)  # bundled models for train.init_from, the default first
+Lowercase = bool | Literal["turkish"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 OnResume = Literal["fixed", "free", "ignored"]
 
@@ -135,7 +136,10 @@ class DataConfig(Section):
     strip_gutenberg: bool = key(
         False, "Cut off the header and licence of Project Gutenberg, if a file has its marks."
     )
-    lowercase: bool = key(False, "Convert the text to lower case.")
+    lowercase: Lowercase = key(
+        False, "Convert the text to lower case. turkish: I to ı and İ to i, which true does in a "
+        "text of Turkish or Azeri.",
+    )  # fmt: skip
     vocabulary_size: int | None = key(
         None, "Maximum number of vocabulary entries, special ones included (null: no limit).",
         ge=3, unit="entries",

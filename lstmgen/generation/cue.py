@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
+from lstmgen.config.schema import Lowercase
 from lstmgen.errors import UsageError
 from lstmgen.text.reading import normalize
 from lstmgen.text.spacing import OPEN, Detokenizer, Kind, simplify_spelling, surface_of
@@ -37,7 +38,7 @@ class Cue:
     """
 
     def __init__(
-        self, vocabulary: Vocabulary, *, kind: Kind, lowercase: bool, oov: Unknown = "nearest"
+        self, vocabulary: Vocabulary, *, kind: Kind, lowercase: Lowercase, oov: Unknown = "nearest"
     ) -> None:
         self.vocabulary, self.kind, self.lowercase, self.oov = vocabulary, kind, lowercase, oov
         self.replacements: dict[str, str | None] = {}
@@ -106,7 +107,7 @@ class Cue:
 
 
 def read_cue(
-    text: str, vocabulary: Vocabulary, *, kind: Kind, lowercase: bool
+    text: str, vocabulary: Vocabulary, *, kind: Kind, lowercase: Lowercase
 ) -> tuple[Cue, tuple[int, ...]]:
     """Read a cue with ``oov: unk``; return it and its ids, ``<story>`` first."""
     cue = Cue(vocabulary, kind=kind, lowercase=lowercase, oov="unk")

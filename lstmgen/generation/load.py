@@ -21,7 +21,7 @@ from lstmgen.runs.folders import Choice
 from lstmgen.text import copy_index
 from lstmgen.text.clusters import frequency_clusters
 from lstmgen.text.copy_index import CopyIndex
-from lstmgen.text.tokenizer import VERSION
+from lstmgen.text.tokenizer import VERSION, has_flag_parts
 from lstmgen.text.vocabulary import Vocabulary, from_json
 
 Weights = Mapping[str, Array]
@@ -102,12 +102,15 @@ def load_step(path: Path) -> LoadedCheckpoint:
     if tokenizer == {"tokenizer": "word", "lowercase": config.data.lowercase}:
         data = config.data.model_copy(update={"tokenizer": "word_v1"})  # made by lstmgen 0.1
         config = config.model_copy(update={"data": data})
-    elif tokenizer != describe_tokenizer(config.data):
-        ours = describe_tokenizer(config.data)
-        if isinstance(tokenizer, dict) and tokenizer | {"version": VERSION} == ours:
-            reason = f"version {tokenizer.get('version')} of the tokenizer"
-            raise checkpoint.other_version(path, reason)
+        return LoadedCheckpoint(opened, config, vocabulary)
+    ours = describe_tokenizer(config.data)
+    current = {"version": VERSION} if "version" in ours else {}
+    if not isinstance(tokenizer, dict) or tokenizer | current != ours:
         raise checkpoint.damaged(path, "tokenizer.json and config.yaml disagree")
+    version = tokenizer.get("version")
+    same_tokens = version == 2 and not has_flag_parts(vocabulary.entries)
+    if tokenizer != ours and not same_tokens:
+        raise checkpoint.other_version(path, f"version {version} of the tokenizer")
     return LoadedCheckpoint(opened, config, vocabulary)
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from lstmgen.config.loader import LoadedConfig
 from lstmgen.config.schema import DataConfig
-from lstmgen.errors import ConfigError, Problem
+from lstmgen.errors import ConfigError, DataError, Problem
 from lstmgen.text.copy_index import MAX_TOKENS, CopyIndex, build_copy_index
 from lstmgen.text.corpus import Corpus, Progress
 from lstmgen.text.finding import find_files, short_names
 from lstmgen.text.prepared import prepare, save_stdin
+from lstmgen.text.reading import is_turkish, read_blocks
 
 PREPARED = ".prepared"
 
@@ -25,6 +26,19 @@ def resolve_stdin(loaded: LoadedConfig, runs: Path) -> LoadedConfig:
     path = save_stdin(runs / PREPARED)
     data = data.model_copy(update={"train": str(path.absolute())})
     return replace(loaded, config=loaded.config.model_copy(update={"data": data}))
+
+
+def resolve_lowercase(data: DataConfig) -> DataConfig:
+    """Replace ``data.lowercase: true`` by ``turkish`` for a text of Turkish or Azeri."""
+    if data.lowercase is not True or data.train is None:
+        return data
+    files = find_files(data.train, key="data.train").files
+    blocks = (block for path in files for block in read_blocks(path, encoding=data.encoding))
+    try:
+        turkish = is_turkish(blocks)
+    except DataError:
+        return data  # preparing the text reports it
+    return data.model_copy(update={"lowercase": "turkish"}) if turkish else data
 
 
 def prepare_text(

@@ -37,7 +37,7 @@ from lstmgen.text.numbering import (
 )
 from lstmgen.text.reading import find_problem, normalize
 from lstmgen.text.style import learn_style
-from lstmgen.text.tokenizer import VERSION, Tokenizer
+from lstmgen.text.tokenizer import FINGERPRINT, Tokenizer
 from lstmgen.text.vocabulary import (
     STORY,
     UNKNOWN,
@@ -150,7 +150,7 @@ class _Source:
         paths = {"train": None, "valid": None}
         hashed = paths | settings | {"vocabulary": listed, "entries": self.from_model}
         if self.data.tokenizer == "word":
-            hashed["version"] = VERSION
+            hashed["version"] = FINGERPRINT
         digest = hashlib.sha256(json.dumps(hashed).encode())
         for files in (self.train, self.valid):
             digest.update(b"part")

@@ -9,13 +9,15 @@ import codecs
 import io
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
+from lstmgen.config.schema import Lowercase
 from lstmgen.errors import DataError
 from lstmgen.text.encodings import SAMPLE, EncodingError, EncodingProblem, guess_encoding
 
+DOTLESS = 0.1  # of all small i, from which a text is Turkish or Azeri
 BLOCK = 1 << 20  # characters read at a time
 
 _LINE_END = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
@@ -35,14 +37,25 @@ _CUTS = (
 )
 
 
-def normalize(text: str, *, lowercase: bool = False) -> str:
+def normalize(text: str, *, lowercase: Lowercase = False) -> str:
     """Convert a text to the form in which it is tokenized (see the module)."""
     text = remove_control(text)
-    if text.isascii():
-        return text.lower() if lowercase else text
-    if lowercase:
-        text = text.lower()
-    return unicodedata.normalize("NFC", text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    if not lowercase:
+        return text
+    if lowercase == "turkish":
+        text = text.replace("I", "ı")
+    text = text.replace("İ", "i").lower()  # not i with a second dot
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def is_turkish(texts: Iterable[str]) -> bool:
+    """Whether a text has the dotless i of Turkish and Azeri as often as these languages do."""
+    dotted = dotless = 0
+    for text in texts:
+        dotted, dotless = dotted + text.count("i"), dotless + text.count("ı")
+    return dotless > DOTLESS * (dotted + dotless)
 
 
 def encodable(text: str) -> bool:

@@ -18,6 +18,7 @@ apostrophe, all double quotes open and close alternately.
 import re
 import unicodedata
 from array import array
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -38,7 +39,10 @@ from lstmgen.text.spacing import (
     place_token,
 )
 
-VERSION = 2  # of the rules of ``word``; version 1 is ``word_v1``
+VERSION = 3  # of the rules of ``word``; version 1 is ``word_v1``, 2 reads flags as two tokens
+FINGERPRINT = 2  # the version in fingerprints of texts, the same for texts without flags
+_FLAG_PART = "\U0001f1e6-\U0001f1ff"  # regional indicators, two for a flag
+_FLAG = f"[{_FLAG_PART}]{{2}}|\U0001f3f4[\U000e0020-\U000e007e]{{1,32}}\U000e007f"
 
 # Zero-width joiners and skin tones: not marks in Unicode, but part of the preceding character.
 _JOINERS = frozenset("\u200c\u200d\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
@@ -159,18 +163,25 @@ class Tokenizer:
         return flipped
 
 
+def has_flag_parts(entries: Iterable[str]) -> bool:
+    """Whether a vocabulary has the halves of flags, as version 2 of the rules made them."""
+    return any(re.match(f"[{_FLAG_PART}\U000e0020-\U000e007f]", entry) for entry in entries)
+
+
 def _pattern_for(text: str, kind: Kind) -> re.Pattern[str]:
     """The pattern of word pieces, as simple as this text allows."""
     old = kind == "word_v1"
     if text.isascii():
         return _pattern("", unspaced=False, old=old)
     characters = set(text)
+    flags = any(c == "\U0001f3f4" or "\U0001f1e6" <= c <= "\U0001f1ff" for c in characters)
     marks = sorted(c for c in characters if unicodedata.category(c)[0] == "M" or c in _JOINERS)
-    return _pattern("".join(marks), unspaced=any(map(UNSPACED.match, characters)), old=old)
+    return _pattern("".join(marks), unspaced=any(map(UNSPACED.match, characters)), old=old,
+                    flags=flags and not old)  # fmt: skip
 
 
 @lru_cache(maxsize=64)
-def _pattern(marks: str, *, unspaced: bool, old: bool) -> re.Pattern[str]:
+def _pattern(marks: str, *, unspaced: bool, old: bool, flags: bool = False) -> re.Pattern[str]:
     # Marks and joiners belong to the character before them; ``\w`` matches none of them.
     mark = f"[{re.escape(marks)}]{{0,16}}" if marks else ""
     letter = r"[^\W_]" if not unspaced else rf"(?!{UNSPACED.pattern})[^\W_]"
@@ -178,6 +189,7 @@ def _pattern(marks: str, *, unspaced: bool, old: bool) -> re.Pattern[str]:
     joined = rf"(?:(?<=\u200d)(?!{FLIPPED})[^\w\s]{mark})*" if "\u200d" in marks else ""
     token = "|".join(
         (
+            *([_FLAG] if flags else []),
             r"\d{1,100}(?:[.,:]\d{1,100}){1,20}",  # 3.14  1,000  12:30
             *((word, rf"(?<=[^\W_])['’]{word}") if old else contraction_patterns(word)),
             r"\.{2,8}|-{2,8}",

@@ -8,7 +8,7 @@ from lstmgen.config.loader import LoadedConfig
 from lstmgen.config.schema import BASES, fill_in, is_set
 from lstmgen.errors import ConfigError, Problem
 from lstmgen.runs.bundled import bases_folder
-from lstmgen.text.config_text import prepare_text, resolve_stdin
+from lstmgen.text.config_text import prepare_text, resolve_lowercase, resolve_stdin
 from lstmgen.text.corpus import Corpus, Progress
 from lstmgen.training.init_from import (
     Base,
@@ -39,6 +39,8 @@ def prepare_training(
             ``prepare_text`` do.
     """
     loaded = resolve_stdin(loaded, runs)
+    data = resolve_lowercase(loaded.config.data)
+    loaded = replace(loaded, config=loaded.config.model_copy(update={"data": data}))
     notices: tuple[str, ...] = ()
     if choose_base and not is_set(loaded.config, "train.init_from"):
         loaded, base, notices = _choose_base(loaded, runs, progress)

@@ -628,7 +628,18 @@ DAMAGES = (
           harm=lambda f: best(f / RUN).rename(f / "moved")),
 )  # fmt: skip
 
+
+def _read_flags_in_halves(step: Path) -> None:
+    """Make a checkpoint look like one whose tokenizer read an emoji flag as two tokens."""
+    forge(step, "tokenizer.json", lambda old: old | {"version": 2})
+    forge(
+        step, "vocabulary.json", lambda old: old | {"entries": [*old["entries"][:-1], "\U0001f1e9"]}
+    )
+
+
 HOSTILE = (
+    _forged("t16_flags_in_halves", "a tokenizer that reads flags in halves",
+            "version 2 of the tokenizer", _read_flags_in_halves),
     _forged("t16_newer", "a checkpoint of a later version", "was made by a newer lstmgen (format "
             "99, this one reads", lambda step: _manifest(step, {"format": 99})),
     _forged("t17_pickle", "a pickle that runs a command, as weights", "is damaged "
