@@ -578,3 +578,16 @@ def test_a_cue_in_another_typography_is_read_as_the_same_words():
     cue, ids = read_cue("“I don’t know’s”", words, kind="word", lowercase=False)
     assert [words.entries[i] for i in ids] == [STORY_ENTRY, '"', "I", "don't", "know", "'s", '"']
     assert not cue.replacements
+
+
+def test_the_settings_chosen_for_a_text_are_said_and_written(tmp_path):
+    (tmp_path / "story.txt").write_text(STORY * 4, encoding="utf-8")
+    done = run_cli("train", "story.txt", *ONE_STEP, cwd=tmp_path, check=0)
+    run = tmp_path / done.stdout.strip()
+    assert re.search(
+        r"note: settings for a text of [\d,]+ tokens: train.move_biases=0.7 ", done.stderr
+    )
+    assert "train.batch_size=8" in done.stderr and "copy of the run's config.yaml" in done.stderr
+    (tmp_path / "copy.yaml").write_bytes((run / "config.yaml").read_bytes())
+    again = train("copy.yaml", cwd=tmp_path)
+    assert (again / "resolved.yaml").read_bytes() == (run / "resolved.yaml").read_bytes()

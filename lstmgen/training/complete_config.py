@@ -4,9 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from lstmgen.config.loader import LoadedConfig
-from lstmgen.config.schema import BASES, fill_in, is_set
-from lstmgen.errors import ConfigError, Problem
+from lstmgen.config.schema import BASES, all_keys, fill_in, is_set, value_of
+from lstmgen.errors import ConfigError, Problem, counted
 from lstmgen.runs.bundled import bases_folder
 from lstmgen.text.config_text import prepare_text, resolve_lowercase, resolve_stdin
 from lstmgen.text.corpus import Corpus, Progress
@@ -38,6 +40,17 @@ def prepare_training(
         ConfigError, CheckpointError, DataError: as ``open_base``, ``inherit`` and
             ``prepare_text`` do.
     """
+    completed, corpus, chosen = _complete(loaded, runs, progress, choose_base=choose_base)
+    if choose_base:
+        completed, notice = _with_text(completed, chosen, tokens=corpus.train.tokens)
+        corpus = replace(corpus, notices=(*corpus.notices, notice))
+    return completed, corpus
+
+
+def _complete(
+    loaded: LoadedConfig, runs: Path, progress: Progress | None, *, choose_base: bool
+) -> tuple[LoadedConfig, Corpus, list[str]]:
+    """Complete a config; also the names of the keys that the text's size has decided."""
     loaded = resolve_stdin(loaded, runs)
     data = resolve_lowercase(loaded.config.data)
     loaded = replace(loaded, config=loaded.config.model_copy(update={"data": data}))
@@ -58,7 +71,8 @@ def prepare_training(
             characters=loaded.config.data.tokenizer == "character",
         )
         corpus = replace(corpus, notices=(*notices, *corpus.notices))
-        return _with_recipe(loaded, recipe, corpus), corpus
+        loaded, chosen = _with_recipe(loaded, recipe, corpus)
+        return loaded, corpus, chosen
     loaded = inherit(loaded, base)
     data = loaded.config.data
     own = prepare_text(data, runs, progress=progress) if data.vocabulary_from == "both" else None
@@ -72,11 +86,38 @@ def prepare_training(
         own_words=data.vocabulary_from == "text",
         characters=data.tokenizer == "character",
     )
-    return _with_recipe(loaded, recipe, corpus), with_base_stems(corpus, base, match)
+    loaded, chosen = _with_recipe(loaded, recipe, corpus)
+    return loaded, with_base_stems(corpus, base, match), chosen
 
 
-def _with_recipe(loaded: LoadedConfig, recipe: dict[str, Any], corpus: Corpus) -> LoadedConfig:
+def _with_text(loaded: LoadedConfig, chosen: list[str], *, tokens: int) -> tuple[LoadedConfig, str]:
+    """Write the config of a text without one, and say which settings its size has decided."""
+    config = loaded.config
+    sections: dict[str, Any] = {}
+    for name in all_keys():
+        if is_set(config, name):
+            *path, last = name.split(".")
+            node = sections
+            for part in path:
+                node = node.setdefault(part, {})
+            node[last] = value_of(config, name)
+    head = "# Chosen for this text. To change it, copy the file: lstmgen train my.yaml\n"
+    text = head + yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)
+    settings = " ".join(f"{name}={value_of(config, name)}" for name in chosen) or "the defaults"
+    notice = (
+        f"settings for a text of {counted(tokens, 'token')}: {settings}. To change them, add "
+        "key=value, or train a copy of the run's config.yaml"
+    )
+    return replace(loaded, text=text), notice
+
+
+def _with_recipe(
+    loaded: LoadedConfig, recipe: dict[str, Any], corpus: Corpus
+) -> tuple[LoadedConfig, list[str]]:
     """Fill in a recipe's values, and the patience, for the keys that a config leaves open.
+
+    Returns:
+        The config, and the names of the keys that were filled in.
 
     Dropout and noise go together: if a config sets one of them, the others keep their defaults.
     """
@@ -95,7 +136,8 @@ def _with_recipe(loaded: LoadedConfig, recipe: dict[str, Any], corpus: Corpus) -
     if settings.eval_every is not None or not steady:
         excluded.add("train.patience")
     values = {key: value for key, value in values.items() if key not in excluded}
-    return replace(loaded, config=fill_in(loaded.config, values))
+    chosen = [key for key in values if not is_set(config, key)]
+    return replace(loaded, config=fill_in(config, values)), chosen
 
 
 def _choose_base(
@@ -120,5 +162,4 @@ def _choose_base(
     if covered < MIN_COVERAGE:
         notice = f"training starts from scratch: {BUNDLED} knows {covered:.0%} of this text's words"
         return loaded, None, (notice,)
-    text = f"{loaded.text}train:\n  init_from: {BUNDLED}\n"
-    return replace(loaded, config=started, text=text), base, ()
+    return replace(loaded, config=started), base, ()
