@@ -19,6 +19,7 @@ from lstmgen.text.prepared import prepare
 from lstmgen.text.spacing import Detokenizer
 from lstmgen.text.style import TextStyle
 from lstmgen.text.tokenizer import tokenize
+from tests.helpers.program import call_cli
 
 
 class AnyWord:
@@ -180,3 +181,17 @@ def test_a_long_sentence_ends_at_a_pause(tmp_path):
 @pytest.mark.parametrize("kind", ["whitespace", "character"])
 def test_sentences_end_in_texts_of_other_tokenizers(kind):
     assert written("He saw Mr. King. Then he", kind=kind) == "He saw Mr. King."
+
+
+def test_marks_are_left_alone_where_the_command_line_says_so(tmp_path):
+    text = "“Come in,” she said. “Sit down.” " * 40
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    options = ("train.init_from=none", "train.epochs=1", "model.hidden_sizes=[8]", "-q")
+    call_cli("train", "text.txt", *options, cwd=tmp_path, check=0)
+    hot = ("--temperature", "50", "--top-p", "1", "--words", "200", "--stop", "words", "--seed", 1)
+    kept, free = (
+        call_cli("generate", "-q", *hot, *more, cwd=tmp_path, check=0).stdout
+        for more in ((), ("--no-balance-quotes",))
+    )
+    assert kept.count("“") - kept.count("”") in (0, 1)
+    assert abs(free.count("“") - free.count("”")) > 1

@@ -81,7 +81,10 @@ def _sample_option(name: str, key: Key) -> inspect.Parameter:
     elif members:
         kind = members[0]
     optional: Any = kind | None  # type: ignore[operator]
-    option = Annotated[optional, typer.Option(option_of(name), help=text)]
+    declared = option_of(name)
+    if kind is bool:
+        declared += f"/--no-{declared.removeprefix('--')}"
+    option = Annotated[optional, typer.Option(declared, help=text)]
     return inspect.Parameter(
         name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=option
     )
