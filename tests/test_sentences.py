@@ -117,6 +117,15 @@ def test_a_style_is_learned_of_any_text(tmp_path_factory, text):
         assert len(sample) < 3000
 
 
+def test_a_style_without_the_stems_of_apostrophes_allows_any():
+    data = TextStyle(apostrophe_stems=(1, 2)).as_json()
+    assert TextStyle.from_json(data, entries=3).apostrophe_stems == (1, 2)
+    with pytest.raises(ValueError):
+        TextStyle.from_json(data, entries=2)
+    del data["apostrophe_stems"]
+    assert TextStyle.from_json(data, entries=3).apostrophe_stems is None
+
+
 NAMES = "Mr. Barry met Mrs. Lynde. She came. Dr. Ames sat. He left! Mr. Barry went. They ran. "
 
 
