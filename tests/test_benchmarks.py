@@ -5,6 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.marks import (
+    apostrophe_words,
+    ends_inside,
+    malformed,
+    read_book,
+    versions,
+    wrong_side,
+)
+from lstmgen.generation.api import Sample, Word
+from lstmgen.text.spacing import split_form
+from lstmgen.text.tokenizer import tokenize
+
 ROOT = Path(__file__).parent.parent
 ENTRY = (sys.executable, "-m", "benchmarks")
 
@@ -63,3 +75,52 @@ def test_books_are_cleaned(tmp_path):
     done = call("clean_books", str(tmp_path / "books"), str(tmp_path / "clean"))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "clean" / "a.txt").read_text() == '"It\'s—a book."\n'
+
+
+BOOK = """“I can't,” said Tom, “and the horses' hay isn't here (yet).” He sat . . . “'Tis late.”
+“He said: 'Do come in.' It is Tom's,” she said.
+"""
+
+
+def sample_of(text, tokens=None):
+    """A sample that was drawn as these tokens; by default as the text is tokenized."""
+    drawn = tokens or [split_form(token)[0] for token in tokenize(text)]
+    return Sample(text, tuple(Word(each, 0.0, 0) for each in drawn))
+
+
+def test_a_book_is_written_in_three_kinds_of_marks():
+    made = versions(BOOK)
+    assert '"I can\'t," said' in made["straight"] and "“" not in made["straight"]
+    assert "‘Do come in.’" in made["curly"] and "“’Tis late.”" in made["curly"]
+    assert made["guillemets"].startswith("«I can’t,» said")
+    for text in made.values():
+        book = read_book(text, wrapped=False)
+        assert book.unbalanced == 0
+        assert not malformed(sample_of(text), book) and not wrong_side(text, book)
+
+
+def test_malformed_contractions_are_counted():
+    book = read_book(versions(BOOK)["straight"], wrapped=False)
+    faulty = {
+        "He can 't.": ["'t"], "'s late.": ["'s"], "Toms' hay.": ["toms'"], "It isn't'.": ["isn't'"],
+        "'Come in, she said.": ["'come"],
+    }  # fmt: skip
+    for text, words in faulty.items():
+        assert malformed(sample_of(text), book) == words
+    for text in ("The hay's here.", "'Come in,' she said.", "'Tis the horses' hay.", "She's in"):
+        assert malformed(sample_of(text), book) == []
+    assert set(malformed(sample_of("He can't", ["He", "can", "'t"]), book)) == {"'t", "can't"}
+    assert list(apostrophe_words("She said, 'I can't.'")) == ["can't"]
+
+
+def test_marks_beside_spaces_are_counted_where_the_book_has_none():
+    book = read_book(versions(BOOK)["straight"], wrapped=False)
+    assert wrong_side("He sat . . . He came , and ( so )", book) == [" , ", "( s", " )"]
+    assert len(wrong_side('He said " come in " and went', book)) == 2
+    assert not wrong_side('He said, "Come in!" and went', book)
+
+
+def test_ends_inside_a_sentence():
+    ended = ("He came.", "“Come!”\n", "He came...”", "(He came.)")
+    assert not any(map(ends_inside, ended))
+    assert all(map(ends_inside, ("", "He came", "He met Mr.", "He came,”")))

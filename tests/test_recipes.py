@@ -10,6 +10,8 @@ from lstmgen.training.size_defaults import (
     LEAST,
     LONG,
     PATIENCE,
+    SHORT,
+    TINY,
     early_stop,
     fine_tuning,
     from_scratch,
@@ -79,6 +81,15 @@ def test_a_base_of_another_language_is_trained_like_a_fresh_model(covered):
     fresh = from_scratch(2000, entries=20)
     assert (chosen.items() >= fresh.items()) == (covered < FITTING)
     assert chosen["train.move_biases"] == 0.7
+
+
+@pytest.mark.parametrize(
+    ("tokens", "batch_size", "rate"),
+    [(TINY - 1, 4, 2e-3), (TINY, 8, 3e-3), (SHORT - 1, 8, 3e-3), (SHORT, 16, 2e-3)],
+)
+def test_a_shorter_text_is_fine_tuned_in_smaller_batches(tokens, batch_size, rate):
+    chosen = fine_tuning(tokens, entries=500, covered=1, own_words=True)
+    assert (chosen["train.batch_size"], chosen["train.learning_rate"]) == (batch_size, rate)
 
 
 def test_a_short_text_stops_early(tmp_path):

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from lstmgen.reporting.number_format import advise_by_ngram
 from lstmgen.runs import checkpoint
 from lstmgen.training.memorizing import find_memorizing
 from tests.helpers.program import call_cli
@@ -120,6 +121,21 @@ def test_the_end_card_says_since_when_a_run_memorizes(noise):
     ) in row
     again = call_cli("train", "--resume", run_of(noise), cwd=noise, check=0)
     assert row in again.stderr  # from the records, since this process has trained nothing
+
+
+def test_where_the_ngram_is_better_the_end_card_says_why_and_what_helps():
+    memorized = advise_by_ngram(59.4, 48.9, memorizing=True, has_base=False)
+    assert memorized == (
+        "48.90: counting predicts this text better than the network, which has memorized the "
+        "training text rather than learned from it; what helps: more text or a base of its "
+        "language (train.init_from)"
+    )
+    tuned = advise_by_ngram(59.4, 48.9, memorizing=True, has_base=True)
+    assert tuned.endswith("what helps: more text")
+    short = advise_by_ngram(59.4, 48.9, memorizing=False, has_base=False)
+    assert short.endswith("which has learned too little; what helps: more text or more epochs")
+    better = advise_by_ngram(24.0, 48.0, memorizing=True, has_base=False)
+    assert better == "48.00: the network's is 50% lower"
 
 
 @pytest.mark.parametrize("settings", [("data.valid_fraction=0",), ("train.epochs=2",)])

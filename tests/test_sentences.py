@@ -75,6 +75,29 @@ def test_marks_are_in_pairs_whatever_the_model_prefers(tmp_path, name, wrapped):
     assert any(map(unbalanced_families, "\n".join(samples).split("\n")))
 
 
+SINGLE = "'Come in, you can't,' she said. 'It's Tom's table.' He sat down on the horses' hay.\n"
+
+
+@pytest.mark.parametrize("closing", ["'", "’"])
+def test_single_quotations_are_closed_and_apostrophes_stand_where_the_text_has_them(
+    tmp_path, closing
+):
+    """A straight one is an apostrophe too; a curly one that closes is both."""
+    line = SINGLE
+    if closing == "’":
+        line = re.sub(r"(?<!\S)'", "‘", line).replace("'", "’")
+    vocabulary = learn(tmp_path, line * 30)
+    opening = line[0]
+    assert opening in vocabulary.style.openers.values()
+    samples = random_texts(vocabulary, words=200, stop="words", samples=10)
+    for paragraph in "\n".join(sample[: sample.rfind("\n") + 1] for sample in samples).split("\n"):
+        opened = re.findall(rf"(?<!\S){opening}(?=\w)", paragraph)
+        closed = re.findall(rf"(?<=\S){closing}(?!\w)", paragraph)
+        assert len(opened) <= len(closed), paragraph
+        if opening not in paragraph:
+            assert set(re.findall(rf"(\w*){closing}(?!\w)", paragraph)) <= {"horses"}, paragraph
+
+
 def test_marks_that_the_text_does_not_pair_are_left_alone(tmp_path):
     vocabulary = learn(
         tmp_path, "1) one thing :)\n2) “two (more)\n3) a “third” thing\n4) “x\n" * 20
@@ -93,6 +116,15 @@ def test_a_style_is_learned_of_any_text(tmp_path_factory, text):
     assert TextStyle.from_json(style.as_json(), entries=len(vocabulary)) == style
     for sample in random_texts(vocabulary, words=5, samples=3):
         assert len(sample) < 3000
+
+
+def test_a_style_without_the_stems_of_apostrophes_allows_any():
+    data = TextStyle(apostrophe_stems=(1, 2)).as_json()
+    assert TextStyle.from_json(data, entries=3).apostrophe_stems == (1, 2)
+    with pytest.raises(ValueError):
+        TextStyle.from_json(data, entries=2)
+    del data["apostrophe_stems"]
+    assert TextStyle.from_json(data, entries=3).apostrophe_stems is None
 
 
 NAMES = "Mr. Barry met Mrs. Lynde. She came. Dr. Ames sat. He left! Mr. Barry went. They ran. "

@@ -3,7 +3,8 @@
 What is open is closed before its paragraph ends, and what is not open is not closed. Where the
 model wants to end a paragraph in which a mark is open, the probability of the end goes to the mark
 that closes it; the end can follow. Where a continuation is long enough and its sentence goes on,
-the probability of a comma or another pause goes to the mark that ends the sentence.
+the probability of a comma or another pause goes to the mark that ends the sentence. Where no single
+quotation mark is open, an apostrophe stands alone after the words only that have one in the text.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,7 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lstmgen.generation.sampling import Scores
-from lstmgen.text.marks import APOSTROPHES, FAMILY_OF
+from lstmgen.text.apostrophes import APOSTROPHES as WORD_APOSTROPHES
+from lstmgen.text.marks import APOSTROPHES, FAMILY_OF, STRAIGHT
 from lstmgen.text.sentences import SENTENCE_ENDS
 from lstmgen.text.spacing import (
     CLOSE,
@@ -47,6 +49,7 @@ class Rules:
 
     forbidden: frozenset[int]
     closing: tuple[int, ...] = ()  # ids that close the innermost mark
+    lone: tuple[int, ...] = ()  # ids of apostrophes that would close nothing
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Balance:
         line_ends: ids of line ends inside a paragraph.
         sentence_ends: ids of the marks that end a sentence.
         pauses: ids of the marks that separate parts of a sentence.
+        apostrophes: ids of the apostrophes that are tokens of their own.
+        stems: ids that one may follow where it closes nothing; None allows any.
     """
 
     entries: tuple[str, ...]
@@ -71,6 +76,8 @@ class Balance:
     line_ends: frozenset[int]
     sentence_ends: tuple[int, ...]
     pauses: tuple[int, ...]
+    apostrophes: tuple[int, ...] = ()
+    stems: frozenset[int] | None = None
     _rules: dict[Open, Rules] = field(default_factory=dict, compare=False)
 
     def after(self, before: Open, word: int) -> Open:
@@ -88,7 +95,7 @@ class Balance:
         opens = False
         if word in self.marks:
             family = FAMILY_OF[surface]
-            opens = role == OPEN if family == "straight" else surface == self.openers[family]
+            opens = role == OPEN if family in STRAIGHT else surface == self.openers[family]
             if opens:
                 families = (*families, family)
             elif families and families[-1] == family:
@@ -111,27 +118,34 @@ class Balance:
                 wrong = family in state.families or len(state.families) >= MAX_DEPTH
             elif state.families[-1:] == (family,):
                 wrong = state.just_opened
-                if not wrong and (word in self.usual or family == "straight"):
+                if not wrong and (word in self.usual or family in STRAIGHT):
                     closing.append(word)
             else:
                 wrong = family not in APOSTROPHES
             glued = word not in self.usual and state.spacing.previous in (PLAIN, CLOSE)
-            if wrong or (glued and family != "straight"):
+            if wrong or (glued and family not in STRAIGHT):
                 forbidden.add(word)
         if state.families and (closing or state.just_opened):
             forbidden |= self.ends
             if state.at_line_end:  # a second line end would make a blank line
                 forbidden |= self.line_ends
-        return Rules(frozenset(forbidden), tuple(closing))
+        closers = [i for i in self.apostrophes if self.after(state, i).spacing.previous == CLOSE]
+        lone = () if state.spacing.single else tuple(closers)
+        return Rules(frozenset(forbidden), tuple(closing), lone)
 
-    def apply(self, scores: Scores, state: Open, *, must_close: bool, must_end: bool) -> None:
+    def apply(
+        self, scores: Scores, state: Open, *, last: int | None, must_close: bool, must_end: bool
+    ) -> None:
         """Restrict the scores of one text, (vocabulary,), in place.
 
         Args:
+            last: the token before; None at the start.
             must_close: whether nothing but the innermost mark may follow, where one is open.
             must_end: whether the sentence ends at its next pause.
         """
         rules = self.rules(state)
+        if rules.lone and self.stems is not None and last not in self.stems:
+            scores[list(rules.lone)] = -np.inf
         if must_end and self.sentence_ends and self.pauses:
             pauses, ends = list(self.pauses), list(self.sentence_ends)
             best = ends[int(scores[ends].argmax())]
@@ -187,10 +201,12 @@ def find_balance(
         frozenset(i for i, s in enumerate(surfaces) if s[0] == "\n") - ends,
         tuple(i for i, s in enumerate(vocabulary.entries) if s in SENTENCE_ENDS),
         tuple(i for i, s in enumerate(surfaces) if s in PAUSES),
+        tuple(i for i, s in enumerate(surfaces) if s in WORD_APOSTROPHES),
+        None if style.apostrophe_stems is None else frozenset(style.apostrophe_stems),
     )
 
 
 def _has_pair(family: str, opener: str, marks: Collection[str]) -> bool:
     """Whether marks that can be drawn open and close a family."""
     others = {mark for mark in marks if FAMILY_OF[mark] == family and mark != opener}
-    return opener in marks and (bool(others) or family == "straight")
+    return opener in marks and (bool(others) or family in STRAIGHT)

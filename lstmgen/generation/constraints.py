@@ -198,6 +198,7 @@ class History:
         balance.apply(
             scores,
             self.open,
+            last=self.last,
             must_close=may_end and balance.must_close(self.open, self.last),
             must_end=words >= sample.words + sample.words // 4 and not sample.cuts,
         )

@@ -27,6 +27,25 @@ def compare_with_ngram(value: float, ngram: float) -> str:
     return f"{perplexity(ngram)}: the network's is {1 - value / ngram:.0%} lower"
 
 
+def advise_by_ngram(value: float, ngram: float, *, memorizing: bool, has_base: bool) -> str:
+    """The comparison after a training; where the n-gram is better, also why and what to do.
+
+    Args:
+        memorizing: whether the network has begun to memorize its text.
+        has_base: whether it started from a base.
+    """
+    comparison = compare_with_ngram(value, ngram)
+    if value < ngram:
+        return comparison
+    if not memorizing:
+        return f"{comparison}, which has learned too little; what helps: more text or more epochs"
+    base = "" if has_base else " or a base of its language (train.init_from)"
+    return (
+        f"{comparison}, which has memorized the training text rather than learned from it; "
+        f"what helps: more text{base}"
+    )
+
+
 def nats(value: float) -> str:
     """Format a loss in nats per word."""
     return "-" if math.isnan(value) else f"{value:.3f}"

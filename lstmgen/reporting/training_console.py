@@ -236,8 +236,12 @@ class TrainingConsole:
             )
             rows.append(("best perplexity", f"{best} {where}"))
             if self.started and not math.isnan(self.started.ngram):
-                value = math.exp(min(event.best_nats, 690))
-                comparison = number_format.compare_with_ngram(value, self.started.ngram)
+                comparison = number_format.advise_by_ngram(
+                    math.exp(min(event.best_nats, 690)),
+                    self.started.ngram,
+                    memorizing=event.memorizing is not None,
+                    has_base=bool(self.started.base),
+                )
                 rows.append((_ngram_name(self.started), comparison))
         if event.memorizing is not None:
             rows.append(("memorizing", _describe_memorizing(event, event.memorizing)))

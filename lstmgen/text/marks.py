@@ -23,9 +23,12 @@ BRACKETS = {  # family: its opening and its closing mark
     "full-width parentheses": "（）",
 }
 OPENERS = {family: marks[0] for family, marks in (QUOTES | BRACKETS).items()}
-APOSTROPHES = ("single curly",)  # families whose closing mark may stand alone
+SINGLE = "single straight"  # ' is an apostrophe too, and only the space before it tells which
+STRAIGHT = ("straight", SINGLE)  # families with one mark, which opens and closes
+APOSTROPHES = ("single curly", SINGLE)  # families whose closing mark may stand alone
 
 FAMILY_OF = {mark: family for family, marks in (QUOTES | BRACKETS).items() for mark in marks}
+FAMILY_OF |= {"'": SINGLE}
 
 
 def is_balanced(family: str, marks: str) -> bool:
@@ -37,10 +40,10 @@ def is_balanced(family: str, marks: str) -> bool:
 
 
 def unbalanced_families(paragraph: str) -> set[str]:
-    """The families whose marks are not in pairs in a paragraph."""
+    """The families whose marks are not in pairs in a paragraph; straight single ones left out."""
     found: dict[str, str] = {}
     for character in paragraph:
         family = FAMILY_OF.get(character)
-        if family is not None:
+        if family is not None and family != SINGLE:
             found[family] = found.get(family, "") + character
     return {family for family, marks in found.items() if not is_balanced(family, marks)}

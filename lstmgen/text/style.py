@@ -3,17 +3,19 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmgen.text.marks import FAMILY_OF, OPENERS, QUOTES, is_balanced
+from lstmgen.text.apostrophes import APOSTROPHES
+from lstmgen.text.marks import FAMILY_OF, OPENERS, QUOTES, SINGLE, is_balanced
 from lstmgen.text.sentences import CLOSING_MARKS, SENTENCE_ENDS
-from lstmgen.text.spacing import split_form
+from lstmgen.text.spacing import CLOSE, OPEN, Spacing, classify, place_token, split_form
 
 MAX_TOKENS = 2_000_000  # of the text that are read
 MIN_BALANCED = 2 / 3  # of the paragraphs with a family of marks, from which it is balanced
+MAX_PARAGRAPHS = 3_000  # with single quotation marks or apostrophes, that are read
 MAX_LINES = 0.6  # of the lines end with a sentence, up to which a text counts as wrapped
 MIN_ABBREVIATION = 3  # times that a word is seen before a period
 SURE_STARTS = ("!", "?", "\n", "\n\n", "“")  # tokens after which a sentence begins
@@ -30,40 +32,51 @@ class TextStyle:
         cased: whether a sentence begins with a capital letter.
         openers: the opening mark of each family that is closed in its paragraph.
         abbreviations: ids of the words after which a period ends no sentence.
+        apostrophe_stems: ids of the tokens that an apostrophe follows where no quotation is open,
+            as in horses'; None allows any.
     """
 
     wrapped: bool = False
     cased: bool = True
     openers: Mapping[str, str] = field(default_factory=lambda: OPENERS)
     abbreviations: tuple[int, ...] = ()
+    apostrophe_stems: tuple[int, ...] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """A value that ``from_json`` reads."""
+        stems = self.apostrophe_stems
         return {
             "wrapped": self.wrapped,
             "cased": self.cased,
             "openers": dict(self.openers),
             "abbreviations": list(self.abbreviations),
+            "apostrophe_stems": None if stems is None else list(stems),
         }
 
     @classmethod
     def from_json(cls, data: Any, *, entries: int) -> "TextStyle":
         """Read a style from untrusted JSON; a ValueError if it is not one."""
         keys = {"wrapped", "cased", "openers", "abbreviations"}
-        if not isinstance(data, dict) or set(data) != keys:
+        if not isinstance(data, dict) or set(data) - {"apostrophe_stems"} != keys:
             raise ValueError("a style has other keys")
-        openers, words = data["openers"], data["abbreviations"]
+        openers, stems = data["openers"], data.get("apostrophe_stems")
         valid = (
             isinstance(data["wrapped"], bool)
             and isinstance(data["cased"], bool)
             and isinstance(openers, dict)
             and all(isinstance(m, str) and FAMILY_OF.get(m) == f for f, m in openers.items())
-            and isinstance(words, list)
-            and all(type(i) is int and 0 <= i < entries for i in words)
+            and _are_ids(data["abbreviations"], entries)
+            and (stems is None or _are_ids(stems, entries))
         )
         if not valid:
             raise ValueError("a style's value has another type")
-        return cls(data["wrapped"], data["cased"], openers, tuple(words))
+        words = tuple(data["abbreviations"])
+        stems = None if stems is None else tuple(stems)
+        return cls(data["wrapped"], data["cased"], openers, words, stems)
+
+
+def _are_ids(value: Any, entries: int) -> bool:
+    return isinstance(value, list) and all(type(i) is int and 0 <= i < entries for i in value)
 
 
 def learn_style(entries: Sequence[str], ids: NDArray[np.uint32]) -> TextStyle:
@@ -76,11 +89,19 @@ def learn_style(entries: Sequence[str], ids: NDArray[np.uint32]) -> TextStyle:
     ids = ids[:MAX_TOKENS]
     surfaces = [split_form(entry)[0] for entry in entries]
     wrapped = _is_wrapped(surfaces, ids)
+    end = "\n\n" if wrapped else "\n"
+    paragraph = np.cumsum(_select(surfaces, ids, lambda s: s.startswith(end)) | (ids == 0))
+    openers = _openers(surfaces, ids, paragraph)
+    single = _single_marks(entries, ids, paragraph)
+    if _pairs_single(single):
+        openers[SINGLE] = "'"
+    lone = {m.previous for marks in single for m in marks if m.role == CLOSE and not m.opened}
     return TextStyle(
         wrapped,
         _is_cased(surfaces, ids),
-        _openers(surfaces, ids, wrapped=wrapped),
+        openers,
         _abbreviations(surfaces, ids),
+        tuple(sorted(i for i in lone if 0 <= i < len(entries))),
     )
 
 
@@ -111,11 +132,15 @@ def _is_cased(surfaces: Sequence[str], ids: NDArray[np.uint32]) -> bool:
     return lower <= int(_select(surfaces, after, lambda s: s[0].isupper()).sum())
 
 
-def _openers(surfaces: Sequence[str], ids: NDArray[np.uint32], *, wrapped: bool) -> dict[str, str]:
-    """The opening marks of families that are in pairs in most of the paragraphs that have them."""
-    end = "\n\n" if wrapped else "\n"
-    paragraph = np.cumsum(_select(surfaces, ids, lambda s: s.startswith(end)) | (ids == 0))
-    is_mark = _select(surfaces, ids, lambda s: s in FAMILY_OF)
+def _openers(
+    surfaces: Sequence[str], ids: NDArray[np.uint32], paragraph: NDArray[np.int64]
+) -> dict[str, str]:
+    """The opening marks of families that are in pairs in most of the paragraphs that have them.
+
+    Args:
+        paragraph: its number, for each token.
+    """
+    is_mark = _select(surfaces, ids, lambda s: FAMILY_OF.get(s) not in (None, SINGLE))
     found: dict[str, dict[int, str]] = {}
     for place, word in zip(paragraph[is_mark].tolist(), ids[is_mark].tolist(), strict=True):
         marks = found.setdefault(FAMILY_OF[surfaces[word]], {})
@@ -129,6 +154,50 @@ def _openers(surfaces: Sequence[str], ids: NDArray[np.uint32], *, wrapped: bool)
         if good >= MIN_BALANCED * len(paragraphs) and any(opener in marks for marks in paragraphs):
             openers[family] = opener
     return openers
+
+
+class _Mark(NamedTuple):
+    """An apostrophe or single quotation mark that is a token of its own."""
+
+    surface: str
+    role: int  # OPEN or CLOSE
+    opened: bool  # whether a quotation was open before it
+    previous: int  # the token before it; -1 at the start of a paragraph
+
+
+def _single_marks(
+    entries: Sequence[str], ids: NDArray[np.uint32], paragraph: NDArray[np.int64]
+) -> list[list[_Mark]]:
+    """The apostrophes and single quotation marks of each paragraph that has some.
+
+    Args:
+        paragraph: its number, for each token.
+    """
+    forms = [split_form(entry) for entry in entries]
+    marks = _select([surface for surface, _ in forms], ids, lambda s: s in APOSTROPHES)
+    found = []
+    for number in np.unique(paragraph[marks])[:MAX_PARAGRAPHS].tolist():
+        first, last = np.searchsorted(paragraph, [number, number + 1])
+        spacing, previous, inside = Spacing(), -1, []
+        for word in ids[first:last].tolist():
+            surface, flipped = forms[word] if word < len(forms) else ("x", False)
+            opened, newline = bool(spacing.single), surface[0] == "\n"
+            spacing = place_token(
+                classify(surface), spacing, flipped=flipped, newline=newline
+            ).after
+            if surface in APOSTROPHES:
+                inside.append(_Mark(surface, spacing.previous, opened, previous))
+            previous = word
+        found.append(inside)
+    return found
+
+
+def _pairs_single(paragraphs: Sequence[Sequence[_Mark]]) -> bool:
+    """Whether ' closes what it opens in most of the paragraphs where it opens a quotation."""
+    roles = [[mark.role for mark in marks if mark.surface == "'"] for marks in paragraphs]
+    opening = [each for each in roles if OPEN in each]
+    good = sum(each.count(OPEN) <= each.count(CLOSE) for each in opening)
+    return good > 0 and good >= MIN_BALANCED * len(opening)
 
 
 def _abbreviations(surfaces: Sequence[str], ids: NDArray[np.uint32]) -> tuple[int, ...]:

@@ -56,7 +56,7 @@ def fine_tuning(
     values = {"train.move_biases": 0.7 if own_words else 0.0}
     if covered < FITTING:
         return from_scratch(tokens, entries=entries, characters=characters) | values
-    short = tokens < SHORT
+    tiny, short = tokens < TINY, tokens < SHORT
     return values | {
         "model.dropout.input": 0.3,
         "model.dropout.hidden": 0.2,
@@ -64,7 +64,7 @@ def fine_tuning(
         "model.dropout.words": 0.05,
         "model.dropout.recurrent": 0.2,
         "train.window": 35,
-        "train.batch_size": 8 if short else 16,
+        "train.batch_size": 4 if tiny else 8 if short else 16,
         "train.epochs": 8 if short else 7,
-        "train.learning_rate": 3e-3 if short else 2e-3,
+        "train.learning_rate": 3e-3 if short and not tiny else 2e-3,
     }
