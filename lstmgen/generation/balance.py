@@ -15,7 +15,7 @@ import numpy as np
 from lstmgen.generation.sampling import Scores
 from lstmgen.text.apostrophes import APOSTROPHES as WORD_APOSTROPHES
 from lstmgen.text.marks import APOSTROPHES, FAMILY_OF, STRAIGHT
-from lstmgen.text.sentences import SENTENCE_ENDS
+from lstmgen.text.sentences import ABBREVIATIONS, SENTENCE_ENDS, is_initial
 from lstmgen.text.spacing import (
     CLOSE,
     OPEN,
@@ -65,6 +65,7 @@ class Balance:
         sentence_ends: ids of the marks that end a sentence.
         pauses: ids of the marks that separate parts of a sentence.
         apostrophes: ids of the apostrophes that are tokens of their own.
+        abbreviations: ids of words after which a period ends no sentence.
         stems: ids that one may follow where it closes nothing; None allows any.
     """
 
@@ -78,6 +79,7 @@ class Balance:
     pauses: tuple[int, ...]
     apostrophes: tuple[int, ...] = ()
     stems: frozenset[int] | None = None
+    abbreviations: frozenset[int] = frozenset()
     _rules: dict[Open, Rules] = field(default_factory=dict, compare=False)
 
     def after(self, before: Open, word: int) -> Open:
@@ -146,7 +148,7 @@ class Balance:
         rules = self.rules(state)
         if rules.lone and self.stems is not None and last not in self.stems:
             scores[list(rules.lone)] = -np.inf
-        if must_end and self.sentence_ends and self.pauses:
+        if must_end and self.sentence_ends and self.pauses and last not in self.abbreviations:
             pauses, ends = list(self.pauses), list(self.sentence_ends)
             best = ends[int(scores[ends].argmax())]
             if np.isfinite(scores[best]):
@@ -203,6 +205,8 @@ def find_balance(
         tuple(i for i, s in enumerate(surfaces) if s in PAUSES),
         tuple(i for i, s in enumerate(surfaces) if s in WORD_APOSTROPHES),
         None if style.apostrophe_stems is None else frozenset(style.apostrophe_stems),
+        frozenset(style.abbreviations)
+        | {i for i, s in enumerate(surfaces) if s.lower() in ABBREVIATIONS or is_initial(s)},
     )
 
 
