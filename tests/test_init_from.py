@@ -587,7 +587,7 @@ def test_the_settings_chosen_for_a_text_are_said_and_written(tmp_path):
     assert re.search(
         r"note: settings for a text of [\d,]+ tokens: train.move_biases=0.7 ", done.stderr
     )
-    assert "train.batch_size=8" in done.stderr and "copy of the run's config.yaml" in done.stderr
+    assert "train.batch_size=4" in done.stderr and "copy of the run's config.yaml" in done.stderr
     (tmp_path / "copy.yaml").write_bytes((run / "config.yaml").read_bytes())
     again = train("copy.yaml", cwd=tmp_path)
     assert (again / "resolved.yaml").read_bytes() == (run / "resolved.yaml").read_bytes()

@@ -97,7 +97,7 @@ def test_lines_are_edited_on_a_terminal_and_stdout_has_the_text_alone(parrot):
 
 
 def test_ctrl_c_at_the_prompt_loses_nothing(parrot):
-    code, text, seen = on_a_terminal(parrot, [b"The cat\n", b"half\x03"])
+    code, text, seen = on_a_terminal(parrot, [b"The cat\n", b"half#\x03"])
     assert (code, text) == (130, "The cat\n")
     assert seen.endswith("\ninterrupted\n") and "Traceback" not in seen
 
