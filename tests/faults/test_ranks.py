@@ -193,7 +193,7 @@ def test_t29_more_ranks_than_streams_are_one_message(tiny, tmp_path):
     done = torchrun("-m", "lstmgen", "train", tiny, *settings, cwd=tmp_path)
     told = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.returncode != 0 and len(told) == 1
-    assert "error: 2 ranks have 1 sequences to share: train.batch_size (1) must be" in told[0]
+    assert "error: 2 ranks have 1 sequence to share: train.batch_size (1) must be" in told[0]
     assert not list((tmp_path / "runs").glob("tiny-*"))
 
 
