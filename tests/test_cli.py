@@ -420,6 +420,7 @@ def test_t38_standard_input_can_be_the_text_and_the_run_goes_on_without_it(tmp_p
     assert "standard input" in scored
 
 
+@pytest.mark.slow
 def test_t21_a_reader_of_messages_that_goes_away_loses_nothing(tiny, tmp_path):
     """Training saves, and ends with 141."""
     program = f'"{sys.executable}" -m lstmgen train {tiny} train.epochs=2000'
@@ -433,6 +434,7 @@ def test_t21_a_reader_of_messages_that_goes_away_loses_nothing(tiny, tmp_path):
     assert (run / "checkpoints" / "index.json").exists()
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_bar_and_streamed_words(reported, tmp_path):
     """On a pseudo-terminal of 60 columns; nothing that stays is wider than it must be."""
     leader, follower = pty.openpty()
@@ -578,6 +580,7 @@ def test_a_cue_comes_through_a_socket(reported):
     assert done.stdout.startswith("The dog")
 
 
+@pytest.mark.slow
 def test_a_turkish_text_in_lower_case_keeps_its_letters(tmp_path):
     (tmp_path / "masal.txt").write_text("Irmak kıyısında İnci ağladı.\n" * 40, encoding="utf-8")
     run = call_cli(

@@ -336,6 +336,7 @@ def unspaced(request, tmp_path_factory):
     return folder, text
 
 
+@pytest.mark.slow
 def test_a_cap_in_words_allows_three_characters_for_each(unspaced):
     folder, text = unspaced
     model = lstmgen.load(run_of(folder))

@@ -463,6 +463,7 @@ def test_a_text_is_trained_from_scratch_where_the_command_line_says_so(tmp_path,
     assert (said in (run / "log.txt").read_text(encoding="utf-8")) == ("sizes" in own)
 
 
+@pytest.mark.slow
 def test_a_text_comes_from_standard_input_or_a_pattern(tmp_path):
     (tmp_path / "one.txt").write_text(STORY * 4, encoding="utf-8")
     done = run_cli("train", "-", *ONE_STEP, "-q", cwd=tmp_path, check=0, stdin=STORY * 4)

@@ -144,6 +144,7 @@ def test_other_runs_do_not_memorize(noise, settings):
     assert "memorizing" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_short_text_ends_early_unless_patience_is_null(noise):
     config = noise / "my.yaml"
     config.write_text(OVERFITTING.replace("patience: null, ", ""), encoding="utf-8")

@@ -44,6 +44,7 @@ NOTE = (
 )
 
 
+@pytest.mark.slow
 def test_t35_an_encoding_that_lacks_letters_is_noted_once(cyrillic):
     """After the text, unless --quiet is given or nothing was replaced."""
     command = ("generate", "--cue", "Кот", "--words", "4")
@@ -63,6 +64,7 @@ def test_t35_stdout_and_stderr_are_told_apart(trained):
     assert done.stderr.splitlines()[-1] == NOTE.replace("stdout", "stderr")
 
 
+@pytest.mark.slow
 def test_t12_a_home_that_cannot_be_written_is_no_matter(trained, tmp_path):
     """The plot is drawn, and its library says nothing of its cache."""
     for quiet in ((), ("-q",)):
@@ -93,6 +95,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_t12_a_plot_that_cannot_be_drawn_costs_no_training(trained, tmp_path):
     """Its library needs a folder for its cache, and there is none, not even a temporary one."""
     done = subprocess.run(

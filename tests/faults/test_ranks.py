@@ -46,6 +46,7 @@ def by_two(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_t31_two_ranks_are_one(by_two, name):
     """Losses, weights, averages and carried states of 20 steps, to 1e-12; the ranks' weights are

@@ -88,6 +88,7 @@ def test_t15_a_checkpoint_newer_than_the_index_is_gone_on_from(trained, tmp_path
     assert checkpoint.read_index(checkpoints_of(run)).last == newest
 
 
+@pytest.mark.slow
 @pytest.mark.soak
 def test_t43_reading_beside_a_writer_never_fails(tiny, tmp_path, processes):
     """A training saves at each step and keeps one; whoever reads finds a whole checkpoint."""

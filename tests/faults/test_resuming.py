@@ -150,6 +150,7 @@ def test_t04_the_next_windows_are_those_of_an_uninterrupted_run(tiny, tmp_path, 
     assert seen == whole[13:] and len(whole) > 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["cosine", "one_cycle", "constant"])
 def test_t06_the_learning_rates_are_those_of_an_uninterrupted_run(tiny, tmp_path, schedule):
     """At each step, in the warm-up and behind it."""
@@ -286,6 +287,7 @@ def test_t19_a_signal_saves_and_says_how_to_go_on(tiny, tmp_path, processes):
     deep_compare(whole, run)
 
 
+@pytest.mark.slow
 def test_t42_one_training_at_a_time_and_a_killed_one_is_free_again(tiny, tmp_path, processes):
     """A second is refused with the process that holds the folder; the kernel frees the lock of
     a killed process, so nothing stale stands in the way."""

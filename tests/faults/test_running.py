@@ -93,6 +93,7 @@ def test_t19_a_stop_at_any_event_saves_and_resumes_to_the_same_end(
     deep_compare(whole, run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGTERM, 143)])
 def test_t21_each_signal_has_its_exit_code(tiny, tmp_path, processes, number, code):
     """SIGUSR1 before it saves and goes on; stdout holds the run folder alone."""
