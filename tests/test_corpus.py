@@ -199,6 +199,24 @@ def test_the_marks_of_project_gutenberg_are_reported_and_cut_off(tmp_path):
     assert corpus.line_ends[0] == 1  # the lines of the header are counted
     clean = prepare_text(tmp_path, CLEAN, strip_gutenberg=True, valid_fraction=0)
     assert (clean.train.ids == corpus.train.ids).all()
+    padded = "\n\n" + CLEAN + "\n"  # without marks nothing is cut
+    whole = prepare_text(tmp_path, padded, strip_gutenberg=True, valid_fraction=0)
+    assert decode(whole.train, whole.vocabulary) == padded
+
+
+def test_several_books_of_project_gutenberg_in_one_file_are_all_kept(tmp_path):
+    text = HEADER + CLEAN + LICENCE + HEADER + CLEAN.replace("cat", "dog") + LICENCE
+    corpus = prepare_text(tmp_path, text, strip_gutenberg=True, valid_fraction=0)
+    assert decode(corpus.train, corpus.vocabulary) == CLEAN + CLEAN.replace("cat", "dog")
+    assert (corpus.train.ids == 0).sum() == 2
+    index = build_copy_index(
+        corpus.train.ids, corpus.line_ends, corpus.vocabulary, kind="word",
+        file_starts=corpus.file_starts, names=["text.txt"],
+    )  # fmt: skip
+    dog = index.locate(int(index.places([corpus.vocabulary.ids["dog"]])[0]))
+    assert dog.line == 1 + text[: text.index("dog")].count("\n")
+    unopened = prepare_text(tmp_path, CLEAN + LICENCE, strip_gutenberg=True, valid_fraction=0)
+    assert decode(unopened.train, unopened.vocabulary) == CLEAN
 
 
 @pytest.mark.parametrize("block", [7, 40, 333])

@@ -98,41 +98,46 @@ def _separator_start(text: str, marker: str) -> int:
     return len(text[: len(text) - known].rstrip())
 
 
-def strip_gutenberg(blocks: Iterable[str], body: "Body") -> Iterator[str]:
-    """The part of a text that ``find_body`` has found."""
+class Body(NamedTuple):
+    """A book of Project Gutenberg without its header and licence."""
+
+    start: int  # in characters of the file
+    end: int
+    lines: int  # line ends of the file before it
+
+
+def find_bodies(blocks: Iterable[str]) -> list[Body]:
+    """Find the books between the marks of Project Gutenberg; without marks, the whole text.
+
+    Text before an end mark is a book even if the start mark is missing.
+    """
+    bodies: list[Body] = []
+    last_mark, body = "", None
+    place = lines = 0
+    for line in _lines(blocks):
+        mark = _GUTENBERG.search(line)
+        if mark:
+            kind = mark[1].upper()
+            if body is not None and (last_mark == "START" or (not last_mark and kind == "END")):
+                bodies.append(body)
+            last_mark, body = kind, None
+        elif line.strip():
+            end = place + len(line)
+            body = Body(place, end, lines) if body is None else body._replace(end=end)
+        place, lines = place + len(line), lines + line.endswith("\n")
+    if not last_mark:
+        return [Body(0, place, 0)]
+    return bodies if last_mark == "END" or body is None else [*bodies, body]
+
+
+def cut_body(blocks: Iterable[str], body: Body) -> Iterator[str]:
+    """The part of a file's text that is one book."""
     place = 0
     for block in blocks:
         part = block[max(0, body.start - place) : max(0, body.end - place)]
         if part:
             yield part
         place += len(block)
-
-
-class Body(NamedTuple):
-    """A text without the header and licence of Project Gutenberg."""
-
-    start: int  # in characters
-    end: int
-    lines: int  # line ends before it
-
-
-def find_body(blocks: Iterable[str]) -> Body:
-    """Find the text between the marks of Project Gutenberg; without marks it is the whole."""
-    start = end = place = lines = start_lines = 0
-    ended, empty = False, True
-    for line in _lines(blocks):
-        mark = _GUTENBERG.search(line)
-        if mark and mark[1].upper() == "START" and not ended:
-            start = end = place + len(line)
-            start_lines, empty = lines + 1, True
-        elif mark and mark[1].upper() == "END":
-            ended = True
-        elif line.strip() and not ended:
-            if empty:
-                start, start_lines, empty = place, lines, False
-            end = place + len(line)
-        place, lines = place + len(line), lines + line.endswith("\n")
-    return Body(start, end, start_lines)
 
 
 def has_gutenberg_mark(text: str) -> bool:

@@ -17,10 +17,10 @@ from lstmgen.text.corpus import Ids, Progress
 from lstmgen.text.documents import (
     ENDOFTEXT,
     Piece,
-    find_body,
+    cut_body,
+    find_bodies,
     has_gutenberg_mark,
     split_documents,
-    strip_gutenberg,
 )
 from lstmgen.text.reading import count_control, find_misread, normalize, read_blocks
 from lstmgen.text.tokenizer import Tokenizer
@@ -126,13 +126,17 @@ def _pieces(
                 counter.add(len(block.encode()))
             yield normalize(block, lowercase=data.lowercase)
 
-    blocks, dropped = normalized(count=True), 0
-    if data.strip_gutenberg:
-        body = find_body(normalized(count=False))
-        blocks, dropped = strip_gutenberg(blocks, body), body.lines
-    for piece in split_documents(blocks, normalize(data.documents, lowercase=data.lowercase)):
-        yield piece._replace(lines=piece.lines + dropped)
-        dropped = 0
+    rule = normalize(data.documents, lowercase=data.lowercase)
+    if not data.strip_gutenberg:
+        yield from split_documents(normalized(count=True), rule)
+        return
+    lines = 0
+    for body in find_bodies(normalized(count=True)):
+        dropped = body.lines - lines
+        for piece in split_documents(cut_body(normalized(count=False), body), rule):
+            shifted = piece._replace(lines=piece.lines + dropped)
+            lines, dropped = lines + shifted.lines + shifted.text.count("\n"), 0
+            yield shifted
 
 
 def _line_ends(tokenizer: Tokenizer, text: str, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
