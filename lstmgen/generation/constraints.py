@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import CheckpointError, UsageError
 from lstmgen.generation.balance import Balance, Open, find_balance
+from lstmgen.generation.continuation import is_overdue, may_end
 from lstmgen.generation.sampling import Scores
 from lstmgen.text.apostrophes import follows_elided, is_elided, is_possessive
 from lstmgen.text.copy_index import CopyIndex, RunMeter, bare_word
@@ -193,14 +194,12 @@ class History:
         balance, sample = self.constraints.balance, self.constraints.sample
         if balance is None:
             return
-        least = sample.min_words if sample.stop == "sentence" else sample.words
-        may_end = words >= least and (sample.stop == "sentence" or not sample.cuts)
         balance.apply(
             scores,
             self.open,
             last=self.last,
-            must_close=may_end and balance.must_close(self.open, self.last),
-            must_end=words >= sample.words + sample.words // 4 and not sample.cuts,
+            must_close=may_end(sample, words) and balance.must_close(self.open, self.last),
+            must_end=is_overdue(sample, words),
         )
 
     def fork(self) -> "History":

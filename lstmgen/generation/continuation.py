@@ -25,6 +25,22 @@ class Endings:
     abbreviations: frozenset[str] = frozenset()  # words after which a period ends no sentence
 
 
+def is_complete(sample: SampleConfig, words: int) -> bool:
+    """Whether a sample has its words, so that it ends with its sentence."""
+    return not sample.cuts and words >= sample.words
+
+
+def is_overdue(sample: SampleConfig, words: int) -> bool:
+    """Whether a complete sample's sentence goes on for so long that a pause ends it."""
+    return is_complete(sample, words) and words >= sample.words + sample.words // 4
+
+
+def may_end(sample: SampleConfig, words: int) -> bool:
+    """Whether a sample may end with its sentence."""
+    stops = sample.stop == "sentence" and words >= sample.min_words
+    return stops or is_complete(sample, words)
+
+
 @dataclass
 class Continuation:
     """One continuation during generation."""
@@ -68,11 +84,6 @@ class Continuation:
         words = self.sample.words
         return words if self.sample.cuts else words + (words + 1) // 2
 
-    @property
-    def _complete(self) -> bool:
-        """Whether the sample has its words, so that it ends with its sentence."""
-        return not self.sample.cuts and self.words >= self.sample.words
-
     def _ends_before(self, token: str, surface: str, text: str, *, marks_open: bool) -> bool:
         if token == STORY:
             return True
@@ -81,12 +92,12 @@ class Continuation:
             stops = self.sample.stop == "line" or (self.sample.stop == "paragraph" and at_paragraph)
             if stops and self.words >= max(1, self.sample.min_words):
                 return True
-            if self._complete and at_paragraph:
+            if is_complete(self.sample, self.words) and at_paragraph:
                 return True
         if not self.closing or marks_open:
             return False
         if text.startswith(" ") or surface[0].isspace():
-            overdue = self._complete and self.words >= self.sample.words * 5 // 4
+            overdue = is_overdue(self.sample, self.words)
             return overdue or not (self.endings.cased and continues_sentence(surface))
         # Without a space may follow: closing marks, more end marks, a letter as in "e.g." or "3.5"
         if not is_word(self.detokenizer.kind) or surface in CLOSING_MARKS + SENTENCE_ENDS:
@@ -95,9 +106,7 @@ class Continuation:
 
     def _follow_sentence(self, surface: str) -> None:
         """Note whether the sentence ends with this token."""
-        due = self._complete or (
-            self.sample.stop == "sentence" and self.words >= self.sample.min_words
-        )
+        due = may_end(self.sample, self.words)
         end = surface.rstrip(CLOSING_MARKS)[-1:]
         word = surface.rstrip(CLOSING_MARKS + SENTENCE_ENDS)
         if any(map(str.isalnum, word)):
