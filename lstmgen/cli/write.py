@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from lstmgen.cli.options import NO_SETTINGS, Run, RunsDir, sample_options
-from lstmgen.cli.outcome import reported, warn
+from lstmgen.cli.outcome import reported, warn, write_text
 from lstmgen.cli.terminal import read_line
 from lstmgen.cli.writing_session import WritingSession
 from lstmgen.config.loader import override_sample
@@ -68,7 +68,7 @@ def write(
                 break
             session.execute(line)
     finally:
-        sys.stdout.write(writer.current.text + "\n")
+        write_text(writer.current.text + "\n")
         session.report_unsaved()
 
 
