@@ -14,10 +14,11 @@ from typing import Any, Literal
 from lstmgen.errors import CheckpointError, StorageError, UsageError, printable
 from lstmgen.runs import checkpoint
 from lstmgen.runs.bundled import find_base
+from lstmgen.text import finding
 
+RESOLVED = finding.RESOLVED
 CHECKPOINTS = "checkpoints"
 ENVIRONMENT = "environment.json"
-RESOLVED = "resolved.yaml"
 LISTED = 20  # steps named in an error
 
 Choice = int | Literal["best", "last"]  # a checkpoint of a run

@@ -11,8 +11,8 @@ from lstmgen.errors import DataError, printable
 from lstmgen.text.file_formats import recognize_format
 
 TEXT_SUFFIXES = (".txt", ".text", ".md")  # in any letter case
-RUN = "resolved.yaml"  # a folder with this file is a run, whose log is no text
-_SUFFIXES = ".txt, .text or .md"
+RESOLVED = "resolved.yaml"  # a folder with this file is a run, whose log is no text
+_SUFFIXES = f"{', '.join(TEXT_SUFFIXES[:-1])} or {TEXT_SUFFIXES[-1]}"
 
 
 class Found(NamedTuple):
@@ -69,7 +69,9 @@ def _walk(folder: Path) -> tuple[list[Path], list[Path]]:
     others: list[Path] = []
     for name, folders, files in os.walk(folder):
         here = Path(name)
-        folders[:] = [f for f in folders if not (f.startswith(".") or (here / f / RUN).is_file())]
+        folders[:] = [
+            f for f in folders if not (f.startswith(".") or (here / f / RESOLVED).is_file())
+        ]
         for file in files:
             path = here / file
             if not file.startswith(".") and path.is_file():
