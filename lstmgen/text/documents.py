@@ -43,19 +43,39 @@ def split_documents(blocks: Iterable[str], rule: str) -> Iterator[Piece]:
         yield from _split_at(blocks, pattern, marker=rule)
 
 
+class _Pieces:
+    """Makes pieces of the text between separators, without the line ends at their start."""
+
+    def __init__(self) -> None:
+        self.begins, self.lines = True, 0
+
+    def add(self, text: str) -> Iterator[Piece]:
+        """Add a part of the current document."""
+        if self.begins:
+            stripped = text.lstrip("\n")
+            self.lines += len(text) - len(stripped)
+            text = stripped
+        if text:
+            yield Piece(text, self.begins, self.lines)
+            self.begins, self.lines = False, 0
+
+    def end(self, lines: int) -> None:
+        """End the document; the separator has this number of line ends."""
+        self.begins, self.lines = True, self.lines + lines
+
+
 def _split_lines(blocks: Iterable[str]) -> Iterator[Piece]:
-    begins, skipped = True, 0
+    pieces = _Pieces()
     for block in blocks:
         for number, line in enumerate(block.split("\n")):
             if number:
-                begins, skipped = True, skipped + 1
-            if line.strip() or (line and not begins):
-                yield Piece(line, begins, skipped)
-                begins, skipped = False, 0
+                pieces.end(1)
+            if line.strip() or not pieces.begins:
+                yield from pieces.add(line)
 
 
 def _split_at(blocks: Iterable[str], separator: re.Pattern[str], *, marker: str) -> Iterator[Piece]:
-    begins, skipped, pending = True, 0, ""
+    pieces, pending = _Pieces(), ""
     for block in blocks:
         pending += block
         place, incomplete = 0, len(pending)
@@ -63,33 +83,13 @@ def _split_at(blocks: Iterable[str], separator: re.Pattern[str], *, marker: str)
             if match.end() == len(pending):
                 incomplete = match.start()  # it may be longer
                 break
-            text = pending[place : match.start()]
-            if begins:
-                skipped += _leading_lines(text)
-                text = text.lstrip("\n")
-            if text.strip() or (text and not begins):
-                yield Piece(text, begins, skipped)
-                skipped = 0
-            begins, skipped = True, skipped + match[0].count("\n")
+            yield from pieces.add(pending[place : match.start()])
+            pieces.end(match[0].count("\n"))
             place = match.end()
         cut = safe_cut(pending[place : min(incomplete, _separator_start(pending, marker))])
-        pending = pending[place:]
-        if begins:
-            skipped += _leading_lines(pending[:cut])
-        text = pending[:cut].lstrip("\n") if begins else pending[:cut]
-        if text:
-            yield Piece(text, begins, skipped)
-            begins, skipped = False, 0
-        pending = pending[cut:]
-    last = separator.sub("", pending).rstrip()
-    if begins:
-        skipped, last = skipped + _leading_lines(last), last.lstrip("\n")
-    if last:
-        yield Piece(last, begins, skipped)
-
-
-def _leading_lines(text: str) -> int:
-    return len(text) - len(text.lstrip("\n"))
+        yield from pieces.add(pending[place : place + cut])
+        pending = pending[place + cut :]
+    yield from pieces.add(separator.sub("", pending).rstrip())
 
 
 def _separator_start(text: str, marker: str) -> int:
