@@ -3,7 +3,8 @@
 What is open is closed before its paragraph ends, and what is not open is not closed. Where the
 model wants to end a paragraph in which a mark is open, the probability of the end goes to the mark
 that closes it; the end can follow. Where a continuation is long enough and its sentence goes on,
-the probability of a comma or another pause goes to the mark that ends the sentence. Where no single
+the probability of a comma or another pause goes to the mark that ends the sentence, which becomes
+more likely with every word. Where no single
 quotation mark is open, an apostrophe stands alone after the words only that have one in the text.
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 from lstmgen.generation.sampling import Scores
 from lstmgen.text.apostrophes import APOSTROPHES as WORD_APOSTROPHES
 from lstmgen.text.marks import APOSTROPHES, FAMILY_OF, STRAIGHT
-from lstmgen.text.sentences import ABBREVIATIONS, SENTENCE_ENDS, is_initial
+from lstmgen.text.sentences import ABBREVIATIONS, PAUSES, SENTENCE_ENDS, is_initial
 from lstmgen.text.spacing import (
     CLOSE,
     OPEN,
@@ -29,7 +30,7 @@ from lstmgen.text.style import TextStyle
 from lstmgen.text.vocabulary import STORY, Vocabulary
 
 MAX_DEPTH = 3  # of marks inside marks
-PAUSES = ",;:—–-،؛、，；："  # one character each
+BLANKS = " \t\n"
 MIN_FORM = 0.05  # of a mark's occurrences, from which a form of it is usual
 
 
@@ -41,6 +42,7 @@ class Open:
     families: tuple[str, ...] = ()  # of the open marks, the innermost last
     just_opened: bool = False  # whether the last token opened one
     at_line_end: bool = False  # whether it is a line end inside a paragraph
+    after_blank: bool = False  # whether it is white space (a no-break space is not)
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ class Balance:
                 families = (*families, family)
             elif families and families[-1] == family:
                 families = families[:-1]
-        return Open(placed.after, families, opens, surface[0] == "\n")
+        blank = surface.isspace() and surface[0] in BLANKS
+        return Open(placed.after, families, opens, surface[0] == "\n", blank)
 
     def rules(self, state: Open) -> Rules:
         """What may follow; computed once for each state."""
@@ -119,7 +122,7 @@ class Balance:
             if after.just_opened:
                 wrong = family in state.families or len(state.families) >= MAX_DEPTH
             elif state.families[-1:] == (family,):
-                wrong = state.just_opened
+                wrong = state.just_opened or state.after_blank
                 if not wrong and (word in self.usual or family in STRAIGHT):
                     closing.append(word)
             else:
@@ -127,7 +130,7 @@ class Balance:
             glued = word not in self.usual and state.spacing.previous in (PLAIN, CLOSE)
             if wrong or (glued and family not in STRAIGHT):
                 forbidden.add(word)
-        if state.families and (closing or state.just_opened):
+        if state.families and (closing or state.just_opened or state.after_blank):
             forbidden |= self.ends
             if state.at_line_end:  # a second line end would make a blank line
                 forbidden |= self.line_ends
@@ -136,24 +139,26 @@ class Balance:
         return Rules(frozenset(forbidden), tuple(closing), lone)
 
     def apply(
-        self, scores: Scores, state: Open, *, last: int | None, must_close: bool, must_end: bool
+        self, scores: Scores, state: Open, *, last: int | None, must_close: bool, urge: float | None
     ) -> None:
         """Restrict the scores of one text, (vocabulary,), in place.
 
         Args:
             last: the token before; None at the start.
             must_close: whether nothing but the innermost mark may follow, where one is open.
-            must_end: whether the sentence ends at its next pause.
+            urge: to end the sentence, which is then at its next pause at the latest: nats that are
+                added to the mark that ends it; None leaves it alone.
         """
         rules = self.rules(state)
         if rules.lone and self.stems is not None and last not in self.stems:
             scores[list(rules.lone)] = -np.inf
-        if must_end and self.sentence_ends and self.pauses and last not in self.abbreviations:
+        if urge is not None and self.sentence_ends and last not in self.abbreviations:
             pauses, ends = list(self.pauses), list(self.sentence_ends)
             best = ends[int(scores[ends].argmax())]
             if np.isfinite(scores[best]):
-                scores[best] = np.logaddexp(scores[best], np.logaddexp.reduce(scores[pauses]))
+                total = np.logaddexp.reduce([scores[best], *scores[pauses]])
                 scores[pauses] = -np.inf
+                scores[best] = total + urge
         closing = list(rules.closing)
         if closing and np.isfinite(scores[closing].max()):
             best = closing[int(scores[closing].argmax())]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import CheckpointError, UsageError
 from lstmgen.generation.balance import Balance, Open, find_balance
-from lstmgen.generation.continuation import is_overdue, may_end
+from lstmgen.generation.continuation import ending_urge, may_end
 from lstmgen.generation.sampling import Scores
 from lstmgen.text.apostrophes import follows_elided, is_elided, is_possessive
 from lstmgen.text.copy_index import CopyIndex, RunMeter, bare_word
@@ -199,7 +199,7 @@ class History:
             self.open,
             last=self.last,
             must_close=may_end(sample, words) and balance.must_close(self.open, self.last),
-            must_end=is_overdue(sample, words),
+            urge=ending_urge(sample, words),
         )
 
     def fork(self) -> "History":

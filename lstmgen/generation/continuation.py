@@ -6,6 +6,7 @@ from lstmgen.config.schema import SampleConfig
 from lstmgen.generation.pieces import Piece
 from lstmgen.text.sentences import (
     CLOSING_MARKS,
+    PAUSES,
     SENTENCE_ENDS,
     continues_sentence,
     may_end_sentence,
@@ -13,6 +14,7 @@ from lstmgen.text.sentences import (
 from lstmgen.text.spacing import UNSPACED, Detokenizer, is_word, surface_of
 from lstmgen.text.vocabulary import STORY
 
+MAX_URGE = 5.0  # nats, at the word limit
 MAX_WORDLESS = 200  # tokens without a word after which a sample always ends
 
 
@@ -35,6 +37,19 @@ def is_overdue(sample: SampleConfig, words: int) -> bool:
     return is_complete(sample, words) and words >= sample.words + sample.words // 4
 
 
+def word_limit(sample: SampleConfig) -> int:
+    """The number of words at which a sample is cut."""
+    return sample.words if sample.cuts else sample.words + (sample.words + 1) // 2
+
+
+def ending_urge(sample: SampleConfig, words: int) -> float | None:
+    """How much more likely the end of an overdue sentence is made, in nats; None if it is not."""
+    if not is_overdue(sample, words):
+        return None
+    start, limit = sample.words + sample.words // 4, word_limit(sample)
+    return MAX_URGE * (words - start + 1) / (limit - start)
+
+
 def may_end(sample: SampleConfig, words: int) -> bool:
     """Whether a sample may end with its sentence."""
     stops = sample.stop == "sentence" and words >= sample.min_words
@@ -53,6 +68,7 @@ class Continuation:
     words: int = 0  # new tokens that contain a letter or digit
     wordless: int = 0  # tokens since the last of them
     closing: bool = False  # the sentence has ended; only closing marks may follow
+    pausing: bool = False  # the text ends in a comma, a colon or another pause
     last_word: str = ""
     word_ended: bool = True  # whether the next character begins another word
     tail: str = ""  # the end of the text, in which ``stop_at`` may begin
@@ -75,14 +91,8 @@ class Continuation:
         self._follow_sentence(surface)
         stop_at = self.sample.stop_at if self.words >= self.sample.min_words else ""
         text, found = self._cut(text, stop_at)
-        ended = found or self.words >= self._limit or self.wordless > MAX_WORDLESS
+        ended = found or self.words >= word_limit(self.sample) or self.wordless > MAX_WORDLESS
         return Piece(self.number, text, ended=ended)
-
-    @property
-    def _limit(self) -> int:
-        """The number of words at which the sample is cut."""
-        words = self.sample.words
-        return words if self.sample.cuts else words + (words + 1) // 2
 
     def _ends_before(self, token: str, surface: str, text: str, *, marks_open: bool) -> bool:
         if token == STORY:
@@ -92,7 +102,7 @@ class Continuation:
             stops = self.sample.stop == "line" or (self.sample.stop == "paragraph" and at_paragraph)
             if stops and self.words >= max(1, self.sample.min_words):
                 return True
-            if is_complete(self.sample, self.words) and at_paragraph:
+            if is_complete(self.sample, self.words) and at_paragraph and not self.pausing:
                 return True
         if not self.closing or marks_open:
             return False
@@ -113,6 +123,8 @@ class Continuation:
             inside = self.detokenizer.kind == "character" and not self.word_ended
             self.last_word = self.last_word + word if inside else word
         self.word_ended = not word or word.isspace()
+        if end:
+            self.pausing = end in PAUSES
         if end == "":  # closing marks only
             self.closing = due and self.closing
             return

@@ -3,6 +3,7 @@
 # Marks that end a sentence: Latin and Greek scripts, Devanagari and Bengali, Arabic and Urdu,
 # Armenian, Ethiopic, Khmer, Burmese, Tibetan, Chinese and Japanese.
 SENTENCE_ENDS = ".!?…‽⁇⁈⁉।॥؟۔։።፧፨។៕။།༎。！？．｡"
+PAUSES = ",;:—–-،؛、，；："  # marks that separate parts of a sentence
 CLOSING_MARKS = "\"'”’)]}»›“«」』】》〉）"
 GREEK_QUESTION = ";"  # NFC has it for U+037E
 
