@@ -9,13 +9,17 @@ from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import CheckpointError, UsageError
 from lstmgen.generation.balance import Balance, Open, find_balance
 from lstmgen.generation.continuation import ending_urge, may_end
+from lstmgen.generation.ngram_guide import NgramGuide
 from lstmgen.generation.sampling import Scores
+from lstmgen.ngrams.kneser_ney import MAX_ORDER
 from lstmgen.text.apostrophes import follows_elided, is_elided, is_possessive
 from lstmgen.text.copy_index import CopyIndex, RunMeter, bare_word
 from lstmgen.text.passage_unit import WORDS, PassageUnit
 from lstmgen.text.reading import normalize
 from lstmgen.text.spacing import Kind, simplify_spelling, split_form, surface_of
 from lstmgen.text.vocabulary import STORY, Vocabulary
+
+CONTEXT = MAX_ORDER - 1  # tokens
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Constraints:
     bound: "BoundWords | None" = None  # only with the tokenizer ``word``
     unit: PassageUnit = WORDS  # of copied passages
     balance: Balance | None = None  # only with the tokenizer ``word``
+    guide: NgramGuide | None = None
 
 
 def resolve_constraints(
@@ -36,6 +41,7 @@ def resolve_constraints(
     kind: Kind,
     bound: "BoundWords | None",
     unit: PassageUnit,
+    guide: NgramGuide | None = None,
 ) -> Constraints:
     """Resolve the constraints of a sampling config.
 
@@ -51,7 +57,7 @@ def resolve_constraints(
     ids = frozenset(forbidden - story)
     pairs = sample.balance_quotes
     balance = find_balance(vocabulary, ids, pairs=pairs) if kind == "word" else None
-    return Constraints(sample, ids, bound, unit, balance)
+    return Constraints(sample, ids, bound, unit, balance, guide)
 
 
 @dataclass(frozen=True)
@@ -146,12 +152,14 @@ class History:
         self.ngrams = None if n is None else NgramMemory(n)
         self.meter = None if index is None else RunMeter(index)
         self.last: int | None = None
+        self.context: tuple[int, ...] = ()  # the last tokens, as many as n-grams reach back
         self.open = Open()  # quotation marks and brackets
         self.next_ruled_out: frozenset[int] = frozenset()  # for the next token only
 
     def add(self, word: int) -> None:
         """Add a token."""
         self.last, self.next_ruled_out = word, frozenset()
+        self.context = (*self.context[1 - CONTEXT :], word)
         if self.constraints.balance is not None:
             self.open = self.constraints.balance.after(self.open, word)
         if word in self.word_ids:

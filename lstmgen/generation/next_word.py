@@ -28,7 +28,7 @@ def next_scores(
     *,
     words: Sequence[int] = (0,),
 ) -> Scores:
-    """Scores of each text's next word, after constraints and the repetition penalty.
+    """Scores of each text's next word, after n-grams, constraints and the repetition penalty.
 
     Sampling then applies temperature and filters (``sampling.filter_scores``), beam search
     does not.
@@ -37,7 +37,11 @@ def next_scores(
         logits: (batch, vocabulary), the model's or its mixture with a cache.
         words: number of new words of each text.
     """
-    scores = forbid(logits.astype(np.float64), constraints.forbidden)
+    scores = logits.astype(np.float64)
+    if constraints.guide is not None:
+        for row, history in zip(scores, histories, strict=True):
+            constraints.guide.apply(row, history.context)
+    scores = forbid(scores, constraints.forbidden)
     ruled_out = [h.ruled_out(words=n) for h, n in zip(histories, words, strict=True)]
     recent = [history.recent for history in histories]
     penalty = constraints.sample.repetition_penalty

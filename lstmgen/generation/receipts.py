@@ -16,7 +16,12 @@ from lstmgen.generation.sample_results import Result, generate_samples, sample_j
 from lstmgen.runs.folders import replace_text
 
 FORMAT = 1
-BEFORE = {"hard_limit": True, "balance_quotes": False}  # what receipts without these keys meant
+BEFORE = {
+    "hard_limit": True,
+    "balance_quotes": False,
+    "ngram_weight": 0.0,
+    "pair_penalty": 0.0,
+}  # what receipts without these keys meant
 
 
 class _ReceiptPart(BaseModel):

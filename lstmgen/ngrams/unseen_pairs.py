@@ -63,7 +63,7 @@ def find_unseen_pairs(
     found = np.minimum(numbers, len(words) - 1)
     numbers = np.where(words[found] == np.arange(ngrams.vocab_size), found, len(words))
     group_of = np.asarray(groups, dtype=np.int64)
-    sums = np.bincount(group_of, np.asarray(counts, dtype=np.float64))
+    sums: Floats = np.bincount(group_of, np.asarray(counts, dtype=np.float64)).astype(np.float64)
     order = np.argsort(group_of, kind="stable")
     members = np.split(order, np.flatnonzero(np.diff(group_of[order])) + 1)
     return UnseenPairs(
