@@ -29,6 +29,10 @@ from lstmgen.runs.folders import Choice, describe_step, runs_folder
 from lstmgen.text.reading import encodable, read_stream, remove_control
 
 PATIENCE = 2.0  # seconds before a note says that standard input is awaited
+BEAMS_NOTE = (
+    "note: --beams searches for the most likely text, which is seldom the most readable. For text "
+    "to read, leave it out"
+)
 
 Cue = Annotated[
     str | None, typer.Option("--cue", "-c", help="The text to continue (default: piped input).")
@@ -127,6 +131,8 @@ def generate(
         generator.require_copies("--show-copied")
     for word in unmatched_words(sample.banned, generator.vocabulary, kind=generator.kind):
         output.note(f"note: --banned {word}: the model has no such word, so this has no effect")
+    if sample.beams is not None:
+        output.note(BEAMS_NOTE)
     seed = secrets.randbelow(2**31) if seed is None else seed
     output.note_source(checkpoint, seed=seed)
     if not details and samples in (None, 1) and sample.beams is None:

@@ -367,8 +367,9 @@ class SampleConfig(Section):
         64, "Number of recent words that the penalty covers.", ge=1, le=1_000_000, unit="words"
     )
     no_repeat_ngram: int | None = key(
-        None, "Never repeat an n-gram of this length.", ge=1, le=100, unit="tokens"
-    )
+        None, "Never repeat an n-gram of this length (0: repeat any; null: 3 words and no whole "
+        "sentence with `beams`, else any).", ge=0, le=100, unit="tokens",
+    )  # fmt: skip
     cache_weight: float = key(0.0, "Weight of a cache of recent words (0: off).", ge=0, lt=1)
     cache_window: int = key(500, "Number of words in the cache.", ge=1, le=1_000_000, unit="words")
     cache_theta: float = key(

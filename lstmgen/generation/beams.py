@@ -9,8 +9,10 @@ short ones.
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lstmgen.generation.constraints import History
 from lstmgen.generation.continuation import Continuation
@@ -18,6 +20,8 @@ from lstmgen.generation.details import add_details
 from lstmgen.generation.next_word import CueReader, check_finite, next_scores, select_rows
 from lstmgen.generation.pieces import Piece
 from lstmgen.generation.sampling import Scores, highest
+
+Logits = NDArray[np.floating[Any]]
 
 
 @dataclass
@@ -52,8 +56,9 @@ def beam_pieces(reader: CueReader, *, samples: int, details: bool) -> Iterator[P
             words=[beam.continuation.words for beam in live],
         )
         done += [beam for beam, row in zip(live, scores, strict=True) if not np.isfinite(row.max())]
+        totals = _totals(scores, logits, live)
         grown: list[tuple[int, int, Beam]] = []
-        for row, word, log_probability in _best(scores, live, count=2 * width):
+        for row, word, log_probability in _best(totals, count=2 * width):
             beam = _extend(live[row], vocabulary.entries[word], word, log_probability)
             if details:
                 *before, last = beam.pieces
@@ -74,11 +79,23 @@ def beam_pieces(reader: CueReader, *, samples: int, details: bool) -> Iterator[P
         yield from (replace(piece, sample=number) for piece in beam.pieces)
 
 
-def _best(scores: Scores, live: Sequence[Beam], *, count: int) -> Iterator[tuple[int, int, float]]:
-    """The most likely extensions as (beam, word, total log-probability)."""
+def _totals(scores: Scores, logits: Logits, live: Sequence[Beam]) -> Scores:
+    """The log-probability of each beam with each word, (beams, vocabulary).
+
+    The probability of a word that would repeat something is lost, so that a text that would
+    repeat itself is no refuge.
+    """
     sums = np.logaddexp.reduce(scores, axis=1, keepdims=True)
-    totals = scores - np.where(np.isfinite(sums), sums, 0.0)
+    for row, beam in enumerate(live):
+        repeating = sorted(beam.history.repeating())
+        sums[row] = np.logaddexp.reduce([*sums[row], *logits[row, repeating]])
+    totals: Scores = scores - np.where(np.isfinite(sums), sums, 0.0)
     totals += np.array([beam.log_probability for beam in live])[:, None]
+    return totals
+
+
+def _best(totals: Scores, *, count: int) -> Iterator[tuple[int, int, float]]:
+    """The most likely extensions as (beam, word, total log-probability)."""
     for place in highest(totals.ravel(), count).tolist():
         row, word = divmod(place, totals.shape[1])
         if np.isfinite(totals[row, word]):

@@ -9,6 +9,12 @@ from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import CheckpointError, UsageError
 from lstmgen.generation.balance import Balance, Open, find_balance
 from lstmgen.generation.continuation import ending_urge, may_end
+from lstmgen.generation.repetition import (
+    SentenceMarks,
+    SentenceMemory,
+    find_sentence_marks,
+    ngram_length,
+)
 from lstmgen.generation.sampling import Scores
 from lstmgen.text.apostrophes import follows_elided, is_elided, is_possessive
 from lstmgen.text.copy_index import CopyIndex, RunMeter, bare_word
@@ -27,6 +33,8 @@ class Constraints:
     bound: "BoundWords | None" = None  # only with the tokenizer ``word``
     unit: PassageUnit = WORDS  # of copied passages
     balance: Balance | None = None  # only with the tokenizer ``word``
+    ngram: int | None = None  # length of the n-grams that must not be repeated
+    sentences: SentenceMarks | None = None  # only if no sentence must be repeated
 
 
 def resolve_constraints(
@@ -51,7 +59,10 @@ def resolve_constraints(
     ids = frozenset(forbidden - story)
     pairs = sample.balance_quotes
     balance = find_balance(vocabulary, ids, pairs=pairs) if kind == "word" else None
-    return Constraints(sample, ids, bound, unit, balance)
+    ngram = ngram_length(sample, kind=kind, unit=unit)
+    new = sample.beams is not None and ngram is not None
+    sentences = find_sentence_marks(vocabulary, kind=kind) if new else None
+    return Constraints(sample, ids, bound, unit, balance, ngram, sentences)
 
 
 @dataclass(frozen=True)
@@ -142,8 +153,9 @@ class History:
         words = (i for i, entry in enumerate(vocabulary.entries) if any(map(str.isalnum, entry)))
         self.word_ids = frozenset(words) - self.breaks  # the repetition penalty is for these
         self.recent: deque[int] = deque(maxlen=constraints.sample.repetition_span)
-        n = constraints.sample.no_repeat_ngram
+        n, marks = constraints.ngram, constraints.sentences
         self.ngrams = None if n is None else NgramMemory(n)
+        self.sentences = None if marks is None else SentenceMemory(marks)
         self.meter = None if index is None else RunMeter(index)
         self.last: int | None = None
         self.open = Open()  # quotation marks and brackets
@@ -158,6 +170,8 @@ class History:
             self.recent.append(word)
         if self.ngrams is not None and word not in self.breaks:
             self.ngrams.add(word)
+        if self.sentences is not None:
+            self.sentences = self.sentences.after(word, is_word=word in self.word_ids)
         if self.meter is not None and word in self.breaks:
             self.meter.break_run()
         elif self.meter is not None:
@@ -174,11 +188,15 @@ class History:
             ids.add(self.story)
         if self.constraints.bound is not None:
             ids |= self.constraints.bound.ruled_out(self.last)
-        if self.ngrams is not None:
-            ids |= self.ngrams.completing()
+        ids |= self.repeating()
         if self.meter is not None and sample.max_copied is not None:
             ids |= self.meter.would_exceed(sample.max_copied * self.constraints.unit.per_word)
         return ids
+
+    def repeating(self) -> set[int]:
+        """The ids that would repeat an n-gram or a sentence that must not be repeated."""
+        ids = set() if self.ngrams is None else set(self.ngrams.completing())
+        return ids if self.sentences is None else ids | self.sentences.completing()
 
     @property
     def marks_open(self) -> bool:

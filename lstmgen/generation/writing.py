@@ -90,7 +90,7 @@ class Writer:
     """A text written in turn.
 
     Args:
-        sample: the settings; those of where a continuation ends are ignored.
+        sample: the settings; those of where a continuation ends, and of beams, are ignored.
         seed: of the words that the model draws.
     """
 
@@ -98,7 +98,13 @@ class Writer:
         self.model, self.engine, self.vocabulary = generator, generator.engine, generator.vocabulary
         self.kind, self.lowercase = generator.kind, generator.config.data.lowercase
         self.sample = sample.model_copy(
-            update={"stop": "words", "words": 10_000_000, "min_words": 0, "stop_at": ""}
+            update={
+                "stop": "words",
+                "words": 10_000_000,
+                "min_words": 0,
+                "stop_at": "",
+                "beams": None,
+            }
         )
         self.seed, self.generator = seed, np.random.default_rng(seed)
         self.constraints = generator.constraints(self.sample)

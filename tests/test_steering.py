@@ -1,0 +1,148 @@
+"""What a writer can ask of a continuation: no repeats, a cache, and words of one's own."""
+
+import json
+
+import numpy as np
+
+from lstmgen.cells.building_blocks import State
+from lstmgen.config.schema import Config, DataConfig, SampleConfig
+from lstmgen.generation.generator import Generator
+from lstmgen.generation.next_word import CueReader
+from lstmgen.generation.pieces import join_pieces
+from lstmgen.generation.sampling_loop import continue_cue
+from lstmgen.text.tokenizer import tokenize
+from lstmgen.text.vocabulary import STORY, Vocabulary
+from tests.helpers.program import call_cli
+from tests.helpers.scenes import run_of
+
+WORDS = (STORY, "I", "am", "sorry", ".", "\n\n", "the", "sea", "Sea", "sea¬", "ran", "to", "mill",
+         "said", "Mr", "old", "no")  # fmt: skip
+
+
+class Bigrams:
+    """An engine whose next word depends on the last word only, by a table of logits."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def zero_states(self, batch):
+        return self.read(np.zeros(batch, int), None)
+
+    def read(self, ids, states):
+        known = np.minimum(ids, len(self.table) - 1)
+        return [State(self.table[known], known[:, None].astype(float))]
+
+    def logits(self, states):
+        return states[0].hidden.copy()
+
+
+def random_table(*, seed=3, scale=2.0):
+    return np.random.default_rng(seed).normal(size=(len(WORDS), len(WORDS))) * scale
+
+
+def generator_of(table, entries=WORDS, *, tokenizer="word"):
+    config = Config(data=DataConfig(tokenizer=tokenizer))
+    return Generator(config, Vocabulary(entries, (1,) * len(entries)), Bigrams(table), None)
+
+
+def settings_of(**sample):
+    free = {"top_p": 1.0, "temperature": 1.0, "words": 40, "stop": "words"}
+    return SampleConfig(**free | sample)
+
+
+def pieces_of(cue="the", *, table=None, samples=1, seed=0, details=False, tokenizer="word",
+              **sample):  # fmt: skip
+    generator = generator_of(random_table() if table is None else table, tokenizer=tokenizer)
+    reader = CueReader(generator, settings_of(**sample), cue)
+    return list(continue_cue(reader, samples=samples, seed=seed, details=details))
+
+
+def texts_of(cue="the", *, samples=1, **options):
+    return join_pieces(pieces_of(cue, samples=samples, **options), samples)
+
+
+def loop_table():
+    """A model that writes "I am sorry." for ever."""
+    table = np.zeros((len(WORDS), len(WORDS)))
+    for word, following in ((0, 1), (1, 2), (2, 3), (3, 4), (4, 1)):
+        table[word, following] = 9.0
+    return table
+
+
+def trigrams(text):
+    tokens = tokenize(text)
+    return list(zip(tokens, tokens[1:], tokens[2:], strict=False))
+
+
+def sentences(text):
+    words = [tuple(tokenize(part)) for part in text.split(".")[:-1]]
+    return [sentence for sentence in words if sentence]
+
+
+def test_beams_repeat_no_three_words_and_no_sentence_even_of_the_cue():
+    cue = "I am sorry."
+    (free,) = texts_of(cue, table=loop_table(), beams=3, no_repeat_ngram=0)
+    assert free.startswith(" I am sorry. I am sorry.")
+    (text,) = texts_of(cue, table=loop_table(), beams=3)
+    assert text != free
+    assert max(map(trigrams(cue + text).count, trigrams(cue + text))) == 1
+    assert len(set(sentences(cue + text))) == len(sentences(cue + text))
+
+
+def test_the_length_that_beams_do_not_repeat_is_a_setting():
+    (text,) = texts_of("I am sorry.", table=loop_table(), beams=3, no_repeat_ngram=5, words=30)
+    repeated = sentences("I am sorry." + text)
+    assert len(set(repeated)) == len(repeated)  # no sentence twice, whatever the length
+    found = trigrams("I am sorry." + text)
+    assert len(set(found)) < len(found)  # but three words are
+
+
+def test_an_abbreviation_ends_no_sentence_that_could_repeat():
+    table = np.zeros((len(WORDS), len(WORDS)))
+    mr, dot, old = WORDS.index("Mr"), WORDS.index("."), WORDS.index("old")
+    table[mr, dot] = table[old, dot] = 9.0
+    table[dot, mr] = 5.0
+    (text,) = texts_of("Mr.", table=table, beams=2, no_repeat_ngram=9, words=4)
+    assert text.startswith(" Mr.")
+    assert not texts_of("old.", table=table, beams=2, no_repeat_ngram=9, words=4)[0].endswith(
+        "old."
+    )
+
+
+def test_sampling_repeats_as_before():
+    (text,) = texts_of("I am sorry.", table=loop_table(), temperature=0.0)
+    assert text.startswith(" I am sorry. I am sorry.")
+
+
+def test_characters_are_not_blocked_as_words_are():
+    entries = (STORY, *"abc .")
+    table = np.zeros((6, 6))
+    table[1, 2] = table[2, 4] = table[4, 1] = 9.0
+    generator = generator_of(table, entries, tokenizer="character")
+    reader = CueReader(generator, settings_of(beams=2, words=10), "a")
+    (text,) = join_pieces(continue_cue(reader, samples=1, seed=0), 1)
+    assert text.startswith("b ab ab a")
+
+
+def test_a_beam_search_says_once_what_it_is_for(parrot):
+    options = ("generate", "--cue", "The cat", "--words", 5, "--beams", 3, "-n", 2)
+    note = "note: --beams searches for the most likely text"
+    assert call_cli(*options, cwd=parrot, check=0).stderr.count(note) == 1
+    assert note not in call_cli(*options, "-q", cwd=parrot, check=0).stderr
+
+
+def test_a_receipt_of_beams_from_before_is_replayed_as_it_was(parrot, tmp_path):
+    receipt = tmp_path / "receipt.json"
+    options = ("-c", "The cat", "--words", 60, "--beams", 2, "--stop", "words",
+               "--repetition-penalty", 0.5, "--receipt", receipt)  # fmt: skip
+    free = call_cli("generate", run_of(parrot), *options, "--no-repeat-ngram", 0, cwd=tmp_path,
+                    check=0)  # fmt: skip
+    old = json.loads(receipt.read_text())
+    blocked = call_cli("generate", run_of(parrot), *options, cwd=tmp_path, check=0)
+    assert blocked.stdout != free.stdout
+    again = call_cli("generate", "--replay", receipt, cwd=tmp_path, check=0)
+    assert again.stdout == blocked.stdout
+    old["receipt"], old["settings"]["no_repeat_ngram"] = 1, None
+    receipt.write_text(json.dumps(old))
+    again = call_cli("generate", "--replay", receipt, cwd=tmp_path, check=0)
+    assert again.stdout == free.stdout
