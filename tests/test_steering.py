@@ -146,3 +146,19 @@ def test_a_receipt_of_beams_from_before_is_replayed_as_it_was(parrot, tmp_path):
     receipt.write_text(json.dumps(old))
     again = call_cli("generate", "--replay", receipt, cwd=tmp_path, check=0)
     assert again.stdout == free.stdout
+
+
+def test_a_receipt_of_a_cache_from_before_is_replayed_as_it_was(parrot, tmp_path):
+    receipt = tmp_path / "receipt.json"
+    options = ("-c", "The cat", "--words", 40, "--cache-weight", 0.9, "--cache-theta", 1, "--seed",
+               1, "--stop", "words", "--receipt", receipt)  # fmt: skip
+    done = call_cli(
+        "generate", run_of(parrot), *options, "--cache-last-word", cwd=tmp_path, check=0
+    )
+    old = json.loads(receipt.read_text())
+    other = call_cli("generate", run_of(parrot), *options, cwd=tmp_path, check=0)
+    assert other.stdout != done.stdout
+    del old["settings"]["cache_last_word"]
+    receipt.write_text(json.dumps(old))
+    again = call_cli("generate", "--replay", receipt, cwd=tmp_path, check=0)
+    assert again.stdout == done.stdout

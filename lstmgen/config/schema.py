@@ -376,6 +376,9 @@ class SampleConfig(Section):
         10.0, "Sharpness of the cache: above 0, words from similar contexts count more.",
         ge=0, le=1000,
     )  # fmt: skip
+    cache_last_word: bool = key(
+        False, "Let the cache make the last word more likely too, as the cache of `evaluate` does."
+    )
     banned: list[str] = key([], "Words never to generate, in any letter case.")
     balance_quotes: bool = key(
         True, "Close quotation marks and brackets before their paragraph ends, and close none that "

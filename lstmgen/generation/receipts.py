@@ -16,7 +16,8 @@ from lstmgen.generation.sample_results import Result, generate_samples, sample_j
 from lstmgen.runs.folders import replace_text
 
 FORMAT = 2  # 1: with beams, no_repeat_ngram: null meant that any n-gram may be repeated
-BEFORE = {"hard_limit": True, "balance_quotes": False}  # what receipts without these keys meant
+# What receipts without these keys meant
+BEFORE = {"hard_limit": True, "balance_quotes": False, "cache_last_word": True}
 
 
 class _ReceiptPart(BaseModel):
