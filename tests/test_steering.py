@@ -3,16 +3,19 @@
 import json
 
 import numpy as np
+import pytest
 
+import lstmgen
 from lstmgen.cells.building_blocks import State
 from lstmgen.config.schema import Config, DataConfig, SampleConfig
+from lstmgen.errors import UsageError
 from lstmgen.generation.generator import Generator
-from lstmgen.generation.next_word import CueReader
+from lstmgen.generation.next_word import CueReader, next_scores
 from lstmgen.generation.pieces import join_pieces
 from lstmgen.generation.sampling_loop import continue_cue
 from lstmgen.text.tokenizer import tokenize
 from lstmgen.text.vocabulary import STORY, Vocabulary
-from tests.helpers.program import call_cli
+from tests.helpers.program import call_cli, write_session
 from tests.helpers.scenes import run_of
 
 WORDS = (STORY, "I", "am", "sorry", ".", "\n\n", "the", "sea", "Sea", "sea¬", "ran", "to", "mill",
@@ -162,3 +165,72 @@ def test_a_receipt_of_a_cache_from_before_is_replayed_as_it_was(parrot, tmp_path
     receipt.write_text(json.dumps(old))
     again = call_cli("generate", "--replay", receipt, cwd=tmp_path, check=0)
     assert again.stdout == done.stdout
+
+
+def scores_of(cue="I", **sample):
+    reader = CueReader(generator_of(random_table()), settings_of(**sample), cue)
+    reader.finish()
+    logits = reader.generator.engine.logits(reader.states)
+    return next_scores(logits, [reader.history], reader.constraints)[0]
+
+
+@pytest.mark.parametrize("penalty", [1.0, 1.3])
+def test_a_bias_shifts_the_logits_of_all_spellings_by_exactly_its_nats(penalty):
+    cue = "the sea said"
+    plain = scores_of(cue, repetition_penalty=penalty)
+    biased = scores_of(
+        cue, repetition_penalty=penalty, bias=["SEA:1.5", "said:-1", "to:2", "to:-0.5", "zebra:9"]
+    )
+    expected = np.zeros(len(WORDS))
+    for word, nats in (("sea", 1.5), ("Sea", 1.5), ("sea¬", 1.5), ("said", -1), ("to", 1.5)):
+        expected[WORDS.index(word)] = nats
+    known = np.isfinite(plain)
+    np.testing.assert_allclose(biased[known] - plain[known], expected[known], rtol=0, atol=1e-12)
+    assert (np.isfinite(biased) == known).all()
+
+
+def test_a_bias_lifts_no_constraint():
+    assert scores_of(bias=["sea:100"], banned=["sea"])[WORDS.index("sea")] == -np.inf
+    assert scores_of(bias=[f"{STORY}:100"])[WORDS.index(STORY)] == -np.inf
+
+
+def test_a_bias_without_nats_changes_no_word_and_with_many_it_makes_them_all_one():
+    assert texts_of(bias=["sea:0"]) == texts_of()
+    (text,) = texts_of(bias=["ran:100"], words=5)
+    assert text == " ran ran ran ran ran"
+    assert "ran" not in texts_of(bias=["ran:-100"], words=200)[0]
+    (text,) = texts_of(bias=["ran:100"], words=5, beams=2, no_repeat_ngram=0)
+    assert text == " ran ran ran ran ran"
+
+
+def test_a_bias_is_for_every_way_to_generate(parrot, tmp_path):
+    bias = ("--bias", "river:100", "--bias", "zebra:1")
+    options = ("-c", "The", "--words", 3, "--stop", "words", *bias)
+    receipt = ("--receipt", tmp_path / "r")
+    done = call_cli("generate", run_of(parrot), *options, *receipt, cwd=tmp_path, check=0)
+    assert done.stdout == "The river river river\n"
+    note = "note: --bias zebra: the model has no such word, so this has no effect"
+    assert note in done.stderr
+    again = call_cli("generate", "--replay", tmp_path / "r", cwd=tmp_path, check=0)
+    assert again.stdout == done.stdout
+    model = lstmgen.load(run_of(parrot))
+    settings = {"words": 3, "stop": "words", "bias": ["river:100"]}
+    assert model.generate("The", **settings)[0].text == " river river river"
+    with pytest.raises(UsageError, match="--bias = sea: must be WORD:NATS"):
+        model.generate("The", bias=["sea"])
+
+
+def test_a_bias_holds_in_writing_and_is_saved_with_a_draft(parrot, tmp_path):
+    mine = tmp_path / "mine.json"
+    lines = ["The", "/bias river:1", "/bias river:100", "/bias zebra:2", "/go 2", "/settings",
+             f"/save {mine}", "/bias sea"]  # fmt: skip
+    text, talk = write_session(parrot, lines)
+    assert text == "The river river\n"
+    assert "/bias river:100  /bias zebra:2  --seed" in talk
+    assert "note: /bias zebra: the model has no such word" in talk
+    assert "error: /bias sea: must be WORD:NATS" in talk
+    text, talk = write_session(parrot, ["/go 1", "/bias off", "/settings"], mine)
+    assert text == "The river river river\n"
+    assert "note: --bias zebra" in talk and "/bias" not in talk.split("/temp")[-1]
+    text, _ = write_session(parrot, ["The", "/go 1"], "--bias", "river:100")
+    assert text == "The river\n"

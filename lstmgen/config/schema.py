@@ -16,6 +16,8 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
+from lstmgen.config.word_bias import MAX_BIAS, parse_bias
+
 Sources = str | list[str]
 PEEPHOLE_CELLS = ("lstm_peephole",)  # model.peephole applies to these
 LOOP_CELLS = ("lstm_peephole",)  # torch has no fused kernel for these
@@ -380,6 +382,10 @@ class SampleConfig(Section):
         False, "Let the cache make the last word more likely too, as the cache of `evaluate` does."
     )
     banned: list[str] = key([], "Words never to generate, in any letter case.")
+    bias: list[str] = key(
+        [], "Make a word more or less likely, in any letter case: WORD:NATS, as in sea:1.5 or "
+        "said:-1, adds the nats to its logits.",
+    )  # fmt: skip
     balance_quotes: bool = key(
         True, "Close quotation marks and brackets before their paragraph ends, and close none that "
         "is not open (where the training text does so).",
@@ -477,6 +483,13 @@ def sample_conflicts(sample: SampleConfig) -> list[Conflict]:
         )
         keys = ("sample.cache_weight", "sample.beams")
         conflicts.append(Conflict(keys, sample.cache_weight, message))
+    for entry in sample.bias:
+        if parse_bias(entry) is None:
+            message = (
+                "must be WORD:NATS with a number from "
+                f"{-MAX_BIAS:g} to {MAX_BIAS:g}, as in sea:1.5 or said:-1"
+            )
+            conflicts.append(Conflict(("sample.bias",), entry, message))
     return conflicts
 
 

@@ -1,27 +1,23 @@
 """Beam search for the most likely continuations.
 
 Deterministic: temperature and the filters of ``sampling.filter_scores`` are not used.
-Constraints and the repetition penalty act as in sampling. Finished continuations are compared by
-log-probability / tokens ** length_penalty (Wu et al. 2016), which removes the advantage of
-short ones.
+Constraints, the repetition penalty and the bias act as in sampling. Finished continuations are
+compared by log-probability / tokens ** length_penalty (Wu et al. 2016), which removes the advantage
+of short ones.
 """
 
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lstmgen.generation.constraints import History
 from lstmgen.generation.continuation import Continuation
 from lstmgen.generation.details import add_details
 from lstmgen.generation.next_word import CueReader, check_finite, next_scores, select_rows
 from lstmgen.generation.pieces import Piece
-from lstmgen.generation.sampling import Scores, highest
-
-Logits = NDArray[np.floating[Any]]
+from lstmgen.generation.sampling import Scores, add_bias, highest
 
 
 @dataclass
@@ -56,7 +52,8 @@ def beam_pieces(reader: CueReader, *, samples: int, details: bool) -> Iterator[P
             words=[beam.continuation.words for beam in live],
         )
         done += [beam for beam, row in zip(live, scores, strict=True) if not np.isfinite(row.max())]
-        totals = _totals(scores, logits, live)
+        biased = add_bias(logits.astype(np.float64), reader.constraints.bias)
+        totals = _totals(scores, biased, live)
         grown: list[tuple[int, int, Beam]] = []
         for row, word, log_probability in _best(totals, count=2 * width):
             beam = _extend(live[row], vocabulary.entries[word], word, log_probability)
@@ -79,7 +76,7 @@ def beam_pieces(reader: CueReader, *, samples: int, details: bool) -> Iterator[P
         yield from (replace(piece, sample=number) for piece in beam.pieces)
 
 
-def _totals(scores: Scores, logits: Logits, live: Sequence[Beam]) -> Scores:
+def _totals(scores: Scores, logits: Scores, live: Sequence[Beam]) -> Scores:
     """The log-probability of each beam with each word, (beams, vocabulary).
 
     The probability of a word that would repeat something is lost, so that a text that would

@@ -1,11 +1,15 @@
-"""What must not be generated: banned words, repeated n-grams, copied passages, unpaired marks."""
+"""What must not be generated: banned words, repeated n-grams, copied passages, unpaired marks.
+
+And what is made more or less likely: the words of ``sample.bias``.
+"""
 
 import copy
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lstmgen.config.schema import SampleConfig
+from lstmgen.config.word_bias import parse_bias
 from lstmgen.errors import CheckpointError, UsageError
 from lstmgen.generation.balance import Balance, Open, find_balance
 from lstmgen.generation.continuation import ending_urge, may_end
@@ -35,6 +39,7 @@ class Constraints:
     balance: Balance | None = None  # only with the tokenizer ``word``
     ngram: int | None = None  # length of the n-grams that must not be repeated
     sentences: SentenceMarks | None = None  # only if no sentence must be repeated
+    bias: Mapping[int, float] = field(default_factory=dict)  # nats added to logits, by id
 
 
 def resolve_constraints(
@@ -62,7 +67,8 @@ def resolve_constraints(
     ngram = ngram_length(sample, kind=kind, unit=unit)
     new = sample.beams is not None and ngram is not None
     sentences = find_sentence_marks(vocabulary, kind=kind) if new else None
-    return Constraints(sample, ids, bound, unit, balance, ngram, sentences)
+    bias = find_bias(sample.bias, vocabulary, kind=kind)
+    return Constraints(sample, ids, bound, unit, balance, ngram, sentences, bias)
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,15 @@ def _fold(word: str) -> str:
 def unmatched_words(words: Iterable[str], vocabulary: Vocabulary, *, kind: Kind) -> list[str]:
     """The words that no entry spells, so banning them has no effect."""
     return [word for word in words if not find_words([word], vocabulary, kind=kind)]
+
+
+def find_bias(entries: Iterable[str], vocabulary: Vocabulary, *, kind: Kind) -> dict[int, float]:
+    """The nats by which ``sample.bias`` changes the logits, by id; those of one id add up."""
+    bias: dict[int, float] = {}
+    for word, nats in filter(None, map(parse_bias, entries)):
+        for i in find_words([word], vocabulary, kind=kind) - set(vocabulary.specials):
+            bias[i] = bias.get(i, 0.0) + nats
+    return bias
 
 
 @dataclass

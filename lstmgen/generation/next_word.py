@@ -15,7 +15,7 @@ from lstmgen.generation.continuation import Continuation
 from lstmgen.generation.cue import Cue
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.numpy_engine import States
-from lstmgen.generation.sampling import Scores, forbid, forbid_each, penalize_repeats
+from lstmgen.generation.sampling import Scores, add_bias, forbid, forbid_each, penalize_repeats
 from lstmgen.text.reading import normalize
 from lstmgen.text.spacing import unspaced_entries
 from lstmgen.text.vocabulary import STORY
@@ -28,7 +28,7 @@ def next_scores(
     *,
     words: Sequence[int] = (0,),
 ) -> Scores:
-    """Scores of each text's next word, after constraints and the repetition penalty.
+    """Scores of each text's next word, after constraints, the repetition penalty and the bias.
 
     Sampling then applies temperature and filters (``sampling.filter_scores``), beam search
     does not.
@@ -42,6 +42,7 @@ def next_scores(
     recent = [history.recent for history in histories]
     penalty = constraints.sample.repetition_penalty
     scores = penalize_repeats(forbid_each(scores, ruled_out), recent, penalty)
+    scores = add_bias(scores, constraints.bias)
     for row, history, n in zip(scores, histories, words, strict=True):
         history.balance(row, words=n)
     return scores
