@@ -18,13 +18,13 @@ from lstmgen.cli.outcome import reported, warn, write_text
 from lstmgen.config.loader import option_of, override_sample
 from lstmgen.config.word_bias import biased_words
 from lstmgen.errors import DataError, UsageError, printable
-from lstmgen.generation.constraints import unmatched_words
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.load import load_generator
 from lstmgen.generation.next_word import CueReader
 from lstmgen.generation.receipts import check_receipt_path, replay_receipt, write_receipt
 from lstmgen.generation.sample_results import Result, generate_samples, sample_json
 from lstmgen.generation.sampling_loop import continue_cue
+from lstmgen.generation.word_entries import unmatched_words
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.runs.folders import Choice, describe_step, runs_folder
 from lstmgen.text.reading import encodable, read_stream, remove_control

@@ -20,11 +20,11 @@ from lstmgen.generation.repetition import (
     ngram_length,
 )
 from lstmgen.generation.sampling import Scores
+from lstmgen.generation.word_entries import find_words
 from lstmgen.text.apostrophes import follows_elided, is_elided, is_possessive
-from lstmgen.text.copy_index import CopyIndex, RunMeter, bare_word
+from lstmgen.text.copy_index import CopyIndex, RunMeter
 from lstmgen.text.passage_unit import WORDS, PassageUnit
-from lstmgen.text.reading import normalize
-from lstmgen.text.spacing import Kind, simplify_spelling, split_form, surface_of
+from lstmgen.text.spacing import Kind, split_form
 from lstmgen.text.vocabulary import STORY, Vocabulary
 
 
@@ -101,27 +101,6 @@ def find_bound_words(vocabulary: Vocabulary) -> BoundWords:
         elided=frozenset(elided),
         not_after_elided=frozenset(set(ids) - fits) if elided else frozenset(),
     )
-
-
-def find_words(words: Iterable[str], vocabulary: Vocabulary, *, kind: Kind) -> frozenset[int]:
-    """The ids of all entries that spell one of some words, ignoring case and typography."""
-    wanted = {_fold(normalize(word)) for word in words if word}  # a bare mark is ""
-    if not wanted:
-        return frozenset()
-    return frozenset(
-        i
-        for i, entry in enumerate(vocabulary.entries)
-        if wanted & {_fold(bare_word(entry, kind)), _fold(surface_of(entry, kind))}
-    )
-
-
-def _fold(word: str) -> str:
-    return simplify_spelling(word).casefold()
-
-
-def unmatched_words(words: Iterable[str], vocabulary: Vocabulary, *, kind: Kind) -> list[str]:
-    """The words that no entry spells, so banning them has no effect."""
-    return [word for word in words if not find_words([word], vocabulary, kind=kind)]
 
 
 def find_bias(entries: Iterable[str], vocabulary: Vocabulary, *, kind: Kind) -> dict[int, float]:
