@@ -1,6 +1,7 @@
 """What a writer can ask of a continuation: no repeats, a cache, and words of one's own."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ import pytest
 import lstmgen
 from lstmgen.cells.building_blocks import State
 from lstmgen.config.schema import Config, DataConfig, SampleConfig
-from lstmgen.errors import UsageError
+from lstmgen.errors import LstmgenError, UsageError
+from lstmgen.generation import sampling_loop
 from lstmgen.generation.generator import Generator
+from lstmgen.generation.inclusion import Missing
 from lstmgen.generation.next_word import CueReader, next_scores
 from lstmgen.generation.pieces import join_pieces
 from lstmgen.generation.sampling_loop import continue_cue
@@ -234,3 +237,88 @@ def test_a_bias_holds_in_writing_and_is_saved_with_a_draft(parrot, tmp_path):
     assert "note: --bias zebra" in talk and "/bias" not in talk.split("/temp")[-1]
     text, _ = write_session(parrot, ["The", "/go 1"], "--bias", "river:100")
     assert text == "The river\n"
+
+
+@pytest.mark.parametrize("stop", ["words", "story", "sentence"])
+@pytest.mark.parametrize("words", [["sea"], ["Mill", "said", "no"]])
+def test_words_that_must_occur_do_and_the_same_seed_gives_the_same_text(words, stop):
+    options = {"must_include": words, "samples": 8, "seed": 4, "stop": stop, "words": 20}
+    texts = texts_of(**options)
+    for text in texts:
+        tokens = {token.strip("¬").lower() for token in tokenize(text)}
+        assert {word.lower() for word in words} <= tokens
+    assert texts == texts_of(**options)
+    assert texts[:3] == texts_of(**options | {"samples": 3})
+    assert texts[0] == "".join(p.text for p in pieces_of(**options | {"samples": 1}))
+    assert len(set(texts)) > 4
+
+
+def test_a_word_of_the_cue_must_occur_again():
+    assert "sea" in texts_of("the sea", must_include=["sea"], words=10)[0].lower()
+
+
+def test_samples_that_lack_a_word_are_drawn_again_and_then_are_an_error(monkeypatch):
+    hard = {"must_include": ["sea"], "words": 1, "bias": ["sea:-7"]}
+    with pytest.raises(LstmgenError, match="sample . lacks sea after all attempts") as caught:
+        pieces_of(samples=4, **hard)
+    assert caught.value.exit_code == 1
+    fair = {"must_include": ["sea"], "words": 3, "bias": ["sea:-5"], "samples": 8}
+    assert all("sea" in text.lower() for text in texts_of(**fair))
+    monkeypatch.setattr(sampling_loop, "MAX_ATTEMPTS", 1)  # so some were drawn again
+    with pytest.raises(LstmgenError, match="lacks sea"):
+        texts_of(**fair)
+
+
+def test_a_token_before_which_a_sample_ends_does_not_count():
+    """The sentence ends before a word that is drawn, and is not printed."""
+    options = {"must_include": ["sea"], "stop": "sentence", "bias": [".:2"], "words": 10}
+    for seed in range(20):
+        for text in texts_of(samples=2, seed=seed, **options):
+            assert "sea" in text.lower()
+
+
+def test_missing_words_become_likelier_and_the_others_do_not():
+    required = (frozenset({7, 8}), frozenset({3}))
+    missing, sample = Missing(required), settings_of(words=50)
+    urges = []
+    for words in range(60):
+        urges.append(missing.urge(sample, words))
+        scores = np.zeros(len(WORDS))
+        missing.encourage(scores, sample, words=words)
+        assert scores[[3, 7, 8]].tolist() == [urges[-1]] * 3 and np.count_nonzero(scores) in (0, 3)
+        missing = missing.after(10, is_word=True)
+    assert urges[0] == 0 and urges == sorted(urges) and urges[20:] == [8.0] * 40
+    assert missing.after(4, is_word=False) == missing
+    one = missing.after(8, is_word=True)
+    assert one.words == (frozenset({3}),) and one.urge(sample, 61) == 0
+    assert replace(missing, attempt=2).urge(sample, 60) == 12.0
+    assert Missing(required, attempt=3, since=3).urge(sample, 3) > Missing(required, since=3).urge(
+        sample, 3
+    )
+
+
+def test_beams_with_words_that_must_occur():
+    for text in texts_of(samples=3, beams=4, must_include=["mill", "said"], words=15):
+        assert "mill" in text and "said" in text
+    with pytest.raises(LstmgenError, match="lacks mill, said after all attempts"):
+        texts_of(beams=2, must_include=["mill", "said"], words=1)
+
+
+def test_words_that_must_occur_are_for_the_program_and_the_api(parrot, tmp_path):
+    options = ("-c", "The cat", "--words", 12, "--must-include", "RIVER", "--seed", 1,
+               "--temperature", 1.5)  # fmt: skip
+    plain = call_cli("generate", run_of(parrot), *options, "-q", cwd=tmp_path, check=0).stdout
+    assert "river" in plain
+    more = (*options, "-n", 2, "--receipt", tmp_path / "r")
+    done = call_cli("generate", run_of(parrot), *more, cwd=tmp_path, check=0).stdout
+    assert done.startswith(plain + "---\n") and done.count("river") >= 2
+    again = call_cli("generate", "--replay", tmp_path / "r", cwd=tmp_path, check=0)
+    assert again.stdout == done
+    model = lstmgen.load(run_of(parrot))
+    settings = {"words": 12, "must_include": ["river"], "temperature": 1.5, "seed": 1}
+    (sample,) = model.generate("The cat", **settings)
+    assert f"The cat{sample.text}\n" == plain
+    assert "".join(model.words("The cat", **settings)) == sample.text
+    failed = call_cli("generate", run_of(parrot), *options, "--words", 1, "--stop", "words",
+                      "--must-include", "mill", cwd=tmp_path, check=1)  # fmt: skip
+    assert not failed.stdout and "error: --must-include: sample 0 lacks" in failed.stderr

@@ -136,7 +136,8 @@ def generate(
         output.note(BEAMS_NOTE)
     seed = secrets.randbelow(2**31) if seed is None else seed
     output.note_source(checkpoint, seed=seed)
-    if not details and samples in (None, 1) and sample.beams is None:
+    collected = details or samples not in (None, 1)
+    if not collected and sample.beams is None and not sample.must_include:
         _stream(CueReader(generator, sample), blocks, output, seed=seed)
         return
     result = generate_samples(

@@ -386,6 +386,9 @@ class SampleConfig(Section):
         [], "Make a word more or less likely, in any letter case: WORD:NATS, as in sea:1.5 or "
         "said:-1, adds the nats to its logits.",
     )  # fmt: skip
+    must_include: list[str] = key(
+        [], "Words that each continuation must include, in any letter case."
+    )
     balance_quotes: bool = key(
         True, "Close quotation marks and brackets before their paragraph ends, and close none that "
         "is not open (where the training text does so).",

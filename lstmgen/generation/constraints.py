@@ -1,6 +1,6 @@
 """What must not be generated: banned words, repeated n-grams, copied passages, unpaired marks.
 
-And what is made more or less likely: the words of ``sample.bias``.
+And what is made more or less likely: the words of ``sample.bias`` and ``sample.must_include``.
 """
 
 import copy
@@ -13,6 +13,7 @@ from lstmgen.config.word_bias import parse_bias
 from lstmgen.errors import CheckpointError, UsageError
 from lstmgen.generation.balance import Balance, Open, find_balance
 from lstmgen.generation.continuation import ending_urge, may_end
+from lstmgen.generation.inclusion import Missing, find_required
 from lstmgen.generation.repetition import (
     SentenceMarks,
     SentenceMemory,
@@ -40,6 +41,7 @@ class Constraints:
     ngram: int | None = None  # length of the n-grams that must not be repeated
     sentences: SentenceMarks | None = None  # only if no sentence must be repeated
     bias: Mapping[int, float] = field(default_factory=dict)  # nats added to logits, by id
+    required: tuple[frozenset[int], ...] = ()  # the entries of each word that must be included
 
 
 def resolve_constraints(
@@ -68,7 +70,8 @@ def resolve_constraints(
     new = sample.beams is not None and ngram is not None
     sentences = find_sentence_marks(vocabulary, kind=kind) if new else None
     bias = find_bias(sample.bias, vocabulary, kind=kind)
-    return Constraints(sample, ids, bound, unit, balance, ngram, sentences, bias)
+    required = find_required(sample, vocabulary, kind=kind, forbidden=ids)
+    return Constraints(sample, ids, bound, unit, balance, ngram, sentences, bias, required)
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,7 @@ class History:
         self.ngrams = None if n is None else NgramMemory(n)
         self.sentences = None if marks is None else SentenceMemory(marks)
         self.meter = None if index is None else RunMeter(index)
+        self.missing = Missing(())  # set where the continuation begins
         self.last: int | None = None
         self.open = Open()  # quotation marks and brackets
         self.next_ruled_out: frozenset[int] = frozenset()  # for the next token only
@@ -166,6 +170,7 @@ class History:
             self.ngrams.add(word)
         if self.sentences is not None:
             self.sentences = self.sentences.after(word, is_word=word in self.word_ids)
+        self.missing = self.missing.after(word, is_word=word in self.word_ids)
         if self.meter is not None and word in self.breaks:
             self.meter.break_run()
         elif self.meter is not None:
@@ -178,7 +183,7 @@ class History:
             words: new words so far.
         """
         sample, ids = self.constraints.sample, set(self.next_ruled_out)
-        if sample.stop == "story" and words < sample.min_words:
+        if sample.stop == "story" and (words < sample.min_words or self.missing.words):
             ids.add(self.story)
         if self.constraints.bound is not None:
             ids |= self.constraints.bound.ruled_out(self.last)

@@ -14,6 +14,7 @@ from lstmgen.generation.constraints import Constraints, History
 from lstmgen.generation.continuation import Continuation
 from lstmgen.generation.cue import Cue
 from lstmgen.generation.generator import Generator
+from lstmgen.generation.inclusion import Missing
 from lstmgen.generation.numpy_engine import States
 from lstmgen.generation.sampling import Scores, add_bias, forbid, forbid_each, penalize_repeats
 from lstmgen.text.reading import normalize
@@ -30,6 +31,8 @@ def next_scores(
 ) -> Scores:
     """Scores of each text's next word, after constraints, the repetition penalty and the bias.
 
+    The words that must be included and are missing become more likely with every word.
+
     Sampling then applies temperature and filters (``sampling.filter_scores``), beam search
     does not.
 
@@ -44,6 +47,7 @@ def next_scores(
     scores = penalize_repeats(forbid_each(scores, ruled_out), recent, penalty)
     scores = add_bias(scores, constraints.bias)
     for row, history, n in zip(scores, histories, words, strict=True):
+        history.missing.encourage(row, constraints.sample, words=n)
         history.balance(row, words=n)
     return scores
 
@@ -86,6 +90,7 @@ class CueReader:
         """Read what the end of the cue has left; nothing can be read after this."""
         for word in self.cue.finish():
             self._add(word)
+        self.history.missing = Missing(self.constraints.required)
         if self.cue.ends_in_space:
             entries, spacing = self.generator.vocabulary.entries, self.cue.detokenizer.spacing
             self.history.next_ruled_out = unspaced_entries(

@@ -90,7 +90,8 @@ class Writer:
     """A text written in turn.
 
     Args:
-        sample: the settings; those of where a continuation ends, and of beams, are ignored.
+        sample: the settings; ``beams``, ``must_include`` and those of where a continuation ends
+            are ignored.
         seed: of the words that the model draws.
     """
 
@@ -104,6 +105,7 @@ class Writer:
                 "min_words": 0,
                 "stop_at": "",
                 "beams": None,
+                "must_include": [],
             }
         )
         self.seed, self.generator = seed, np.random.default_rng(seed)

@@ -546,6 +546,13 @@ SAMPLES = (
                           ("too_high", "sea:101"), ("of_no_word", ":1"))),
     Fault("t41_bias_to_write", "`write --bias sea`", (*WRITE, "--bias", "sea"),
           "error: --bias = sea: must be WORD:NATS with a number from -100 to 100"),
+    _sample("must_include_unknown_word", "--must-include", "zebra", words="error: --must-include "
+            "zebra: the model has no such word. Choose one of its training text"),
+    _sample("must_include_banned_word", "--must-include", "river", "--banned", "River",
+            words="error: --must-include river: --banned excludes this word"),
+    _sample("must_include_more_than_fits", "--must-include", "river", "--must-include", "mill",
+            "--words", "1", "--stop", "words", code=1, words=" after all attempts, so no text is "
+            "printed. Raise --words, leave a word out, or take another --seed"),
     _sample("unknown_words", "--cue", "zebra gnu", "--oov", "error", words="error: --oov error: "
             "the cue has words that the model does not know: zebra, gnu. Use"),
     _sample("unknown_oov", "--oov", "maybe", words="--oov = 'maybe': must be nearest, unk, skip"),
