@@ -62,7 +62,8 @@ def test_the_cache_of_generation_is_that_of_evaluation():
     words = stored_ids(30, seed=2).astype(np.int64)
     words[7] = VOCAB
     recent = RecentWords(
-        SampleConfig(cache_weight=0.3, cache_window=11, cache_theta=0.7), vocab_size=VOCAB
+        SampleConfig(cache_weight=0.3, cache_window=11, cache_theta=0.7, cache_last_word=True),
+        vocab_size=VOCAB,
     )
     expected = Cache(11, (0.7,), vocab_size=VOCAB).score(outputs, words)[0]
     for place, word in enumerate(words):
@@ -74,6 +75,34 @@ def test_the_cache_of_generation_is_that_of_evaluation():
             share = 0.7 * alone + 0.3 * expected[place]
             assert mixed[word] == pytest.approx(np.log(share * total), abs=1e-12)
         recent.add(outputs[place].numpy(), int(word))
+
+
+def test_the_cache_of_generation_does_not_repeat_the_last_word():
+    """It is the cache of evaluation without the last word, with the other weights as they were."""
+    outputs = np.random.default_rng(1).normal(size=(30, 5))
+    logits = np.random.default_rng(2).normal(size=(30, VOCAB))
+    words = stored_ids(30, seed=2).astype(np.int64)
+    words[10], words[20] = words[9], VOCAB
+    settings = {"cache_weight": 0.3, "cache_window": 11, "cache_theta": 0.7}
+    recent = RecentWords(SampleConfig(**settings), vocab_size=VOCAB)
+    full = RecentWords(SampleConfig(**settings, cache_last_word=True), vocab_size=VOCAB)
+    for place, word in enumerate(words):
+        alone = np.exp(logits[place]) / np.exp(logits[place]).sum()
+        cached = [
+            np.exp(r.mix(logits[place], outputs[place])) / np.exp(logits[place]).sum() - 0.7 * alone
+            for r in (recent, full)
+        ]
+        last = words[place - 1]
+        if place > 1 and last < VOCAB:
+            assert cached[0][last] == pytest.approx(0, abs=1e-12)
+            cached[1][last] = 0
+        if place > 1:
+            expected = 0.3 * cached[1] / cached[1].sum()
+            np.testing.assert_allclose(cached[0], expected, rtol=0, atol=1e-12)
+        else:  # nothing but the last word is in the cache
+            np.testing.assert_allclose(cached[0], 0.3 * alone, rtol=0, atol=1e-12)
+        for cache in (recent, full):
+            cache.add(outputs[place], int(word))
 
 
 def test_the_shares_of_all_words_in_a_cache_sum_to_one():

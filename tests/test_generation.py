@@ -13,7 +13,7 @@ from lstmgen.cells import CELLS
 from lstmgen.cells.building_blocks import State, sigmoid
 from lstmgen.config.schema import Config, SampleConfig
 from lstmgen.errors import CheckpointError, UsageError
-from lstmgen.generation.constraints import NgramMemory, find_words
+from lstmgen.generation.constraints import NgramMemory
 from lstmgen.generation.continuation import Continuation
 from lstmgen.generation.cue import Cue, nearest, read_cue
 from lstmgen.generation.details import describe
@@ -35,6 +35,7 @@ from lstmgen.generation.sampling import (
     probabilities,
 )
 from lstmgen.generation.sampling_loop import continue_cue
+from lstmgen.generation.word_entries import find_words
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.text.copy_index import build_copy_index
 from lstmgen.text.reading import read_blocks

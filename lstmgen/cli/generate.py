@@ -15,20 +15,25 @@ import typer
 
 from lstmgen.cli.options import NO_SETTINGS, Quiet, Run, RunsDir, sample_options
 from lstmgen.cli.outcome import reported, warn, write_text
-from lstmgen.config.loader import override_sample
+from lstmgen.config.loader import option_of, override_sample
+from lstmgen.config.word_bias import biased_words
 from lstmgen.errors import DataError, UsageError, printable
-from lstmgen.generation.constraints import unmatched_words
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.load import load_generator
 from lstmgen.generation.next_word import CueReader
 from lstmgen.generation.receipts import check_receipt_path, replay_receipt, write_receipt
 from lstmgen.generation.sample_results import Result, generate_samples, sample_json
 from lstmgen.generation.sampling_loop import continue_cue
+from lstmgen.generation.word_entries import unmatched_words
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.runs.folders import Choice, describe_step, runs_folder
 from lstmgen.text.reading import encodable, read_stream, remove_control
 
 PATIENCE = 2.0  # seconds before a note says that standard input is awaited
+BEAMS_NOTE = (
+    "note: --beams searches for the most likely text, which is seldom the most readable. For text "
+    "to read, leave it out"
+)
 
 Cue = Annotated[
     str | None, typer.Option("--cue", "-c", help="The text to continue (default: piped input).")
@@ -102,8 +107,7 @@ def generate(
 
     Example: lstmgen generate --cue "The old miller" -n 3 --words 60 --max-copied 4
     """
-    texts = [("--cue", cue), ("--stop-at", settings.get("stop_at"))]
-    _check_encoding([*texts, *(("--banned", word) for word in settings.get("banned", ()))])
+    _check_encoding([("--cue", cue), *_texts(settings)])
     output = _Output(no_cue, show_copied, show_probs, color, svg, as_json, quiet)
     if output.as_json and output.is_page:
         raise UsageError("--json has all the details. Leave the other display options out")
@@ -125,11 +129,15 @@ def generate(
     sample = override_sample(generator.config.sample, settings)
     if show_copied:
         generator.require_copies("--show-copied")
-    for word in unmatched_words(sample.banned, generator.vocabulary, kind=generator.kind):
-        output.note(f"note: --banned {word}: the model has no such word, so this has no effect")
+    for option, words in (("--banned", sample.banned), ("--bias", biased_words(sample.bias))):
+        for word in unmatched_words(words, generator.vocabulary, kind=generator.kind):
+            output.note(f"note: {option} {word}: the model has no such word, so this has no effect")
+    if sample.beams is not None:
+        output.note(BEAMS_NOTE)
     seed = secrets.randbelow(2**31) if seed is None else seed
     output.note_source(checkpoint, seed=seed)
-    if not details and samples in (None, 1) and sample.beams is None:
+    collected = details or samples not in (None, 1)
+    if not collected and sample.beams is None and not sample.must_include:
         _stream(CueReader(generator, sample), blocks, output, seed=seed)
         return
     result = generate_samples(
@@ -177,6 +185,13 @@ def _choice(last: bool, step: int | None) -> Choice:
     if last and step is not None:
         raise UsageError(f"--last and --step {step} name two checkpoints. Leave one out")
     return "last" if last else "best" if step is None else step
+
+
+def _texts(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The settings that are texts, by their options."""
+    for key, value in settings.items():
+        values = value if isinstance(value, list) else [value]
+        yield from ((option_of(key), text) for text in values if isinstance(text, str))
 
 
 def _check_encoding(texts: Iterable[tuple[str, str | None]]) -> None:

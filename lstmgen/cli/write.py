@@ -12,8 +12,9 @@ import typer
 from lstmgen.cli.options import NO_SETTINGS, Run, RunsDir, sample_options
 from lstmgen.cli.outcome import reported, warn, write_text
 from lstmgen.cli.terminal import read_line
-from lstmgen.cli.writing_session import WritingSession
+from lstmgen.cli.writing_session import WritingSession, report_unmatched
 from lstmgen.config.loader import override_sample
+from lstmgen.config.word_bias import biased_words
 from lstmgen.errors import UsageError, printable
 from lstmgen.generation.drafts import SETTINGS, read_draft
 from lstmgen.generation.load import load_generator
@@ -57,6 +58,7 @@ def write(
     sample = override_sample(generator.config.sample, {**saved, **settings})
     writer = Writer(generator, sample, seed=secrets.randbelow(2**31) if seed is None else seed)
     session = WritingSession(writer, checkpoint)
+    report_unmatched("--bias", generator, biased_words(sample.bias))
     warn(f"{checkpoint.path}, --seed {writer.seed}; type /help for the commands")
     if draft is not None and opened is not None:
         session.open(draft, opened)

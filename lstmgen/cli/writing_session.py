@@ -1,6 +1,6 @@
 """The commands of ``lstmgen write``; everything is shown on stderr."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +8,8 @@ from lstmgen.cli.outcome import warn
 from lstmgen.cli.terminal import fit_tail, is_interactive, on_one_line, terminal_columns, wrap
 from lstmgen.errors import ConfigError, StorageError, UsageError
 from lstmgen.generation.drafts import SETTINGS, Draft, read_draft, write_draft
+from lstmgen.generation.generator import Generator
+from lstmgen.generation.word_entries import unmatched_words
 from lstmgen.generation.writing import SUGGESTIONS, Sentence, Writer
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.text.reading import encodable
@@ -54,6 +56,7 @@ class WritingSession:
                     lambda value: self._set("/min-p", "min_p", value)),
             Command("/cap N", "copy at most N words in a row from the training text (off: any)",
                     lambda value: self._set("/cap", "max_copied", value)),
+            Command("/bias W:X", "add X nats to the logits of word W (off: no bias)", self._bias),
             Command("/settings", "show the settings", self._settings),
             Command("/save FILE", "save the text; in FILE.json, with the settings", self._save),
             Command("/load FILE", "replace the text by a saved one", self._load),
@@ -161,12 +164,25 @@ class WritingSession:
             message = error.problems[0].message
             raise UsageError(f"{command} {argument}: {message}, as in {example}") from None
 
+    def _bias(self, argument: str) -> None:
+        if argument == "off":
+            self.writer.configure({"bias": []})
+            return
+        word = argument.rpartition(":")[0]
+        others = [b for b in self.writer.sample.bias if b.rpartition(":")[0] != word]
+        try:
+            self.writer.configure({"bias": [*others, argument]})
+        except ConfigError as error:
+            raise UsageError(f"/bias {argument}: {error.problems[0].message}") from None
+        report_unmatched("/bias", self.writer.model, [word])
+
     def _settings(self, _: str) -> None:
         sample = self.writer.sample
         cap = "off" if sample.max_copied is None else sample.max_copied
         warn(
             f"/temp {sample.temperature:g}  /top-p {sample.top_p:g}  /min-p {sample.min_p:g}  "
-            f"/cap {cap}  --seed {self.writer.seed}\n{self.checkpoint.path}\n"
+            f"/cap {cap}  {''.join(f'/bias {entry}  ' for entry in sample.bias)}"
+            f"--seed {self.writer.seed}\n{self.checkpoint.path}\n"
             f"draft: {self.draft or 'none, /save FILE makes one'}"
         )
 
@@ -203,6 +219,12 @@ class WritingSession:
 
     def _quit(self, _: str) -> None:
         self.running = False
+
+
+def report_unmatched(option: str, generator: Generator, words: Iterable[str]) -> None:
+    """Report words that no entry of the vocabulary spells."""
+    for word in unmatched_words(words, generator.vocabulary, kind=generator.kind):
+        warn(f"note: {option} {word}: the model has no such word, so this has no effect")
 
 
 def _report_unknown(words: list[str]) -> None:

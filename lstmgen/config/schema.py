@@ -16,6 +16,8 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
+from lstmgen.config.word_bias import MAX_BIAS, parse_bias
+
 Sources = str | list[str]
 PEEPHOLE_CELLS = ("lstm_peephole",)  # model.peephole applies to these
 LOOP_CELLS = ("lstm_peephole",)  # torch has no fused kernel for these
@@ -380,15 +382,26 @@ class SampleConfig(Section):
         64, "Number of recent words that the penalty covers.", ge=1, le=1_000_000, unit="words"
     )
     no_repeat_ngram: int | None = key(
-        None, "Never repeat an n-gram of this length.", ge=1, le=100, unit="tokens"
-    )
+        None, "Never repeat an n-gram of this length (0: repeat any; null: 3 words and no whole "
+        "sentence with `beams`, else any).", ge=0, le=100, unit="tokens",
+    )  # fmt: skip
     cache_weight: float = key(0.0, "Weight of a cache of recent words (0: off).", ge=0, lt=1)
     cache_window: int = key(500, "Number of words in the cache.", ge=1, le=1_000_000, unit="words")
     cache_theta: float = key(
         10.0, "Sharpness of the cache: above 0, words from similar contexts count more.",
         ge=0, le=1000,
     )  # fmt: skip
+    cache_last_word: bool = key(
+        False, "Let the cache make the last word more likely too, as the cache of `evaluate` does."
+    )
     banned: list[str] = key([], "Words never to generate, in any letter case.")
+    bias: list[str] = key(
+        [], "Make a word more or less likely, in any letter case: WORD:NATS, as in sea:1.5 or "
+        "said:-1, adds the nats to its logits.",
+    )  # fmt: skip
+    must_include: list[str] = key(
+        [], "Words that each continuation must include, in any letter case."
+    )
     balance_quotes: bool = key(
         True, "Close quotation marks and brackets before their paragraph ends, and close none that "
         "is not open (where the training text does so).",
@@ -486,6 +499,13 @@ def sample_conflicts(sample: SampleConfig) -> list[Conflict]:
         )
         keys = ("sample.cache_weight", "sample.beams")
         conflicts.append(Conflict(keys, sample.cache_weight, message))
+    for entry in sample.bias:
+        if parse_bias(entry) is None:
+            message = (
+                "must be WORD:NATS with a number from "
+                f"{-MAX_BIAS:g} to {MAX_BIAS:g}, as in sea:1.5 or said:-1"
+            )
+            conflicts.append(Conflict(("sample.bias",), entry, message))
     return conflicts
 
 

@@ -133,11 +133,13 @@ def _window(loaded: LoadedCheckpoint) -> int:
 def measure_samples(step: Path, *, samples: int, runs: Path) -> Novelty:
     """Measure the novelty of stories that a checkpoint generates with its own settings.
 
+    Those without the words of ``must_include`` count too.
+
     Raises:
         UsageError: if the checkpoint has no index of its training words.
     """
     generator, source = load_generator(step, runs, copies=True)
     generator.require_copies("--samples")
-    settings = generator.config.sample
+    settings = generator.config.sample.model_copy(update={"must_include": []})
     result = generate_samples(generator, source, "", settings, samples=samples, seed=0)
     return measure_novelty(result.samples, generator.passage_unit)

@@ -1,22 +1,33 @@
-"""What must not be generated: banned words, repeated n-grams, copied passages, unpaired marks."""
+"""What must not be generated: banned words, repeated n-grams, copied passages, unpaired marks.
+
+And what is made more or less likely: the words of ``sample.bias`` and ``sample.must_include``.
+"""
 
 import copy
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lstmgen.config.schema import SampleConfig
+from lstmgen.config.word_bias import parse_bias
 from lstmgen.errors import CheckpointError, UsageError
 from lstmgen.generation.balance import Balance, Open, find_balance
 from lstmgen.generation.continuation import ending_urge, may_end
+from lstmgen.generation.inclusion import Missing, find_required
 from lstmgen.generation.ngram_guide import NgramGuide
+from lstmgen.generation.repetition import (
+    SentenceMarks,
+    SentenceMemory,
+    find_sentence_marks,
+    ngram_length,
+)
 from lstmgen.generation.sampling import Scores
+from lstmgen.generation.word_entries import find_words
 from lstmgen.ngrams.kneser_ney import MAX_ORDER
 from lstmgen.text.apostrophes import follows_elided, is_elided, is_possessive
-from lstmgen.text.copy_index import CopyIndex, RunMeter, bare_word
+from lstmgen.text.copy_index import CopyIndex, RunMeter
 from lstmgen.text.passage_unit import WORDS, PassageUnit
-from lstmgen.text.reading import normalize
-from lstmgen.text.spacing import Kind, simplify_spelling, split_form, surface_of
+from lstmgen.text.spacing import Kind, split_form
 from lstmgen.text.vocabulary import STORY, Vocabulary
 
 CONTEXT = MAX_ORDER - 1  # tokens
@@ -32,6 +43,10 @@ class Constraints:
     unit: PassageUnit = WORDS  # of copied passages
     balance: Balance | None = None  # only with the tokenizer ``word``
     guide: NgramGuide | None = None
+    ngram: int | None = None  # length of the n-grams that must not be repeated
+    sentences: SentenceMarks | None = None  # only if no sentence must be repeated
+    bias: Mapping[int, float] = field(default_factory=dict)  # nats added to logits, by id
+    required: tuple[frozenset[int], ...] = ()  # the entries of each word that must be included
 
 
 def resolve_constraints(
@@ -57,7 +72,12 @@ def resolve_constraints(
     ids = frozenset(forbidden - story)
     pairs = sample.balance_quotes
     balance = find_balance(vocabulary, ids, pairs=pairs) if kind == "word" else None
-    return Constraints(sample, ids, bound, unit, balance, guide)
+    ngram = ngram_length(sample, kind=kind, unit=unit)
+    new = sample.beams is not None and ngram is not None
+    sentences = find_sentence_marks(vocabulary, kind=kind) if new else None
+    bias = find_bias(sample.bias, vocabulary, kind=kind)
+    required = find_required(sample, vocabulary, kind=kind, forbidden=ids)
+    return Constraints(sample, ids, bound, unit, balance, guide, ngram, sentences, bias, required)
 
 
 @dataclass(frozen=True)
@@ -92,25 +112,13 @@ def find_bound_words(vocabulary: Vocabulary) -> BoundWords:
     )
 
 
-def find_words(words: Iterable[str], vocabulary: Vocabulary, *, kind: Kind) -> frozenset[int]:
-    """The ids of all entries that spell one of some words, ignoring case and typography."""
-    wanted = {_fold(normalize(word)) for word in words if word}  # a bare mark is ""
-    if not wanted:
-        return frozenset()
-    return frozenset(
-        i
-        for i, entry in enumerate(vocabulary.entries)
-        if wanted & {_fold(bare_word(entry, kind)), _fold(surface_of(entry, kind))}
-    )
-
-
-def _fold(word: str) -> str:
-    return simplify_spelling(word).casefold()
-
-
-def unmatched_words(words: Iterable[str], vocabulary: Vocabulary, *, kind: Kind) -> list[str]:
-    """The words that no entry spells, so banning them has no effect."""
-    return [word for word in words if not find_words([word], vocabulary, kind=kind)]
+def find_bias(entries: Iterable[str], vocabulary: Vocabulary, *, kind: Kind) -> dict[int, float]:
+    """The nats by which ``sample.bias`` changes the logits, by id; those of one id add up."""
+    bias: dict[int, float] = {}
+    for word, nats in filter(None, map(parse_bias, entries)):
+        for i in find_words([word], vocabulary, kind=kind) - set(vocabulary.specials):
+            bias[i] = bias.get(i, 0.0) + nats
+    return bias
 
 
 @dataclass
@@ -148,9 +156,11 @@ class History:
         words = (i for i, entry in enumerate(vocabulary.entries) if any(map(str.isalnum, entry)))
         self.word_ids = frozenset(words) - self.breaks  # the repetition penalty is for these
         self.recent: deque[int] = deque(maxlen=constraints.sample.repetition_span)
-        n = constraints.sample.no_repeat_ngram
+        n, marks = constraints.ngram, constraints.sentences
         self.ngrams = None if n is None else NgramMemory(n)
+        self.sentences = None if marks is None else SentenceMemory(marks)
         self.meter = None if index is None else RunMeter(index)
+        self.missing = Missing(())  # set where the continuation begins
         self.last: int | None = None
         self.context: tuple[int, ...] = ()  # the last tokens, as many as n-grams reach back
         self.open = Open()  # quotation marks and brackets
@@ -166,6 +176,9 @@ class History:
             self.recent.append(word)
         if self.ngrams is not None and word not in self.breaks:
             self.ngrams.add(word)
+        if self.sentences is not None:
+            self.sentences = self.sentences.after(word, is_word=word in self.word_ids)
+        self.missing = self.missing.after(word, is_word=word in self.word_ids)
         if self.meter is not None and word in self.breaks:
             self.meter.break_run()
         elif self.meter is not None:
@@ -178,15 +191,19 @@ class History:
             words: new words so far.
         """
         sample, ids = self.constraints.sample, set(self.next_ruled_out)
-        if sample.stop == "story" and words < sample.min_words:
+        if sample.stop == "story" and (words < sample.min_words or self.missing.words):
             ids.add(self.story)
         if self.constraints.bound is not None:
             ids |= self.constraints.bound.ruled_out(self.last)
-        if self.ngrams is not None:
-            ids |= self.ngrams.completing()
+        ids |= self.repeating()
         if self.meter is not None and sample.max_copied is not None:
             ids |= self.meter.would_exceed(sample.max_copied * self.constraints.unit.per_word)
         return ids
+
+    def repeating(self) -> set[int]:
+        """The ids that would repeat an n-gram or a sentence that must not be repeated."""
+        ids = set() if self.ngrams is None else set(self.ngrams.completing())
+        return ids if self.sentences is None else ids | self.sentences.completing()
 
     @property
     def marks_open(self) -> bool:

@@ -6,9 +6,18 @@ from typing import Literal
 from lstmgen.config.schema import Lowercase
 from lstmgen.errors import UsageError
 from lstmgen.text.reading import normalize
-from lstmgen.text.spacing import OPEN, Detokenizer, Kind, simplify_spelling, surface_of
+from lstmgen.text.spacing import (
+    OPEN,
+    Detokenizer,
+    Kind,
+    classify,
+    is_word,
+    place_token,
+    simplify_spelling,
+    surface_of,
+)
 from lstmgen.text.style import TextStyle
-from lstmgen.text.tokenizer import Tokenizer
+from lstmgen.text.tokenizer import Tokenizer, tokenize
 from lstmgen.text.vocabulary import STORY, Vocabulary
 
 Unknown = Literal["nearest", "unk", "skip", "error"]
@@ -112,6 +121,18 @@ def read_cue(
     """Read a cue with ``oov: unk``; return it and its ids, ``<story>`` first."""
     cue = Cue(vocabulary, kind=kind, lowercase=lowercase, oov="unk")
     return cue, (vocabulary.ids[STORY], *cue.ids_of(text), *cue.finish())
+
+
+def needs_space(text: str, detokenizer: Detokenizer, *, lowercase: Lowercase) -> bool:
+    """Whether there must be a space between a text and one that is added."""
+    kind = detokenizer.kind
+    if not text or text[0].isspace() or kind == "character":
+        return False
+    if not is_word(kind):
+        return not detokenizer.empty
+    first = tokenize(normalize(text, lowercase=lowercase), kind=kind)[0]
+    role = classify(surface_of(first, kind), kind)
+    return place_token(role, detokenizer.spacing, flipped=False, kind=kind).space
 
 
 def find_entry(

@@ -15,7 +15,7 @@ from lstmgen.runs.checkpoint import write_durably
 from lstmgen.text.finding import check_readable
 from lstmgen.text.reading import encodable, read_blocks
 
-SETTINGS = ("temperature", "top_p", "min_p", "max_copied")  # keys of the section ``sample``
+SETTINGS = ("temperature", "top_p", "min_p", "max_copied", "bias")  # keys of the section ``sample``
 MAX_SIZE = 5_000_000  # bytes; a novel has less than a million
 
 

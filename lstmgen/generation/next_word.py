@@ -14,8 +14,9 @@ from lstmgen.generation.constraints import Constraints, History
 from lstmgen.generation.continuation import Continuation
 from lstmgen.generation.cue import Cue
 from lstmgen.generation.generator import Generator
+from lstmgen.generation.inclusion import Missing
 from lstmgen.generation.numpy_engine import States
-from lstmgen.generation.sampling import Scores, forbid, forbid_each, penalize_repeats
+from lstmgen.generation.sampling import Scores, add_bias, forbid, forbid_each, penalize_repeats
 from lstmgen.text.reading import normalize
 from lstmgen.text.spacing import unspaced_entries
 from lstmgen.text.vocabulary import STORY
@@ -28,7 +29,9 @@ def next_scores(
     *,
     words: Sequence[int] = (0,),
 ) -> Scores:
-    """Scores of each text's next word, after n-grams, constraints and the repetition penalty.
+    """Scores of each text's next word: n-grams, constraints, repetition penalty and bias.
+
+    The words that must be included and are missing become more likely with every word.
 
     Sampling then applies temperature and filters (``sampling.filter_scores``), beam search
     does not.
@@ -46,7 +49,9 @@ def next_scores(
     recent = [history.recent for history in histories]
     penalty = constraints.sample.repetition_penalty
     scores = penalize_repeats(forbid_each(scores, ruled_out), recent, penalty)
+    scores = add_bias(scores, constraints.bias)
     for row, history, n in zip(scores, histories, words, strict=True):
+        history.missing.encourage(row, constraints.sample, words=n)
         history.balance(row, words=n)
     return scores
 
@@ -89,6 +94,7 @@ class CueReader:
         """Read what the end of the cue has left; nothing can be read after this."""
         for word in self.cue.finish():
             self._add(word)
+        self.history.missing = Missing(self.constraints.required)
         if self.cue.ends_in_space:
             entries, spacing = self.generator.vocabulary.entries, self.cue.detokenizer.spacing
             self.history.next_ruled_out = unspaced_entries(

@@ -15,13 +15,14 @@ from lstmgen.generation.load import load_generator
 from lstmgen.generation.sample_results import Result, generate_samples, sample_json
 from lstmgen.runs.folders import replace_text
 
-FORMAT = 1
-BEFORE = {
+FORMAT = 2  # 1: with beams, no_repeat_ngram: null meant that any n-gram may be repeated
+BEFORE = {  # what receipts without these keys meant
     "hard_limit": True,
     "balance_quotes": False,
+    "cache_last_word": True,
     "ngram_weight": 0.0,
     "pair_penalty": 0.0,
-}  # what receipts without these keys meant
+}
 
 
 class _ReceiptPart(BaseModel):
@@ -43,7 +44,7 @@ class _Sample(_ReceiptPart):
 class Receipt(_ReceiptPart):
     """The keys of a receipt that a replay needs."""
 
-    receipt: Literal[1]  # FORMAT
+    receipt: Literal[1, 2]  # up to FORMAT
     lstmgen: str
     numpy: str
     checkpoint: _Checkpoint
@@ -122,7 +123,7 @@ def replay_receipt(path: Path, *, run: Path | None, runs: Path) -> tuple[Result,
         )
         if old != new
     ]
-    settings = override_sample(SampleConfig(), BEFORE | receipt.settings)
+    settings = override_sample(SampleConfig(), _current_settings(receipt))
     samples, seed = len(receipt.samples), receipt.seed
     result = generate_samples(
         generator, checkpoint, receipt.cue, settings, samples=samples, seed=seed
@@ -135,6 +136,14 @@ def replay_receipt(path: Path, *, run: Path | None, runs: Path) -> tuple[Result,
             )
             raise LstmgenError(f"{printable(path)}: the text of sample {number} differs: {reason}")
     return result, changes
+
+
+def _current_settings(receipt: Receipt) -> dict[str, Any]:
+    """The settings of a receipt, with what they meant when it was written."""
+    settings = BEFORE | receipt.settings
+    if receipt.receipt == 1 and settings.get("no_repeat_ngram") is None:
+        settings["no_repeat_ngram"] = 0
+    return settings
 
 
 def _read_receipt(path: Path) -> Receipt:

@@ -74,7 +74,11 @@ def continue_cues(
     generator = Generator(config, vocabulary, make_engine(config, vocabulary, weights), index)
     words = min(config.sample.words, MAX_TRAINING_WORDS)
     sample = config.sample.model_copy(
-        update={"words": words, "min_words": min(config.sample.min_words, words)}
+        update={
+            "words": words,
+            "min_words": min(config.sample.min_words, words),
+            "must_include": [],  # no reason to stop a training
+        }
     )
     texts = []
     for text in sample.cues:

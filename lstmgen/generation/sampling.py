@@ -1,12 +1,12 @@
 """From logits to a drawn word, by pure functions in this order:
 
 ruled-out words (special entries, banned words, words that would repeat or copy too much)
--> repetition penalty -> temperature -> top-k -> top-p -> min-p -> draw.
+-> repetition penalty -> bias -> temperature -> top-k -> top-p -> min-p -> draw.
 
 Each maps scores (batch, vocabulary) to scores; an excluded word has -inf.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,15 @@ def penalize_repeats(scores: Scores, recent: Sequence[Collection[int]], penalty:
         places = list(set(ids))
         values = scores[row, places]
         scores[row, places] = np.where(values > 0, values / penalty, values * penalty)
+    return scores
+
+
+def add_bias(scores: Scores, bias: Mapping[int, float]) -> Scores:
+    """Add nats to the logits of some words, by id, in all rows."""
+    if not bias:
+        return scores
+    scores = scores.copy()
+    scores[:, list(bias)] += list(bias.values())
     return scores
 
 

@@ -14,7 +14,7 @@ from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import UsageError
 from lstmgen.generation.constraints import History
 from lstmgen.generation.continuation import MAX_WORDLESS, Continuation
-from lstmgen.generation.cue import find_entry
+from lstmgen.generation.cue import find_entry, needs_space
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.next_word import check_finite, next_scores
 from lstmgen.generation.numpy_engine import Engine, States
@@ -27,7 +27,7 @@ from lstmgen.generation.sampling import (
     probabilities,
 )
 from lstmgen.text.reading import normalize, remove_control
-from lstmgen.text.spacing import Detokenizer, classify, is_word, place_token, surface_of
+from lstmgen.text.spacing import Detokenizer, is_word, surface_of
 from lstmgen.text.tokenizer import tokenize
 from lstmgen.text.vocabulary import STORY
 
@@ -90,7 +90,8 @@ class Writer:
     """A text written in turn.
 
     Args:
-        sample: the settings; those of where a continuation ends are ignored.
+        sample: the settings; ``beams``, ``must_include`` and those of where a continuation ends
+            are ignored.
         seed: of the words that the model draws.
     """
 
@@ -98,7 +99,14 @@ class Writer:
         self.model, self.engine, self.vocabulary = generator, generator.engine, generator.vocabulary
         self.kind, self.lowercase = generator.kind, generator.config.data.lowercase
         self.sample = sample.model_copy(
-            update={"stop": "words", "words": 10_000_000, "min_words": 0, "stop_at": ""}
+            update={
+                "stop": "words",
+                "words": 10_000_000,
+                "min_words": 0,
+                "stop_at": "",
+                "beams": None,
+                "must_include": [],
+            }
         )
         self.seed, self.generator = seed, np.random.default_rng(seed)
         self.constraints = generator.constraints(self.sample)
@@ -257,7 +265,8 @@ class Writer:
     def _read(self, start: Snapshot, text: str) -> tuple[Snapshot, list[str]]:
         """Add a text as typed, whatever the tokenizer makes of it, and list its unknown words."""
         text = normalize(text)
-        text = " " * self._needs_space(text, start.detokenizer) + text
+        space = needs_space(text, start.detokenizer, lowercase=self.lowercase)
+        text = " " * space + text
         extension, unknown = _Extension(start, self.engine), []
         spoken = normalize(text, lowercase=self.lowercase)
         for token in tokenize(spoken, kind=self.kind, spacing=start.detokenizer.spacing):
@@ -273,16 +282,6 @@ class Writer:
         if text:
             extension.detokenizer.empty = text[-1].isspace()
         return extension.snapshot(), unknown
-
-    def _needs_space(self, text: str, detokenizer: Detokenizer) -> bool:
-        """Whether there must be a space before a text that is added."""
-        if not text or text[0].isspace() or self.kind == "character":
-            return False
-        if not is_word(self.kind):
-            return not detokenizer.empty
-        first = tokenize(normalize(text, lowercase=self.lowercase), kind=self.kind)[0]
-        role = classify(surface_of(first, self.kind), self.kind)
-        return place_token(role, detokenizer.spacing, flipped=False, kind=self.kind).space
 
     def _scores(self, text: Snapshot | _Extension) -> Scores:
         logits = check_finite(self.engine.logits(text.states))

@@ -540,6 +540,19 @@ SAMPLES = (
     _sample("beams_and_cache", "--beams", "4", "--cache-weight", "0.2", words="error: "
             "--cache-weight = 0.2: a beam search reads no cache. Set --cache-weight to 0, or leave "
             "--beams out"),
+    *(_sample(f"bias_{name}", "--bias", value, words=f"error: --bias = {value}: must be WORD:NATS "
+              "with a number from -100 to 100, as in sea:1.5 or said:-1")
+      for name, value in (("without_number", "sea"), ("nan", "sea:nan"), ("infinite", "sea:inf"),
+                          ("too_high", "sea:101"), ("of_no_word", ":1"))),
+    Fault("t41_bias_to_write", "`write --bias sea`", (*WRITE, "--bias", "sea"),
+          "error: --bias = sea: must be WORD:NATS with a number from -100 to 100"),
+    _sample("must_include_unknown_word", "--must-include", "zebra", words="error: --must-include "
+            "zebra: the model has no such word. Choose one of its training text"),
+    _sample("must_include_banned_word", "--must-include", "river", "--banned", "River",
+            words="error: --must-include river: --banned excludes this word"),
+    _sample("must_include_more_than_fits", "--must-include", "river", "--must-include", "mill",
+            "--words", "1", "--stop", "words", code=1, words=" after all attempts, so no text is "
+            "printed. Raise --words, leave a word out, or take another --seed"),
     _sample("unknown_words", "--cue", "zebra gnu", "--oov", "error", words="error: --oov error: "
             "the cue has words that the model does not know: zebra, gnu. Use"),
     _sample("unknown_oov", "--oov", "maybe", words="--oov = 'maybe': must be nearest, unk, skip"),
@@ -551,6 +564,9 @@ SAMPLES = (
     Fault("t41_settings_of_a_draft", "a draft with a setting that is not allowed",
           (*WRITE, "odd.json"), "error: draft = odd.json: --top-p = 7: must be at most 1",
           files={"odd.json": b'{"text": "The cat", "top_p": 7}'}),
+    Fault("t41_bias_of_a_draft", "a draft with a bias that is none",
+          (*WRITE, "odd.json"), "error: draft = odd.json: --bias = sea: must be WORD:NATS with",
+          files={"odd.json": b'{"text": "The cat", "bias": ["sea"]}'}),
     Fault("t41_top_p_to_write", "`write --top-p 7`", (*WRITE, "--top-p", "7"),
           "error: --top-p = 7.0: must be at most 1"),
     Fault("t41_receipt_and_seed", "a receipt and a seed of one's own",
