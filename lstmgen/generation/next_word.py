@@ -37,7 +37,7 @@ def next_scores(
         logits: (batch, vocabulary), the model's or its mixture with a cache.
         words: number of new words of each text.
     """
-    scores = forbid(logits.astype(np.float64), constraints.forbidden)
+    scores = forbid(logits, constraints.forbidden)
     ruled_out = [h.ruled_out(words=n) for h, n in zip(histories, words, strict=True)]
     recent = [history.recent for history in histories]
     penalty = constraints.sample.repetition_penalty
