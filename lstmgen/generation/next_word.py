@@ -40,11 +40,10 @@ def next_scores(
         logits: (batch, vocabulary), the model's or its mixture with a cache.
         words: number of new words of each text.
     """
-    scores = logits.astype(np.float64)
+    scores = forbid(logits, constraints.forbidden)
     if constraints.guide is not None:
         for row, history in zip(scores, histories, strict=True):
             constraints.guide.apply(row, history.context)
-    scores = forbid(scores, constraints.forbidden)
     ruled_out = [h.ruled_out(words=n) for h, n in zip(histories, words, strict=True)]
     recent = [history.recent for history in histories]
     penalty = constraints.sample.repetition_penalty
