@@ -1,4 +1,6 @@
-"""Where a sentence ends."""
+"""Where sentences and paragraphs end."""
+
+import re
 
 # Marks that end a sentence: Latin and Greek scripts, Devanagari and Bengali, Arabic and Urdu,
 # Armenian, Ethiopic, Khmer, Burmese, Tibetan, Chinese and Japanese.
@@ -6,6 +8,7 @@ SENTENCE_ENDS = ".!?…‽⁇⁈⁉।॥؟۔։።፧፨។៕။།༎。！？
 PAUSES = ",;:—–-،؛、，；："  # marks that separate parts of a sentence
 CLOSING_MARKS = "\"'”’)]}»›“«」』】》〉）"
 GREEK_QUESTION = ";"  # NFC has it for U+037E
+_WORD = re.compile(r"[^\W_]+")
 
 # Words before a period that does not end a sentence, in lower case. Words that also end sentences
 # (no, art, fig) are left to what the text itself shows.
@@ -41,3 +44,24 @@ def is_initial(word: str) -> bool:
 def continues_sentence(word: str) -> bool:
     """Whether a word after a period shows that the sentence has not ended."""
     return word[:1].islower()
+
+
+def split_paragraphs(text: str, *, wrapped: bool) -> list[str]:
+    """The paragraphs of a text that are not empty.
+
+    Args:
+        wrapped: whether lines are wrapped by hand, so that a blank line ends a paragraph.
+    """
+    end = r"\n\s*\n" if wrapped else r"\n"
+    return [part for part in re.split(end, text) if part.strip()]
+
+
+def ends_inside(text: str) -> bool:
+    """Whether a text ends inside a sentence: not with a mark that ends one and closing marks."""
+    end = text.rstrip().rstrip(CLOSING_MARKS)
+    return not end or not may_end_sentence(end[-1], _last_word(end))
+
+
+def _last_word(text: str) -> str:
+    words = _WORD.findall(text[-200:])
+    return words[-1] if words else ""
