@@ -1,0 +1,236 @@
+"""Measures of generated text, each against its definition on small texts."""
+
+import math
+
+import numpy as np
+import pytest
+
+from lstmgen.cells.building_blocks import State
+from lstmgen.config.schema import DataConfig
+from lstmgen.evaluation.english import is_english
+from lstmgen.evaluation.minimal_pairs import (
+    ARTICLES,
+    THESE,
+    Agreement,
+    find_minimal_pairs,
+    score_minimal_pairs,
+)
+from lstmgen.evaluation.ngram_perplexity import estimate_scorer, spread_passages
+from lstmgen.evaluation.text_quality import measure_texts
+from lstmgen.generation.continuation import Endings
+from lstmgen.ngrams.kneser_ney import build_kneser_ney
+from lstmgen.text.prepared import prepare, read_last_forms
+from lstmgen.text.sentences import split_sentences
+from lstmgen.text.spacing import detokenize
+from lstmgen.text.tokenizer import tokenize
+
+
+class Pairs:
+    """A model whose logits depend on the word before alone."""
+
+    def __init__(self, table):
+        self.table = np.asarray(table)
+
+    def zero_states(self, batch):
+        return [State(np.zeros((batch, 1)), np.zeros((batch, 1)))]
+
+    def read(self, ids, states):
+        return [State(ids[:, None].astype(float), states[0].cell + 1)]
+
+    def logits(self, states):
+        return self.table[states[-1].hidden[:, 0].astype(int)]
+
+
+def surfaces_of(text, *others):
+    tokens = tokenize(text)
+    surfaces = [*dict.fromkeys([*tokens, *others])]
+    return np.array([surfaces.index(token) for token in tokens]), surfaces
+
+
+def pairs_of(text, *others):
+    """The kind, the right and the wrong form of each minimal pair."""
+    ids, surfaces = surfaces_of(text, *others)
+    return [
+        (pair.kind, surfaces[pair.right], surfaces[pair.wrong])
+        for pair in find_minimal_pairs(ids, surfaces)
+    ]
+
+
+VERBS = ["is", "are", "was", "were", "has", "have", "does", "do", "am", "isn't", "aren't"]
+
+
+def test_sentences_end_where_a_reader_ends_them():
+    text = '"Stop!" he said. Mr. Gray met J. Bach... "Why?" It was 3.5 m. Done'
+    assert list(split_sentences(text)) == [
+        '"Stop!" he said.', 'Mr. Gray met J. Bach...', '"Why?"', "It was 3.5 m.", "Done",
+    ]  # fmt: skip
+    assert list(split_sentences("a cat. a dog.", cased=False)) == ["a cat.", "a dog."]
+    assert list(split_sentences("The Gov. Sat.", abbreviations=("Sat",)))[0] == "The Gov. Sat."
+    assert list(split_sentences("猫がいる。犬もいる。")) == ["猫がいる。", "犬もいる。"]
+    assert list(split_sentences("  ")) == []
+
+
+def test_a_text_is_measured_by_sentences_and_paragraphs():
+    first = 'He came home. "Come in," she said.\nThe house was (very) old; it stood'
+    second = '"Who is there?\n\nNobody at all.'
+    found = measure_texts([first, second], endings=Endings())
+    assert found.sentence_lengths == (3, 4, 3, 3)
+    assert (found.mean_sentence, found.sentence_quartiles) == (3.25, (3, 3, 3.25))
+    assert (found.paragraphs, found.dialogue, found.unbalanced) == (4, 2, 1)
+    assert (found.dialogue_fraction, found.unbalanced_fraction) == (0.5, 0.25)
+    assert (found.texts, found.unfinished, found.unfinished_fraction) == (2, 1, 0.5)
+
+
+def test_a_blank_line_ends_a_paragraph_of_wrapped_text():
+    found = measure_texts(["He came\nhome late.\n\nShe slept."], endings=Endings(wrapped=True))
+    assert (found.paragraphs, found.sentence_lengths) == (2, (4, 2))
+
+
+@pytest.mark.parametrize(
+    ("paragraph", "families", "quoted"),
+    [
+        ("«Oui», dit-il.", ["guillemets"], True),
+        ("«Oui», dit-il.", ["straight"], False),
+        ("‘Yes,’ he said.", ["single curly"], True),
+        ("It’s late.", ["single curly"], False),
+        ("'Yes,' he said.", ["single straight"], True),
+        ("The horses' hay isn't here.", ["single straight"], False),
+        ("「はい」", ["corner"], True),
+        ("He (it is) said.", ["parentheses"], False),
+    ],
+)
+def test_a_quotation_has_the_marks_of_the_text(paragraph, families, quoted):
+    found = measure_texts([paragraph], endings=Endings(), families=families)
+    assert found.dialogue == quoted
+
+
+def test_nothing_to_measure_is_none():
+    found = measure_texts([], endings=Endings())
+    assert found.mean_sentence is found.sentence_quartiles is found.dialogue_fraction is None
+    assert found.unbalanced_fraction is found.unfinished_fraction is None
+    assert Agreement({}, {}).fraction is None
+    assert estimate_scorer([], vocab_size=3, specials=(0,)) is None
+
+
+def test_an_ngram_score_leaves_out_first_unknown_and_special_words():
+    generator = np.random.default_rng(3)
+    train, texts = generator.integers(0, 9, 80), [np.array([0, 3, 1, 9, 4, 0, 5]), np.array([0, 2])]
+    scorer = estimate_scorer([train[:30], train[30:]], vocab_size=9, specials=(0, 1))
+    model = build_kneser_ney(train, order=3, vocab_size=9)
+    scored = [  # context, word
+        (text[:k].tolist(), word)
+        for text in texts
+        for k, word in enumerate(text.tolist())
+        if k and word not in (0, 1, 9)
+    ]
+    nats = -sum(math.log(model.distribution(_known(before))[word]) for before, word in scored)
+    found = scorer.score(texts)
+    assert (found.words, found.trained_tokens) == (len(scored), 80) == (4, 80)
+    assert found.nats == pytest.approx(nats, abs=1e-12)
+    assert found.perplexity == pytest.approx(math.exp(nats / 4))
+    assert math.isnan(scorer.score([np.array([0])]).perplexity)
+
+
+def _known(context):
+    """The words after the last unknown one, since no context contains that."""
+    return context[context.index(9) + 1 :] if 9 in context else context
+
+
+def test_passages_are_spread_over_a_text():
+    ids = np.arange(1000)
+    passages = spread_passages(ids, 250)
+    assert sum(map(len, passages)) == 250 and len(passages) == 2
+    assert passages[0][0] == 0 and passages[-1][-1] == 999
+    assert sum(map(len, spread_passages(ids, 5000))) == 1000
+    assert len(spread_passages(ids, 3)[0]) == 3
+
+
+def test_pairs_are_found_where_a_neighbor_decides():
+    text = "I am here. He was old and they have it. We aren't late."
+    assert pairs_of(text, *VERBS) == [
+        ("is, are", "am", "are"), ("was, were", "was", "were"), ("has, have", "have", "has"),
+        ("is, are", "aren't", "isn't"),
+    ]  # fmt: skip
+    assert pairs_of("It’s as she isn’t", "aren’t") == [("is, are", "isn’t", "aren’t")]
+    assert pairs_of("He saw an owl. A cat", "An") == [(ARTICLES, "A", "An")]
+    assert pairs_of("He saw an owl. A cat", "An", "a")[0] == (ARTICLES, "an", "a")
+    assert pairs_of("All these stones and these old ones", "this") == [(THESE, "these", "this")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The men were here.",  # no pronoun before it
+        "If he was rich",  # were is right too
+        "You and I were here.",  # not the form that is right after I alone
+        'He had a "cat".',  # the next word is not known
+        "This was it, these was and these.",
+        "Er war in der Stadt.",
+    ],
+)
+def test_no_pair_is_found_where_both_forms_may_be_right(text):
+    assert pairs_of(text, *VERBS, "an", "this") == []
+
+
+def test_a_pair_needs_both_forms_in_the_vocabulary():
+    assert pairs_of("I am an ape. He is.") == []
+    ids, surfaces = surfaces_of("he was here", "were")
+    ids[1] = len(surfaces)  # an unknown word
+    assert find_minimal_pairs(ids, surfaces) == []
+
+
+def test_pairs_are_scored_by_the_form_and_the_word_that_decides_it():
+    ids, surfaces = surfaces_of("he was here. she saw an owl. a bird. it was", "were")
+    pairs = find_minimal_pairs(ids, surfaces)
+    table = np.random.default_rng(1).normal(size=(len(surfaces),) * 2)
+    number = {surface: i for i, surface in enumerate(surfaces)}
+    table[number["it"], [number["was"], number["were"]]] = 1.0  # a tie
+    logs = table - np.log(np.exp(table).sum(axis=1, keepdims=True))
+
+    def log_p(pair, form):
+        before, after = ids[pair.place - 1], pair.following
+        return logs[before, form] + (0 if after is None else logs[form, after])
+
+    likelier = [log_p(pair, pair.right) > log_p(pair, pair.wrong) for pair in pairs]
+    assert [pair.kind for pair in pairs] == ["was, were", ARTICLES, ARTICLES, "was, were"]
+    found = score_minimal_pairs(Pairs(table), ids, pairs)
+    assert found.pairs == {"was, were": 2, ARTICLES: 2}
+    assert found.right == {"was, were": likelier[0], ARTICLES: sum(likelier[1:3])}
+    assert not likelier[3] and found.fraction == sum(likelier) / 4
+
+
+def test_lanes_of_a_long_text_score_each_pair_once():
+    ids, surfaces = surfaces_of("he was here and they were there. " * 900, "is")
+    pairs = find_minimal_pairs(ids, surfaces)
+    table = np.random.default_rng(2).normal(size=(len(surfaces),) * 2)
+    found = score_minimal_pairs(Pairs(table), ids, pairs)
+    number = {surface: i for i, surface in enumerate(surfaces)}
+    good = table[number["he"], number["was"]] > table[number["he"], number["were"]]
+    well = table[number["they"], number["were"]] > table[number["they"], number["was"]]
+    assert len(ids) > 5000 and found.pairs == {"was, were": 1800}
+    assert found.right == {"was, were": 900 * (int(good) + int(well))}
+
+
+def test_a_language_is_english_by_its_commonest_words():
+    assert is_english("The cat and the dog went to the end of the road.")
+    assert not is_english("Der Hund und die Katze liefen in den Wald, als es dunkel war.")
+    assert not is_english("Le chat et le chien sont allés au bout de la route à pied.")
+    assert not is_english("")
+
+
+@pytest.mark.parametrize("valid", [None, "valid.txt"])
+def test_held_out_text_has_its_unknown_words(tmp_path, valid):
+    """The forms of the validation part are those of its ids."""
+    lines = [f"{name} saw the cat {k} times.\n" for k, name in enumerate(["Ann", "Bo"] * 40)]
+    (tmp_path / "story.txt").write_text("".join(lines), encoding="utf-8")
+    (tmp_path / "valid.txt").write_text('Ann "met" a zebra.\n', encoding="utf-8")
+    data = DataConfig(
+        train=str(tmp_path / "story.txt"), valid=valid and str(tmp_path / valid), valid_fraction=0.2
+    )
+    corpus = prepare(data, folder=tmp_path)
+    part, words = corpus.valid, corpus.vocabulary
+    forms = read_last_forms(data.valid or data.train, len(part.ids), data=data, key="data.train")
+    assert [words.lookup(form) for form in forms[1:]] == part.ids[1:].tolist()
+    assert words.unknown_id in part.ids
+    text = "".join(lines[64:]) if valid is None else (tmp_path / valid).read_text(encoding="utf-8")
+    assert detokenize(forms[1:]) == text
