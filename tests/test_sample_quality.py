@@ -8,6 +8,7 @@ import pytest
 from lstmgen.cells.building_blocks import State
 from lstmgen.config.schema import DataConfig
 from lstmgen.evaluation.english import is_english
+from lstmgen.evaluation.grammar import Lints, count_lints
 from lstmgen.evaluation.minimal_pairs import (
     ARTICLES,
     THESE,
@@ -234,3 +235,12 @@ def test_held_out_text_has_its_unknown_words(tmp_path, valid):
     assert words.unknown_id in part.ids
     text = "".join(lines[64:]) if valid is None else (tmp_path / valid).read_text(encoding="utf-8")
     assert detokenize(forms[1:]) == text
+
+
+def test_lints_of_three_kinds_are_counted():
+    pytest.importorskip("harper")
+    found = count_lints(["They was at the the house.", "She have a dog. Recieve it, an tree.", ""])
+    assert found.kinds == {"agreement": 2, "grammar": 0, "repetition": 1}
+    assert found.words == 14 and found.per_hundred_words == pytest.approx(300 / 14)
+    assert count_lints(["They were at the house."]).per_hundred_words == 0
+    assert Lints({}, 0).per_hundred_words is None

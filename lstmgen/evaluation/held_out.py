@@ -12,7 +12,7 @@ from lstmgen.text.prepared import read_last_forms
 from lstmgen.text.spacing import Kind, detokenize
 from lstmgen.text.vocabulary import STORY
 
-MAX_TOKENS = 100_000  # of a held-out text that are read
+MAX_TOKENS = 50_000  # of a held-out text that are read
 
 
 @dataclass(frozen=True)

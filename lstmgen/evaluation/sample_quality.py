@@ -7,6 +7,7 @@ import numpy as np
 
 from lstmgen.config.schema import SampleConfig
 from lstmgen.evaluation.english import is_english
+from lstmgen.evaluation.grammar import Lints, count_lints, has_harper
 from lstmgen.evaluation.held_out import HeldOut
 from lstmgen.evaluation.minimal_pairs import Agreement, find_minimal_pairs, score_minimal_pairs
 from lstmgen.evaluation.ngram_perplexity import (
@@ -37,7 +38,9 @@ class SampleQuality:
         pairs, forward: None without the training text.
         reverse: the samples' model of the held-out text; None without that.
         reverse_train: the same of a model of as much training text, spread over all of it.
-        agreement: None if the held-out text is not English, or without one.
+        english: whether the held-out text is English; without one, whether the samples are.
+        agreement: None without English held-out text.
+        lints: None if the text is not English or Harper is not installed.
     """
 
     settings: SampleConfig
@@ -53,7 +56,10 @@ class SampleQuality:
     reverse_train: NgramScore | None
     text: TextQuality
     held_out_text: TextQuality | None
+    english: bool
     agreement: Agreement | None
+    lints: Lints | None
+    held_out_lints: Lints | None
 
 
 def measure_samples(
@@ -73,9 +79,11 @@ def measure_samples(
         train: ids of the training text (``held_out.read_train_ids``).
     """
     result = generate_samples(generator, checkpoint, "", settings, samples=samples, seed=seed)
-    ids = _ids_of(result)
+    ids, texts = _ids_of(result), [result.text(k) for k in range(samples)]
     vocab_size = len(generator.vocabulary)
     held = [] if held_out is None else [held_out.ids]
+    english = is_english("\n".join(texts if held_out is None else held_out.texts))
+    checked = english and has_harper()
     known = None if train is None else find_pairs(train, vocab_size)
     real = None if train is None else _scorer(generator, [train])
     generated = _scorer(generator, ids)
@@ -93,16 +101,17 @@ def measure_samples(
         held_out_forward=_score(real, held),
         reverse=_score(generated, held),
         reverse_train=_score(matched, held),
-        text=_measure_texts(generator, [result.text(k) for k in range(samples)]),
+        text=_measure_texts(generator, texts),
         held_out_text=None if held_out is None else _measure_texts(generator, held_out.texts),
-        agreement=None if held_out is None else measure_agreement(generator, held_out),
+        english=english,
+        agreement=measure_agreement(generator, held_out) if english and held_out else None,
+        lints=count_lints(texts) if checked else None,
+        held_out_lints=count_lints(held_out.texts) if checked and held_out else None,
     )
 
 
 def measure_agreement(generator: Generator, held_out: HeldOut) -> Agreement | None:
-    """The model's agreement in held-out text; None if that is not English or has no pairs."""
-    if not is_english("\n".join(held_out.texts)):
-        return None
+    """The model's agreement in English held-out text; None if that has no minimal pairs."""
     entries = generator.vocabulary.entries
     pairs = find_minimal_pairs(held_out.ids, entries)
     return score_minimal_pairs(generator.engine, held_out.ids, pairs) if pairs else None
