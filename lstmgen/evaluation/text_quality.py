@@ -24,6 +24,7 @@ class TextQuality:
     """Counts over texts; only the properties divide.
 
     Attributes:
+        words: tokens with a letter or digit.
         sentence_lengths: words of each sentence that ends.
         dialogue: paragraphs with a quotation.
         unbalanced: paragraphs with a kind of quotation marks or brackets that is not in pairs.
@@ -31,6 +32,7 @@ class TextQuality:
     """
 
     texts: int
+    words: int
     sentence_lengths: tuple[int, ...]
     paragraphs: int
     dialogue: int
@@ -79,16 +81,17 @@ def measure_texts(
         "|".join(QUOTATIONS[family] for family in QUOTATIONS if family in families) or r"(?!)"
     )
     lengths: list[int] = []
-    number = paragraphs = dialogue = unbalanced = unfinished = 0
+    number = words = paragraphs = dialogue = unbalanced = unfinished = 0
     for text in texts:
         parts = split_paragraphs(text, wrapped=endings.wrapped)
-        number, paragraphs = number + 1, paragraphs + len(parts)
+        number, words = number + 1, words + count_words(text)
+        paragraphs += len(parts)
         dialogue += sum(quotation.search(part) is not None for part in parts)
         unbalanced += sum(bool(unbalanced_families(part)) for part in parts)
         unfinished += ends_inside(text)
         for part in parts:
             lengths += _sentence_lengths(part, endings)
-    return TextQuality(number, tuple(lengths), paragraphs, dialogue, unbalanced, unfinished)
+    return TextQuality(number, words, tuple(lengths), paragraphs, dialogue, unbalanced, unfinished)
 
 
 def count_words(text: str) -> int:
