@@ -3,10 +3,12 @@
 import json
 import math
 import re
+from argparse import Namespace
 
 import numpy as np
 import pytest
 
+import benchmarks.samples
 from lstmgen.cells.building_blocks import State
 from lstmgen.config.schema import DataConfig
 from lstmgen.evaluation.english import is_english
@@ -350,3 +352,22 @@ def test_a_checkpoint_without_its_text_is_measured_by_itself(english, tmp_path):
     assert found["held_out_words"] is None and found["agreement"] is None
     assert found["forward_perplexity"] == {"samples": None, "held_out": None}
     assert found["sentence_words"]["samples"]["sentences"] >= 0
+
+
+def test_a_sweep_over_temperatures_is_a_table_and_a_picture(english, tmp_path):
+    run, picture = next((english / "runs").glob("story-*")), tmp_path / "samples.svg"
+    args = Namespace(trained=run, words=100, top_p=None, output=picture)
+    (table,) = benchmarks.samples.run(args)
+    assert [row[0] for row in table.rows] == [*map(str, benchmarks.samples.TEMPERATURES),
+                                              "held-out text"]  # fmt: skip
+    assert {len(row) for row in table.rows} == {len(table.heads)}
+    assert "forward 3-gram perplexity" in picture.read_text(encoding="utf-8")
+
+
+def test_a_sweep_needs_held_out_text(english, tmp_path):
+    call_cli("export", "--output", tmp_path / "alone", cwd=english, check=0)
+    args = Namespace(trained=tmp_path / "alone", words=100, top_p=None, output=None)
+    with pytest.raises(SystemExit, match="the run has no validation text, or its text is gone"):
+        benchmarks.samples.run(args)
+    with pytest.raises(SystemExit, match="nothing"):
+        benchmarks.samples.run(Namespace(trained=tmp_path / "nothing", words=1, top_p=None))
