@@ -125,10 +125,14 @@ def load_generator(
 ) -> tuple[Generator, Checkpoint]:
     """Load a generator and its checkpoint; arguments and errors as for ``load_checkpoint``."""
     loaded = load_checkpoint(path, runs, step=step, copies=copies, ngrams=True)
+    return make_generator(loaded), loaded.checkpoint
+
+
+def make_generator(loaded: LoadedCheckpoint) -> Generator:
+    """The generator of a loaded checkpoint."""
     source = str(loaded.checkpoint.path)
     engine = make_engine(loaded.config, loaded.vocabulary, loaded.weights, source=source)
-    generator = Generator(loaded.config, loaded.vocabulary, engine, loaded.copies, loaded.ngrams)
-    return generator, loaded.checkpoint
+    return Generator(loaded.config, loaded.vocabulary, engine, loaded.copies, loaded.ngrams)
 
 
 def make_engine(
