@@ -124,7 +124,10 @@ def generate(
     blocks = [cue] if cue is not None else _piped(output)
     details = output.needs_details or receipt is not None
     generator, checkpoint = load_generator(
-        run, runs, copies=details or "max_copied" in settings, step=_choice(last, step)
+        run,
+        runs,
+        copies=details or "max_copied" in settings or "best_of" in settings,
+        step=_choice(last, step),
     )
     sample = override_sample(generator.config.sample, settings)
     if show_copied:

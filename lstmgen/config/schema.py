@@ -357,9 +357,14 @@ class SampleConfig(Section):
         "wrapped by hand; words: after the number of words, even inside a sentence.",
     )
     stop_at: str = key("", "Stop after this text has been generated.")
-    temperature: float = key(
-        0.8, "Sampling temperature (0: always the most likely word).", ge=0, le=1e9
-    )
+    temperature: float | None = key(
+        None, "Sampling temperature (0: always the most likely word; null: chosen when training "
+        "ends, so that samples are as new as held-out text, else 0.8).", ge=0, le=1e9,
+    )  # fmt: skip
+    best_of: int | None = key(
+        None, "Draw this many candidates for each sentence and keep the best (1: draw words only; "
+        "null: 4).", ge=1, le=1000, unit="sentences",
+    )  # fmt: skip
     top_k: int | None = key(None, "Keep only the k most likely words.", ge=1, unit="words")
     top_p: float = key(
         0.95, "Nucleus sampling: keep the most likely words whose probabilities add up to this.",

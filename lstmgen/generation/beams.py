@@ -6,7 +6,6 @@ compared by log-probability / tokens ** length_penalty (Wu et al. 2016), which r
 of short ones.
 """
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -116,7 +115,7 @@ def _best(totals: Scores, *, count: int) -> Iterator[tuple[int, int, float]]:
 
 def _extend(beam: Beam, token: str, word: int, log_probability: float) -> Beam:
     """A copy of a beam, one token longer."""
-    continuation, history = copy.deepcopy(beam.continuation), beam.history.fork()
+    continuation, history = beam.continuation.fork(), beam.history.fork()
     piece = continuation.add(token, marks_open=history.marks_open)
     history.add(word)
     return Beam(continuation, history, (*beam.pieces, piece), log_probability, beam.tokens + 1)

@@ -1,6 +1,7 @@
 """One continuation: its text so far, and where it ends."""
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -85,11 +86,28 @@ class Continuation:
     endings: Endings = Endings()
     words: int = 0  # new tokens that contain a letter or digit
     wordless: int = 0  # tokens since the last of them
-    closing: bool = False  # the sentence has ended; only closing marks may follow
+    closing: bool = False  # the sentence has ended, except for closing marks
     pausing: bool = False  # the text ends in a comma, a colon or another pause
     last_word: str = ""
     word_ended: bool = True  # whether the next character begins another word
     tail: str = ""  # the end of the text, in which ``stop_at`` may begin
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the continuation may end with its sentence."""
+        return may_end(self.sample, self.words)
+
+    def fork(self) -> "Continuation":
+        """An independent copy."""
+        return replace(self, detokenizer=copy.copy(self.detokenizer))
+
+    def sentence_ends_before(self, token: str, *, marks_open: bool = False) -> bool:
+        """Whether the sentence has ended before a token, due or not; arguments as of ``add``."""
+        if not self.closing:
+            return False
+        text = copy.copy(self.detokenizer).add(token)
+        surface = surface_of(token, self.detokenizer.kind)
+        return self._sentence_ends(surface, text, marks_open=marks_open)
 
     def add(self, token: str, *, marks_open: bool = False) -> Piece:
         """Add a drawn token, or end before it.
@@ -122,6 +140,9 @@ class Continuation:
                 return True
             if is_complete(self.sample, self.words) and at_paragraph and not self.pausing:
                 return True
+        return self.is_due and self._sentence_ends(surface, text, marks_open=marks_open)
+
+    def _sentence_ends(self, surface: str, text: str, *, marks_open: bool) -> bool:
         if not self.closing or marks_open:
             return False
         if text.startswith(" ") or surface[0].isspace():
@@ -134,7 +155,6 @@ class Continuation:
 
     def _follow_sentence(self, surface: str, shown: Surface) -> None:
         """Note whether the sentence ends with this token."""
-        due = may_end(self.sample, self.words)
         is_word, end, word = shown
         if is_word:
             inside = self.detokenizer.kind == "character" and not self.word_ended
@@ -143,10 +163,9 @@ class Continuation:
         if end:
             self.pausing = end in PAUSES
         if end == "":  # closing marks only
-            self.closing = due and self.closing
             return
         abbreviated = surface.endswith(".") and self.last_word in self.endings.abbreviations
-        self.closing = due and not abbreviated and may_end_sentence(end, self.last_word)
+        self.closing = not abbreviated and may_end_sentence(end, self.last_word)
 
     def _cut(self, text: str, stop_at: str) -> tuple[str, bool]:
         """The text up to the end of ``stop_at``, and whether it was found."""

@@ -13,6 +13,7 @@ from lstmgen.cells.building_blocks import Array
 from lstmgen.config.loader import from_portable
 from lstmgen.config.schema import Config, DataConfig
 from lstmgen.errors import CheckpointError, ConfigError
+from lstmgen.generation.chosen import ChosenSampling, needs_copies, resolve_sample
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.numpy_engine import Engine
 from lstmgen.ngrams import kneser_ney
@@ -78,11 +79,11 @@ def load_checkpoint(
             loaded = load_step(folder)
             weights: Any = loaded.checkpoint.read_tensors(checkpoint.MODEL)
             _check_finite(weights, folder)
-            needs_copies = copies or loaded.config.sample.max_copied is not None
+            with_copies = copies or needs_copies(loaded.config.sample)
             return replace(
                 loaded,
                 weights={name: _to_float32(array) for name, array in weights.items()},
-                copies=_read_copies(loaded) if needs_copies else None,
+                copies=_read_copies(loaded) if with_copies else None,
                 ngrams=_read_ngrams(loaded) if ngrams else None,
             )
         except CheckpointError:
@@ -129,10 +130,14 @@ def load_generator(
 
 
 def make_generator(loaded: LoadedCheckpoint) -> Generator:
-    """The generator of a loaded checkpoint."""
+    """The generator of a loaded checkpoint; the null settings of its ``sample`` are resolved."""
     source = str(loaded.checkpoint.path)
     engine = make_engine(loaded.config, loaded.vocabulary, loaded.weights, source=source)
-    return Generator(loaded.config, loaded.vocabulary, engine, loaded.copies, loaded.ngrams)
+    sample = resolve_sample(
+        loaded.config.sample, _read_chosen(loaded.checkpoint), has_ngrams=loaded.ngrams is not None
+    )
+    config = loaded.config.model_copy(update={"sample": sample})
+    return Generator(config, loaded.vocabulary, engine, loaded.copies, loaded.ngrams)
 
 
 def make_engine(
@@ -176,6 +181,15 @@ def _read_copies(loaded: LoadedCheckpoint) -> CopyIndex | None:
         return copy_index.from_arrays(arrays, entries=len(loaded.vocabulary))
     except ValueError as error:
         raise checkpoint.damaged(source.path, f"{checkpoint.COPY_INDEX}: {error}") from None
+
+
+def _read_chosen(source: Checkpoint) -> ChosenSampling | None:
+    if source.sampling is None:
+        return None
+    try:
+        return ChosenSampling.from_json(source.sampling)
+    except ValueError as error:
+        raise checkpoint.damaged(source.path, f"manifest.json: sampling: {error}") from None
 
 
 def _read_ngrams(loaded: LoadedCheckpoint) -> KneserNey | None:

@@ -112,9 +112,17 @@ class CueReader:
         self.history.add(word)
 
 
-def select_rows(states: States, rows: Sequence[int]) -> States:
+def select_rows(states: States, rows: Sequence[int] | NDArray[np.integer[Any]]) -> States:
     """The states of some samples of the batch."""
     return [type(state)(*(part[list(rows)] for part in state)) for state in states]
+
+
+def join_rows(parts: Sequence[States]) -> States:
+    """The states of several batches as one batch."""
+    return [
+        type(states[0])(*(np.concatenate(arrays) for arrays in zip(*states, strict=True)))
+        for states in zip(*parts, strict=True)
+    ]
 
 
 def check_finite(logits: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:

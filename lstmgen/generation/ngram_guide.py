@@ -18,7 +18,6 @@ from lstmgen.ngrams.unseen_pairs import UnseenPairs, find_unseen_pairs
 from lstmgen.text.spacing import Kind, surface_of
 from lstmgen.text.vocabulary import Vocabulary
 
-PAIR_PENALTY = 3.0  # of sample.pair_penalty, for texts with n-grams
 MAX_EXPECTED = 5.0  # occurrences of an unseen pair that count
 
 
@@ -60,7 +59,7 @@ def find_guide(
 ) -> NgramGuide | None:
     """The guide of a sampling config; None if it has nothing to do."""
     weight = sample.ngram_weight or 0.0
-    penalty = PAIR_PENALTY if sample.pair_penalty is None else sample.pair_penalty
+    penalty = sample.pair_penalty or 0.0
     if ngrams is None or not (weight or penalty):
         return None
     return NgramGuide(ngrams, pairs, weight, penalty)

@@ -20,6 +20,7 @@ BEFORE = {  # what receipts without these keys meant
     "hard_limit": True,
     "balance_quotes": False,
     "cache_last_word": True,
+    "best_of": 1,
     "ngram_weight": 0.0,
     "pair_penalty": 0.0,
 }

@@ -6,12 +6,14 @@ from typing import Any
 
 from lstmgen import __version__
 from lstmgen.config.schema import Config, SampleConfig
+from lstmgen.generation.chosen import resolve_sample
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.load import Weights, make_engine
 from lstmgen.generation.next_word import CueReader
 from lstmgen.generation.novelty import copied_runs, measure_novelty
 from lstmgen.generation.pieces import Piece, join_pieces
 from lstmgen.generation.sampling_loop import continue_cue
+from lstmgen.ngrams.kneser_ney import KneserNey
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.text.copy_index import CopyIndex
 from lstmgen.text.reading import remove_control
@@ -67,13 +69,19 @@ def generate_samples(
 
 
 def continue_cues(
-    config: Config, vocabulary: Vocabulary, weights: Weights, *, index: CopyIndex | None
+    config: Config,
+    vocabulary: Vocabulary,
+    weights: Weights,
+    *,
+    index: CopyIndex | None,
+    ngrams: KneserNey | None,
 ) -> list[str]:
     """Continue each cue of a config once, always with the training seed, so that steps can be
     compared."""
-    generator = Generator(config, vocabulary, make_engine(config, vocabulary, weights), index)
+    engine = make_engine(config, vocabulary, weights)
+    generator = Generator(config, vocabulary, engine, index, ngrams)
     words = min(config.sample.words, MAX_TRAINING_WORDS)
-    sample = config.sample.model_copy(
+    sample = resolve_sample(config.sample, None, has_ngrams=ngrams is not None).model_copy(
         update={
             "words": words,
             "min_words": min(config.sample.min_words, words),

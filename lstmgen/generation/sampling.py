@@ -155,7 +155,8 @@ def _weights(scores: Scores) -> Scores:
 
 def filter_scores(scores: Scores, sample: SampleConfig) -> Scores:
     """Apply temperature, top-k, top-p and min-p."""
-    scores = apply_temperature(scores, sample.temperature)
+    temperature = 1.0 if sample.temperature is None else sample.temperature
+    scores = apply_temperature(scores, temperature)
     scores = keep_top_p(keep_top_k(scores, sample.top_k), sample.top_p)
     return keep_min_p(scores, sample.min_p)
 

@@ -1,30 +1,18 @@
 """The sampling loop: continue a cue word by word until each sample ends."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lstmgen.generation.beams import beam_pieces
-from lstmgen.generation.cache import RecentWords
-from lstmgen.generation.constraints import History
-from lstmgen.generation.continuation import Continuation
-from lstmgen.generation.details import add_details
+from lstmgen.generation.best_of import draw_best
+from lstmgen.generation.branch import Branch, Drawing
 from lstmgen.generation.inclusion import MAX_ATTEMPTS, check_complete, find_lacking
-from lstmgen.generation.next_word import CueReader, check_finite, next_scores, select_rows
+from lstmgen.generation.next_word import CueReader, select_rows
 from lstmgen.generation.numpy_engine import States
 from lstmgen.generation.pieces import Piece
 from lstmgen.generation.sampling import NONE_LEFT, draw, filter_scores
-
-
-@dataclass
-class _ActiveSample:
-    continuation: Continuation
-    generator: np.random.Generator
-    history: History
-    recent: RecentWords | None
 
 
 def continue_cue(
@@ -53,17 +41,13 @@ def continue_cue(
     if sample.must_include:
         yield from _draw_including(reader, samples=samples, seed=seed, details=details)
         return
-    active = [_start(reader, k, seed=[seed, k]) for k in range(samples)]
+    active = [_start(reader, k, seed=(seed, k)) for k in range(samples)]
     yield from _draw_all(reader, active, details=details)
 
 
-def _start(reader: CueReader, number: int, *, seed: list[int]) -> _ActiveSample:
-    return _ActiveSample(
-        reader.continuation(number),
-        np.random.default_rng(seed),
-        reader.history.fork(),
-        None if reader.recent is None else reader.recent.fork(),
-    )
+def _start(reader: CueReader, number: int, *, seed: tuple[int, ...]) -> Branch:
+    recent = None if reader.recent is None else reader.recent.fork()
+    return Branch(reader.continuation(number), reader.history.fork(), recent, seed)
 
 
 def _draw_including(
@@ -73,10 +57,10 @@ def _draw_including(
     drawn: list[list[Piece]] = [[] for _ in range(samples)]
     kind, lacking = reader.generator.kind, dict.fromkeys(range(samples), reader.sample.must_include)
     for attempt in range(MAX_ATTEMPTS):
-        active = [_start(reader, k, seed=[seed, k, *([attempt] * (attempt > 0))]) for k in lacking]
-        for current in active:
-            drawn[current.continuation.number] = []
-            current.history.missing = replace(current.history.missing, attempt=attempt)
+        active = [_start(reader, k, seed=(seed, k, *([attempt] * (attempt > 0)))) for k in lacking]
+        for branch in active:
+            drawn[branch.continuation.number] = []
+            branch.history.missing = replace(branch.history.missing, attempt=attempt)
         for piece in _draw_all(reader, active, details=details):
             drawn[piece.sample].append(piece)
         found = {k: find_lacking(drawn[k], reader.sample, kind=kind) for k in lacking}
@@ -88,47 +72,38 @@ def _draw_including(
         yield from pieces
 
 
-def _draw_all(reader: CueReader, active: list[_ActiveSample], *, details: bool) -> Iterator[Piece]:
-    """Draw samples word by word, in one batch."""
-    sample = reader.sample
-    engine, vocabulary = reader.generator.engine, reader.generator.vocabulary
-    states = select_rows(reader.states, [0] * len(active))
-    while active and sample.words:
-        logits = check_finite(engine.logits(states))
-        scores = next_scores(
-            _mix_with_caches(logits, states, active),
-            [s.history for s in active],
-            reader.constraints,
-            words=[s.continuation.words for s in active],
-        )
-        words = draw(filter_scores(scores, sample), [s.generator for s in active])
+def _draw_all(reader: CueReader, branches: list[Branch], *, details: bool) -> Iterator[Piece]:
+    """Draw samples in one batch, sentence by sentence or word by word."""
+    if not reader.sample.words:
+        return
+    drawing = Drawing(reader.generator, reader.constraints)
+    states = select_rows(reader.states, [0] * len(branches))
+    chooses = (reader.sample.best_of or 1) > 1 and reader.sample.temperature
+    draw_samples = draw_best if chooses else _draw_words
+    yield from draw_samples(drawing, branches, states, details=details)
+
+
+def _draw_words(
+    drawing: Drawing, branches: list[Branch], states: States, *, details: bool
+) -> Iterator[Piece]:
+    engine, sample = drawing.generator.engine, drawing.constraints.sample
+    generators = [np.random.default_rng(branch.seed) for branch in branches]
+    while branches:
+        logits, scores = drawing.scores(states, branches)
+        words = draw(filter_scores(scores, sample), generators)
         unfinished = []
-        for row, (current, word) in enumerate(zip(active, words.tolist(), strict=True)):
+        for row, (branch, word) in enumerate(zip(branches, words.tolist(), strict=True)):
             if word == NONE_LEFT:
-                yield Piece(current.continuation.number, "", ended=True)
+                yield Piece(branch.continuation.number, "", ended=True)
                 continue
-            piece = current.continuation.add(
-                vocabulary.entries[word], marks_open=current.history.marks_open
-            )
-            current.history.add(word)
-            if current.recent is not None:
-                current.recent.add(states[-1].hidden[row], word)
-            yield add_details(piece, logits[row], word, current.history) if details else piece
+            output = states[-1].hidden[row]
+            piece = drawing.add(branch, word, logits[row], output, details=details)
+            yield piece
             if not piece.ended:
                 unfinished.append(row)
-        if len(unfinished) < len(active):
-            states = select_rows(states, unfinished)
-            words, active = words[unfinished], [active[row] for row in unfinished]
-        if active:
+        if len(unfinished) < len(branches):
+            states, words = select_rows(states, unfinished), words[unfinished]
+            branches = [branches[row] for row in unfinished]
+            generators = [generators[row] for row in unfinished]
+        if branches:
             states = engine.read(words, states)
-
-
-def _mix_with_caches(
-    logits: NDArray[np.floating[Any]], states: States, active: Sequence[_ActiveSample]
-) -> NDArray[np.floating[Any]]:
-    mixed = [
-        sample.recent.mix(row, output)
-        for sample, row, output in zip(active, logits, states[-1].hidden, strict=True)
-        if sample.recent is not None
-    ]
-    return np.stack(mixed) if mixed else logits

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from lstmgen.generation.chosen import ChosenSampling
+
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -43,6 +45,15 @@ def advise_by_ngram(value: float, ngram: float, *, memorizing: bool, has_base: b
     return (
         f"{comparison}, which has memorized the training text rather than learned from it; "
         f"what helps: more text{base}"
+    )
+
+
+def chosen_temperature(sampling: ChosenSampling) -> str:
+    """The temperature that was chosen, and why."""
+    weight = f", n-gram weight {sampling.ngram_weight:g}" if sampling.ngram_weight else ""
+    return (
+        f"{sampling.temperature:g}{weight}, chosen for this text: {percent(sampling.novelty)} of "
+        f"the word pairs are new, in held-out text {percent(sampling.held_out_novelty)}"
     )
 
 

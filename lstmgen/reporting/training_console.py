@@ -245,6 +245,8 @@ class TrainingConsole:
                 rows.append((_ngram_name(self.started), comparison))
         if event.memorizing is not None:
             rows.append(("memorizing", _describe_memorizing(event, event.memorizing)))
+        if event.sampling is not None:
+            rows.append(("temperature", number_format.chosen_temperature(event.sampling)))
         if len(event.valid_nats) > 1:
             plain = "utf" not in (self.console.encoding or "").lower()
             curve = number_format.curve(event.valid_nats, width=40, plain=plain)

@@ -1,7 +1,8 @@
 """Checkpoints: one folder each, written atomically, and validated when read.
 
     checkpoints/index.json            the best and the last step
-    checkpoints/step-N/manifest.json  format, size and SHA-256 of every file below, own digest
+    checkpoints/step-N/manifest.json  format, size and SHA-256 of every file below, own digest;
+                                      after training, the chosen sampling settings
                        model.safetensors state.safetensors state.json
                        config.yaml vocabulary.json tokenizer.json
                        origin.json: names of the texts, and the model training started from
@@ -53,6 +54,11 @@ class Index:
 
     best: int
     last: int
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Both steps, the best first; one if they are the same."""
+        return tuple(dict.fromkeys((self.best, self.last)))
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,20 @@ def write_checkpoint(
     return final
 
 
+def add_sampling(folder: Path, sampling: Mapping[str, Any]) -> None:
+    """Add chosen sampling settings to the manifest of a checkpoint, or replace them.
+
+    Raises:
+        CheckpointError: the checkpoint is missing or damaged.
+        StorageError: the disk cannot hold it; the checkpoint is as before.
+    """
+    before = open_checkpoint(folder)
+    files = {name: {"size": s, "sha256": digest} for name, (s, digest) in before.files.items()}
+    data = _seal(before.step, files, sampling)
+    with _storage_errors(folder, len(data)):
+        _replace_durably(folder / "manifest.json", data)
+
+
 def export_checkpoint(source: "Checkpoint", target: Path, *, half: bool) -> int:
     """Copy the files needed for generation and fine-tuning to a new folder.
 
@@ -162,7 +182,7 @@ def export_checkpoint(source: "Checkpoint", target: Path, *, half: bool) -> int:
     if half:
         weights = source.read_tensors(MODEL)
         contents[MODEL] = save({name: _to_half(w, source, name) for name, w in weights.items()})
-    contents["manifest.json"] = _manifest(source.step, contents, ())
+    contents["manifest.json"] = _manifest(source.step, contents, (), source.sampling)
     size = sum(map(len, contents.values()))
     temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
     with _storage_errors(target, size, temporary=temporary):
@@ -188,13 +208,25 @@ def _to_half(weight: "NDArray[np.generic]", source: "Checkpoint", name: str) -> 
     return half
 
 
-def _manifest(step: int, contents: Mapping[str, bytes], shared: Sequence[SharedFile]) -> bytes:
+def _manifest(
+    step: int,
+    contents: Mapping[str, bytes],
+    shared: Sequence[SharedFile],
+    sampling: Any = None,
+) -> bytes:
     files = {
         name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for name, data in contents.items()
     }
     files |= {f.path.name: {"size": f.size, "sha256": f.sha256} for f in shared}
+    return _seal(step, files, sampling)
+
+
+def _seal(step: int, files: Mapping[str, Any], sampling: Any) -> bytes:
+    """A manifest with its digest."""
     facts = {"format": FORMAT, "step": step, "files": files}
+    if sampling is not None:
+        facts["sampling"] = sampling
     return _json({**facts, "digest": digest_of(facts)})
 
 
@@ -270,6 +302,7 @@ class Checkpoint:
     files: dict[str, tuple[int, str]]  # size and SHA-256 by name
     digest: str  # SHA-256 of the manifest, and so of all files
     format: int
+    sampling: Any = None  # settings chosen when training ended, not validated; None without any
 
     def read(self, name: str) -> bytes:
         """A file's verified bytes.
@@ -357,7 +390,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
         if name not in (*FILES, *SHARED) or not valid or type(entry.get("sha256")) is not str:
             raise damaged(path, f"manifest.json has an invalid entry {name!r}")
         entries[name] = (entry["size"], entry["sha256"])
-    return Checkpoint(path, step, entries, str(digest), version)
+    return Checkpoint(path, step, entries, str(digest), version, manifest.get("sampling"))
 
 
 def damaged(path: Path, reason: str) -> DamagedError:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from lstmgen.generation.chosen import ChosenSampling
 from lstmgen.training.memorizing import Memorizing
 
 
@@ -128,6 +129,7 @@ class Finished:
         patience: of the config.
         memorizing: None if there is no sign of it.
         interrupted: stopped by a signal, with more to train.
+        sampling: the settings chosen for this text; None if none were.
     """
 
     run: Path
@@ -141,6 +143,7 @@ class Finished:
     interrupted: bool
     patience: int | None
     memorizing: Memorizing | None
+    sampling: ChosenSampling | None
 
 
 Event = Created | Notice | Started | Stepped | Evaluated | Sampled | Saved | Finished

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lstmgen.errors import DivergedError
 from lstmgen.evaluation.perplexity import Evaluation
+from lstmgen.generation.chosen import ChosenSampling
 from lstmgen.ngrams.kneser_ney import KneserNey
 from lstmgen.runs.records import Records
 from lstmgen.training.build import TrainingSetup
@@ -142,7 +143,9 @@ class Journal:
             "diverged", self.progress.step, {"message": str(error), **error.facts}
         )
 
-    def add_end(self, reason: str, *, interrupted: bool) -> Finished:
+    def add_end(
+        self, reason: str, *, interrupted: bool, sampling: ChosenSampling | None = None
+    ) -> Finished:
         """Record the end of the run."""
         event = Finished(
             run=self.run,
@@ -156,6 +159,8 @@ class Journal:
             interrupted=interrupted,
             patience=self.setup.config.train.patience,
             memorizing=find_memorizing(self.records.rows()) if self.world.is_main else None,
+            sampling=sampling,
         )
-        self.records.add_event("finished", self.progress.step, {"reason": reason})
+        facts = {"reason": reason} | ({} if sampling is None else {"sampling": sampling.as_json()})
+        self.records.add_event("finished", self.progress.step, facts)
         return event

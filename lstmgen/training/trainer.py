@@ -1,16 +1,18 @@
 """A training run as a stream of events."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lstmgen.config.schema import Config
-from lstmgen.errors import DivergedError
+from lstmgen.errors import DivergedError, LstmgenError
 from lstmgen.evaluation.baseline import count_ngrams, stores_ngrams
+from lstmgen.evaluation.choose_sampling import choose_for_step
 from lstmgen.evaluation.perplexity import evaluate, evaluate_from_zero
+from lstmgen.generation.chosen import ChosenSampling
 from lstmgen.generation.sample_results import continue_cues
 from lstmgen.model.factory import to_arrays
-from lstmgen.ngrams.kneser_ney import DEFAULT_ORDER, KneserNey
+from lstmgen.ngrams.kneser_ney import DEFAULT_ORDER, MAX_WORDS, KneserNey
 from lstmgen.runs import checkpoint
 from lstmgen.text.config_text import index_copies
 from lstmgen.training.build import TrainingSetup
@@ -44,6 +46,7 @@ class Trainer:
         self.index, self.index_notice = (
             index_copies(self.config.data, self.corpus) if world.is_main else (None, "")
         )
+        self.ngrams: KneserNey | None = None  # those that checkpoints keep
         self.manager = CheckpointManager(
             run, self.config, self.corpus, setup.fit, until=self.until, world=world,
             bf16=setup.bf16, origin=setup.origin,
@@ -100,16 +103,45 @@ class Trainer:
                 f"train.average = {self.config.train.average}: averaging never started, so the "
                 "weights are those of the last step"
             )
-        yield self.journal.add_end(reason, interrupted=False)
+        chosen = yield from self._choose_sampling()
+        yield self.journal.add_end(reason, interrupted=False, sampling=chosen)
+
+    def _choose_sampling(self) -> Generator[Notice, None, ChosenSampling | None]:
+        """Choose the sampling settings that the config leaves open, for the best checkpoint."""
+        data, train, valid = self.config.data, self.corpus.train.ids, self.corpus.valid
+        if not self.world.is_main or self.config.sample.temperature is not None or valid is None:
+            return None
+        if data.tokenizer == "character" or len(train) > MAX_WORDS:
+            return None
+        try:
+            index = self.manager.write_index(self.progress)
+            folders = [checkpoint.step_folder(self.manager.checkpoints, s) for s in index.steps]
+            chosen = choose_for_step(
+                folders[0],
+                train=train,
+                held_out=valid.ids,
+                keep_going=lambda: not self.requests.stop,
+            )
+            if chosen is not None:
+                for folder in folders:
+                    checkpoint.add_sampling(folder, chosen.as_json())
+        except LstmgenError as error:  # the training itself is complete
+            yield Notice(f"no sampling settings were chosen for this text: {error}")
+            return None
+        return chosen
 
     def _start(self, *, resumed: bool) -> Iterator[Event]:
         """Report what was decided before the first step."""
         # Only now is a resumed run known to have the same text.
         ngrams = self._count_ngrams()
-        kept = ngrams if stores_ngrams(self.config.data, self.corpus.train) else None
+        if stores_ngrams(self.config.data, self.corpus.train):
+            self.ngrams = ngrams
         self.manager.shared = tuple(
             checkpoint.write_shared(self.run / name, source.to_arrays())
-            for name, source in ((checkpoint.COPY_INDEX, self.index), (checkpoint.NGRAMS, kept))
+            for name, source in (
+                (checkpoint.COPY_INDEX, self.index),
+                (checkpoint.NGRAMS, self.ngrams),
+            )
             if source is not None
         )
         notices = (
@@ -200,7 +232,9 @@ class Trainer:
     def _sample(self) -> Sampled:
         with self.state.averaged() as model:
             weights = to_arrays(dict(model.named_parameters()))
-        texts = continue_cues(self.config, self.corpus.vocabulary, weights, index=self.index)
+        texts = continue_cues(
+            self.config, self.corpus.vocabulary, weights, index=self.index, ngrams=self.ngrams
+        )
         self.journal.records.add_samples(self.progress.step, texts)
         return Sampled(self.progress.step, tuple(texts))
 
