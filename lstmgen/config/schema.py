@@ -343,6 +343,7 @@ class SampleConfig(Section):
         100, "Number of new words, after which a continuation ends with its sentence, at most half "
         "as many words later.", ge=0, le=10_000_000, unit="words",
     )  # fmt: skip
+    start_with: str = key("", "Text that each continuation begins with, after the cue.")
     hard_limit: bool = key(
         False, "Cut a continuation at the number of words, even inside a sentence."
     )

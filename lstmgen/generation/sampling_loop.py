@@ -92,8 +92,11 @@ def _draw_all(reader: CueReader, active: list[_ActiveSample], *, details: bool) 
     """Draw samples word by word, in one batch."""
     sample = reader.sample
     engine, vocabulary = reader.generator.engine, reader.generator.vocabulary
+    for current in active:
+        yield from reader.opening_pieces(current.continuation.number)
+    active = [current for current in active if not current.continuation.is_full]
     states = select_rows(reader.states, [0] * len(active))
-    while active and sample.words:
+    while active:
         logits = check_finite(engine.logits(states))
         scores = next_scores(
             _mix_with_caches(logits, states, active),

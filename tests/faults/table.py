@@ -555,6 +555,8 @@ SAMPLES = (
             "printed. Raise --words, leave a word out, or take another --seed"),
     _sample("unknown_words", "--cue", "zebra gnu", "--oov", "error", words="error: --oov error: "
             "the cue has words that the model does not know: zebra, gnu. Use"),
+    _sample("unknown_words_to_start_with", "--start-with", "zebra", "--oov", "error",
+            words="error: --oov error: the cue has words that the model does not know: zebra. Use"),
     _sample("unknown_oov", "--oov", "maybe", words="--oov = 'maybe': must be nearest, unk, skip"),
     _sample("json_and_color", "--json", "--color", words="error: --json has all the details"),
     Fault("t41_no_receipt", "a receipt that is not there",
