@@ -34,7 +34,7 @@ from benchmarks.report import Table
 from benchmarks.trainings import train
 from lstmgen.generation.api import Model, Sample, load
 from lstmgen.text.marks import unbalanced_families
-from lstmgen.text.sentences import CLOSING_MARKS, may_end_sentence
+from lstmgen.text.sentences import ends_inside, split_paragraphs
 from lstmgen.text.spacing import split_form
 from lstmgen.text.tokenizer import tokenize
 
@@ -76,12 +76,6 @@ def versions(text: str) -> dict[str, str]:
     }
 
 
-def paragraphs_of(text: str, *, wrapped: bool) -> list[str]:
-    """The paragraphs that are not empty."""
-    end = r"\n\s*\n" if wrapped else r"\n"
-    return [part for part in re.split(end, text) if part.strip()]
-
-
 def without_quotations(paragraph: str) -> str:
     """A paragraph without the apostrophes that open and close a quotation."""
     characters, start = list(paragraph), 0
@@ -105,7 +99,7 @@ def apostrophe_words(text: str) -> Iterator[str]:
 def read_book(text: str, *, wrapped: bool) -> Book:
     """What is compared of a book."""
     plain = (word.lower() for word in re.findall(r"[^\W_]+", text))
-    paragraphs = paragraphs_of(text, wrapped=wrapped)
+    paragraphs = split_paragraphs(text, wrapped=wrapped)
     unbalanced = sum(1 for paragraph in paragraphs if unbalanced_families(paragraph))
     return Book(
         frozenset([*plain, *apostrophe_words(text)]),
@@ -140,13 +134,6 @@ def wrong_side(text: str, book: Book) -> list[str]:
     return found
 
 
-def ends_inside(text: str) -> bool:
-    """Whether a text ends inside a sentence."""
-    end = text.rstrip().rstrip(CLOSING_MARKS)
-    words = re.findall(r"[^\W_]+", end)
-    return not end or not may_end_sentence(end[-1], words[-1] if words else "")
-
-
 def generate(model: Model, words: int) -> list[Sample]:
     """Samples of a model that have a number of words together."""
     samples, seed, found = [], 0, 0
@@ -166,7 +153,7 @@ def count_words(sample: Sample) -> int:
 
 def measure(samples: Sequence[Sample], book: Book, *, wrapped: bool) -> tuple[str, ...]:
     """The table cells of a version; examples of the faults go to stderr."""
-    paragraphs = [p for s in samples for p in paragraphs_of(s.text, wrapped=wrapped)]
+    paragraphs = [p for s in samples for p in split_paragraphs(s.text, wrapped=wrapped)]
     faults = {
         "malformed contractions": [each for s in samples for each in malformed(s, book)],
         "wrong side of a space": [each for s in samples for each in wrong_side(s.text, book)],

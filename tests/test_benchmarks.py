@@ -7,13 +7,13 @@ from pathlib import Path
 
 from benchmarks.marks import (
     apostrophe_words,
-    ends_inside,
     malformed,
     read_book,
     versions,
     wrong_side,
 )
 from lstmgen.generation.api import Sample, Word
+from lstmgen.text.sentences import ends_inside
 from lstmgen.text.spacing import split_form
 from lstmgen.text.tokenizer import tokenize
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstmgen.ngrams.kneser_ney import FALLBACK, build_kneser_ney, build_unigram
+from lstmgen.ngrams.kneser_ney import FALLBACK, build_kneser_ney, build_unigram, from_arrays
+from lstmgen.ngrams.unseen_pairs import find_unseen_pairs
 
 
 def enumerate_model(text, *, order, vocab_size):
@@ -136,3 +137,70 @@ def test_a_text_is_scored_alike_in_blocks(monkeypatch, order):
     for block in (1, 2, 7, 89):
         monkeypatch.setattr("lstmgen.ngrams.kneser_ney.BLOCK", block)
         assert model.perplexity(other) == pytest.approx(whole, rel=1e-12)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 5])
+def test_a_stored_model_gives_the_same_probabilities(order):
+    text, other = random_text(1, 600, 40), random_text(2, 80, 42)
+    model = build_kneser_ney(text, order=order, vocab_size=40)
+    again = from_arrays(model.to_arrays(), vocab_size=40)
+    np.testing.assert_array_equal(again.probabilities(other), model.probabilities(other))
+
+
+def break_arrays(how):
+    arrays = build_kneser_ney(random_text(1, 60, 9), order=2, vocab_size=9).to_arrays()
+    keys, counts = arrays["keys.2"], arrays["counts.2"]
+    changes = {
+        "missing": {"keys.2": None},
+        "named": {"keys.3": keys, "keys.2": None},
+        "dtype": {"keys.2": keys.astype(np.int32)},
+        "counts": {"counts.2": counts.astype(np.int64)},
+        "shape": {"keys.2": keys[:, None]},
+        "length": {"counts.2": counts[1:]},
+        "empty": {"keys.2": keys[:0], "counts.2": counts[:0]},
+        "zero": {"counts.2": np.where(np.arange(len(counts)) == 1, 0, counts).astype(np.uint32)},
+        "order": {"keys.2": keys[::-1].copy()},
+        "twice": {"keys.2": np.repeat(keys[:1], len(keys))},
+        "negative": {"keys.2": keys - keys[0] - 1},
+        "context": {"keys.2": np.append(keys[:-1], 10**9)},
+        "word": {"keys.2": np.append(keys[:-1], keys[-1] - keys[-1] % 10 + 9)},
+    }[how]
+    return {name: array for name, array in (arrays | changes).items() if array is not None}
+
+
+@pytest.mark.parametrize("how", [
+    "missing", "named", "dtype", "counts", "shape", "length", "empty", "zero", "order", "twice",
+    "negative", "context", "word",
+])  # fmt: skip
+def test_arrays_that_are_no_model_are_rejected(how):
+    with pytest.raises(ValueError, match="arrays|array"):
+        from_arrays(break_arrays(how), vocab_size=9)
+
+
+def count_expected(text, word, other, groups):
+    """How often chance would give a pair, 0 if the text has it, from the text itself."""
+    folded = [groups[i] for i in text]
+    pair = (groups[word], groups[other])
+    if pair in set(zip(folded[:-1], folded[1:], strict=True)):
+        return 0.0
+    return folded.count(pair[0]) * folded.count(pair[1]) / len(folded)
+
+
+def test_unseen_pairs_are_expected_as_often_as_counts_say():
+    groups = [0, 1, 2, 1, 3, 4, 2, 5, 6]  # ids 1 and 3 are one word, so are 2 and 6
+    text = random_text(6, 120, 8).tolist()  # id 8 does not occur
+    ngrams = build_kneser_ney(np.array(text), order=3, vocab_size=9)
+    pairs = find_unseen_pairs(ngrams, np.bincount(text, minlength=9).tolist(), groups)
+    assert pairs is not None
+    unseen = 0
+    for word in range(9):
+        expected = [count_expected(text, word, other, groups) for other in range(9)]
+        np.testing.assert_allclose(pairs.expected(word), expected, rtol=1e-12)
+        unseen += sum(each > 0 for each in expected)
+    assert unseen > 5
+    assert not pairs.expected(9).any()  # an unknown word
+
+
+def test_a_model_of_single_words_knows_no_pairs():
+    model = build_kneser_ney(np.array([1, 2]), order=1, vocab_size=4)
+    assert find_unseen_pairs(model, [0, 1, 1, 0], [0, 1, 2, 3]) is None

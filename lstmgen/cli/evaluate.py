@@ -47,7 +47,7 @@ def evaluate(
             "--samples",
             min=1,
             max=10_000,
-            help="Also generate this many stories and measure copying.",
+            help="Also generate this many stories, and measure them beside held-out text.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -67,7 +67,8 @@ def evaluate(
     runs = runs_folder(runs_dir)
     find_step(run, runs)
     core_sharing.share_cores()
-    from lstmgen.evaluation import adaptation, score_checkpoint  # torch, after the run is found
+    # torch, after the run is found
+    from lstmgen.evaluation import adaptation, sample_quality, score_checkpoint
 
     scoring = score_checkpoint.open_scoring(run, text=text, split=split, runs=runs)
     adapted = None
@@ -76,10 +77,10 @@ def evaluate(
             adapt_or_tune = adaptation.tune_run if tune else adaptation.adapt_run
             adapted = adapt_or_tune(scoring, order=order, progress=bars.update)
     scored = score_checkpoint.score(scoring, exact=exact, order=order)
-    novelty = None
+    quality = None
     if samples is not None:
-        novelty = score_checkpoint.measure_samples(scored.path, samples=samples, runs=runs)
+        quality = sample_quality.measure_checkpoint(scored.path, samples=samples, seed=0, runs=runs)
     if as_json:
-        typer.echo(json.dumps(scores_json(scored, adapted, novelty)))
+        typer.echo(json.dumps(scores_json(scored, adapted, quality)))
     else:
-        typer.echo(scores_page(scored, adapted, novelty))
+        typer.echo(scores_page(scored, adapted, quality))

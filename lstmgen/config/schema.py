@@ -159,6 +159,10 @@ class DataConfig(Section):
         True, "Keep an index of the training text in checkpoints, to detect copied passages (up to "
         "5 million tokens).", on_resume="ignored",
     )  # fmt: skip
+    ngrams: bool = key(
+        True, "Keep the n-grams of the training text in checkpoints, which help to choose words "
+        "(up to a million tokens).", on_resume="ignored",
+    )  # fmt: skip
 
 
 class DropoutConfig(Section):
@@ -365,6 +369,15 @@ class SampleConfig(Section):
     min_p: float = key(
         0.0, "Keep words at least this likely, relative to the most likely one.", ge=0, le=1
     )
+    ngram_weight: float | None = key(
+        None, "Weight of the n-gram model in a log-linear mixture (null: chosen when training "
+        "ends; 0: off).", ge=0, lt=1,
+    )  # fmt: skip
+    pair_penalty: float | None = key(
+        None, "Penalty on pairs of words that the training text lacks, for each time that chance "
+        "would give the pair (null: 3, if the checkpoint has n-grams; 0: off).", ge=0, le=100,
+        unit="nats",
+    )  # fmt: skip
     repetition_penalty: float = key(1.0, "Penalty on recent words (1: none).", ge=0.01, le=100)
     repetition_span: int = key(
         64, "Number of recent words that the penalty covers.", ge=1, le=1_000_000, unit="words"

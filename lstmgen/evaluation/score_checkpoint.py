@@ -9,9 +9,7 @@ from lstmgen.errors import CheckpointError, DataError, counted, printable
 from lstmgen.evaluation.baseline import count_run
 from lstmgen.evaluation.perplexity import Evaluation, evaluate, evaluate_from_zero
 from lstmgen.evaluation.scored_text import Split, find_part
-from lstmgen.generation.load import LoadedCheckpoint, load_checkpoint, load_generator
-from lstmgen.generation.novelty import Novelty, measure_novelty
-from lstmgen.generation.sample_results import generate_samples
+from lstmgen.generation.load import LoadedCheckpoint, load_checkpoint
 from lstmgen.model.factory import build_model, load_weights
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.model.memory_check import min_weights
@@ -128,18 +126,3 @@ def _window(loaded: LoadedCheckpoint) -> int:
     if checkpoint.PROGRESS in loaded.checkpoint.files:
         return int(loaded.checkpoint.read_json(checkpoint.PROGRESS)["window"])
     return loaded.config.train.window  # an exported model
-
-
-def measure_samples(step: Path, *, samples: int, runs: Path) -> Novelty:
-    """Measure the novelty of stories that a checkpoint generates with its own settings.
-
-    Those without the words of ``must_include`` count too.
-
-    Raises:
-        UsageError: if the checkpoint has no index of its training words.
-    """
-    generator, source = load_generator(step, runs, copies=True)
-    generator.require_copies("--samples")
-    settings = generator.config.sample.model_copy(update={"must_include": []})
-    result = generate_samples(generator, source, "", settings, samples=samples, seed=0)
-    return measure_novelty(result.samples, generator.passage_unit)

@@ -30,7 +30,7 @@ def find_part(loaded: LoadedCheckpoint, *, text: str | None, split: Split) -> tu
     """
     if text is not None:
         return encode_text(text, loaded.config, loaded.vocabulary)
-    data = _run_data(loaded)
+    data = run_data(loaded)
     if split == "test":
         if data.test is None:
             raise UsageError("--split test: the run's config names no data.test. Use --text FILE")
@@ -75,8 +75,12 @@ def _encode(sources: str | list[str], config: Config, vocabulary: Vocabulary, *,
     return encode_files(sources, vocabulary, data=config.data, key=key)
 
 
-def _run_data(loaded: LoadedCheckpoint) -> DataConfig:
-    """The run's data section, since a checkpoint's has no paths."""
+def run_data(loaded: LoadedCheckpoint) -> DataConfig:
+    """The run's data section, since a checkpoint's has no paths.
+
+    Raises:
+        UsageError: if the checkpoint is outside a run folder.
+    """
     run = _run_folder(loaded)
     if not (run / folders.RESOLVED).is_file():
         raise UsageError(

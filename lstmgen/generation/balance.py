@@ -10,8 +10,10 @@ quotation mark is open, an apostrophe stands alone after the words only that hav
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lstmgen.generation.sampling import Scores
 from lstmgen.text.apostrophes import APOSTROPHES as WORD_APOSTROPHES
@@ -33,9 +35,10 @@ MAX_DEPTH = 3  # of marks inside marks
 BLANKS = " \t\n"
 MIN_FORM = 0.05  # of a mark's occurrences, from which a form of it is usual
 
+Ids = NDArray[np.intp]
 
-@dataclass(frozen=True)
-class Open:
+
+class Open(NamedTuple):
     """What is open in a paragraph after some text."""
 
     spacing: Spacing = Spacing()
@@ -45,13 +48,24 @@ class Open:
     after_blank: bool = False  # whether it is white space (a no-break space is not)
 
 
+class Token(NamedTuple):
+    """What a token does to what is open."""
+
+    ends: bool  # whether it ends a paragraph
+    role: int  # its class for the spacing rule
+    flipped: bool  # whether it is an exception to that rule
+    mark: str  # its surface, if it is a mark that is kept in pairs
+    newline: bool
+    blank: bool
+
+
 @dataclass(frozen=True)
 class Rules:
-    """What may follow, given what is open."""
+    """What may follow, given what is open, as arrays of ids."""
 
-    forbidden: frozenset[int]
-    closing: tuple[int, ...] = ()  # ids that close the innermost mark
-    lone: tuple[int, ...] = ()  # ids of apostrophes that would close nothing
+    forbidden: Ids
+    closing: Ids  # those that close the innermost mark
+    lone: Ids  # apostrophes that would close nothing
 
 
 @dataclass(frozen=True)
@@ -83,29 +97,48 @@ class Balance:
     stems: frozenset[int] | None = None
     abbreviations: frozenset[int] = frozenset()
     _rules: dict[Open, Rules] = field(default_factory=dict, compare=False)
+    _tokens: dict[int, Token] = field(default_factory=dict, compare=False)
+    _after: dict[tuple[Open, Token], Open] = field(default_factory=dict, compare=False)
 
     def after(self, before: Open, word: int) -> Open:
-        """What is open after one more token."""
-        if word in self.ends:
-            return Open()
+        """What is open after one more token; computed once for each state and kind of token."""
+        token = self._tokens.get(word)
+        if token is None:
+            token = self._tokens[word] = self._read_token(word)
+        after = self._after.get((before, token))
+        if after is None:
+            after = self._after[before, token] = self._find_after(before, token)
+        return after
+
+    def _read_token(self, word: int) -> Token:
         if word >= len(self.entries):  # an unknown word
-            spacing = before.spacing._replace(previous=PLAIN)
-            return Open(spacing, before.families)
+            return Token(False, PLAIN, False, "", False, False)
         surface, flipped = split_form(self.entries[word])
+        return Token(
+            ends=word in self.ends,
+            role=classify(surface),
+            flipped=flipped,
+            mark=surface if word in self.marks else "",
+            newline=surface[0] == "\n",
+            blank=surface.isspace() and surface[0] in BLANKS,
+        )
+
+    def _find_after(self, before: Open, token: Token) -> Open:
+        if token.ends:
+            return Open()
         placed = place_token(
-            classify(surface), before.spacing, flipped=flipped, newline=surface[0] == "\n"
+            token.role, before.spacing, flipped=token.flipped, newline=token.newline
         )
         families, role = before.families, placed.after.previous
         opens = False
-        if word in self.marks:
-            family = FAMILY_OF[surface]
-            opens = role == OPEN if family in STRAIGHT else surface == self.openers[family]
+        if token.mark:
+            family = FAMILY_OF[token.mark]
+            opens = role == OPEN if family in STRAIGHT else token.mark == self.openers[family]
             if opens:
                 families = (*families, family)
             elif families and families[-1] == family:
                 families = families[:-1]
-        blank = surface.isspace() and surface[0] in BLANKS
-        return Open(placed.after, families, opens, surface[0] == "\n", blank)
+        return Open(placed.after, families, opens, token.newline, token.blank)
 
     def rules(self, state: Open) -> Rules:
         """What may follow; computed once for each state."""
@@ -135,8 +168,8 @@ class Balance:
             if state.at_line_end:  # a second line end would make a blank line
                 forbidden |= self.line_ends
         closers = [i for i in self.apostrophes if self.after(state, i).spacing.previous == CLOSE]
-        lone = () if state.spacing.single else tuple(closers)
-        return Rules(frozenset(forbidden), tuple(closing), lone)
+        lone = [] if state.spacing.single else closers
+        return Rules(_ids(forbidden), _ids(closing), _ids(lone))
 
     def apply(
         self, scores: Scores, state: Open, *, last: int | None, must_close: bool, urge: float | None
@@ -150,8 +183,8 @@ class Balance:
                 added to the mark that ends it; None leaves it alone.
         """
         rules = self.rules(state)
-        if rules.lone and self.stems is not None and last not in self.stems:
-            scores[list(rules.lone)] = -np.inf
+        if len(rules.lone) and self.stems is not None and last not in self.stems:
+            scores[rules.lone] = -np.inf
         if urge is not None and self.sentence_ends and last not in self.abbreviations:
             pauses, ends = list(self.pauses), list(self.sentence_ends)
             best = ends[int(scores[ends].argmax())]
@@ -159,18 +192,18 @@ class Balance:
                 total = np.logaddexp.reduce([scores[best], *scores[pauses]])
                 scores[pauses] = -np.inf
                 scores[best] = total + urge
-        closing = list(rules.closing)
-        if closing and np.isfinite(scores[closing].max()):
-            best = closing[int(scores[closing].argmax())]
+        closing = rules.closing
+        if len(closing) and np.isfinite(scores[closing].max()):
+            best = int(closing[scores[closing].argmax()])
             ends = list(self.ends)
             end = np.logaddexp.reduce(scores[ends]) if ends else -np.inf
             value = np.logaddexp(scores[best], end)
             if must_close:
                 scores[:] = -np.inf
-            scores[list(rules.forbidden)] = -np.inf
+            scores[rules.forbidden] = -np.inf
             scores[best] = value
-        elif rules.forbidden:
-            scores[list(rules.forbidden)] = -np.inf
+        elif len(rules.forbidden):
+            scores[rules.forbidden] = -np.inf
 
     def must_close(self, state: Open, last: int | None) -> bool:
         """Whether a mark is open at the end of a sentence."""
@@ -213,6 +246,10 @@ def find_balance(
         frozenset(style.abbreviations)
         | {i for i, s in enumerate(surfaces) if s.lower() in ABBREVIATIONS or is_initial(s)},
     )
+
+
+def _ids(words: Collection[int]) -> Ids:
+    return np.fromiter(words, np.intp, len(words))
 
 
 def _has_pair(family: str, opener: str, marks: Collection[str]) -> bool:

@@ -14,6 +14,7 @@ from lstmgen.errors import CheckpointError, UsageError
 from lstmgen.generation.balance import Balance, Open, find_balance
 from lstmgen.generation.continuation import ending_urge, may_end
 from lstmgen.generation.inclusion import Missing, find_required
+from lstmgen.generation.ngram_guide import NgramGuide
 from lstmgen.generation.repetition import (
     SentenceMarks,
     SentenceMemory,
@@ -22,11 +23,14 @@ from lstmgen.generation.repetition import (
 )
 from lstmgen.generation.sampling import Scores
 from lstmgen.generation.word_entries import find_words
+from lstmgen.ngrams.kneser_ney import MAX_ORDER
 from lstmgen.text.apostrophes import follows_elided, is_elided, is_possessive
 from lstmgen.text.copy_index import CopyIndex, RunMeter
 from lstmgen.text.passage_unit import WORDS, PassageUnit
 from lstmgen.text.spacing import Kind, split_form
 from lstmgen.text.vocabulary import STORY, Vocabulary
+
+CONTEXT = MAX_ORDER - 1  # tokens
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Constraints:
     bound: "BoundWords | None" = None  # only with the tokenizer ``word``
     unit: PassageUnit = WORDS  # of copied passages
     balance: Balance | None = None  # only with the tokenizer ``word``
+    guide: NgramGuide | None = None
     ngram: int | None = None  # length of the n-grams that must not be repeated
     sentences: SentenceMarks | None = None  # only if no sentence must be repeated
     bias: Mapping[int, float] = field(default_factory=dict)  # nats added to logits, by id
@@ -51,6 +56,7 @@ def resolve_constraints(
     kind: Kind,
     bound: "BoundWords | None",
     unit: PassageUnit,
+    guide: NgramGuide | None = None,
 ) -> Constraints:
     """Resolve the constraints of a sampling config.
 
@@ -71,7 +77,7 @@ def resolve_constraints(
     sentences = find_sentence_marks(vocabulary, kind=kind) if new else None
     bias = find_bias(sample.bias, vocabulary, kind=kind)
     required = find_required(sample, vocabulary, kind=kind, forbidden=ids)
-    return Constraints(sample, ids, bound, unit, balance, ngram, sentences, bias, required)
+    return Constraints(sample, ids, bound, unit, balance, guide, ngram, sentences, bias, required)
 
 
 @dataclass(frozen=True)
@@ -156,12 +162,14 @@ class History:
         self.meter = None if index is None else RunMeter(index)
         self.missing = Missing(())  # set where the continuation begins
         self.last: int | None = None
+        self.context: tuple[int, ...] = ()  # the last tokens, as many as n-grams reach back
         self.open = Open()  # quotation marks and brackets
         self.next_ruled_out: frozenset[int] = frozenset()  # for the next token only
 
     def add(self, word: int) -> None:
         """Add a token."""
         self.last, self.next_ruled_out = word, frozenset()
+        self.context = (*self.context[1 - CONTEXT :], word)
         if self.constraints.balance is not None:
             self.open = self.constraints.balance.after(self.open, word)
         if word in self.word_ids:

@@ -1,6 +1,8 @@
 """One continuation: its text so far, and where it ends."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from lstmgen.config.schema import SampleConfig
 from lstmgen.generation.pieces import Piece
@@ -56,6 +58,22 @@ def may_end(sample: SampleConfig, words: int) -> bool:
     return stops or is_complete(sample, words)
 
 
+class Surface(NamedTuple):
+    """What the text of a token shows about its sentence."""
+
+    is_word: bool  # whether it contains a letter or digit
+    end: str  # its last character that is no closing mark; empty if there is none
+    word: str  # the token without the marks that it ends with
+
+
+@lru_cache(maxsize=1 << 16)
+def read_surface(surface: str) -> Surface:
+    """Read a token's text; cached, since few words make up most of a text."""
+    is_word = any(map(str.isalnum, surface))
+    end = surface.rstrip(CLOSING_MARKS)[-1:]
+    return Surface(is_word, end, surface.rstrip(CLOSING_MARKS + SENTENCE_ENDS))
+
+
 @dataclass
 class Continuation:
     """One continuation during generation."""
@@ -98,10 +116,10 @@ class Continuation:
 
     def begin_with(self, surface: str) -> None:
         """Count a token that is in the text already, wherever the continuation would end."""
-        is_word = any(character.isalnum() for character in surface)
-        self.words += is_word
-        self.wordless = 0 if is_word else self.wordless + 1
-        self._follow_sentence(surface)
+        shown = read_surface(surface)
+        self.words += shown.is_word
+        self.wordless = 0 if shown.is_word else self.wordless + 1
+        self._follow_sentence(surface, shown)
 
     def _ends_before(self, token: str, surface: str, text: str, *, marks_open: bool) -> bool:
         if token == STORY:
@@ -123,12 +141,11 @@ class Continuation:
             return False
         return not surface[0].isalnum() or UNSPACED.match(surface) is not None
 
-    def _follow_sentence(self, surface: str) -> None:
+    def _follow_sentence(self, surface: str, shown: Surface) -> None:
         """Note whether the sentence ends with this token."""
         due = may_end(self.sample, self.words)
-        end = surface.rstrip(CLOSING_MARKS)[-1:]
-        word = surface.rstrip(CLOSING_MARKS + SENTENCE_ENDS)
-        if any(map(str.isalnum, word)):
+        is_word, end, word = shown
+        if is_word:
             inside = self.detokenizer.kind == "character" and not self.word_ended
             self.last_word = self.last_word + word if inside else word
         self.word_ended = not word or word.isspace()

@@ -12,7 +12,10 @@ from lstmgen.generation.constraints import (
     resolve_constraints,
 )
 from lstmgen.generation.continuation import Endings
+from lstmgen.generation.ngram_guide import find_guide, unseen_pairs
 from lstmgen.generation.numpy_engine import Engine
+from lstmgen.ngrams.kneser_ney import KneserNey
+from lstmgen.ngrams.unseen_pairs import UnseenPairs
 from lstmgen.text.copy_index import CopyIndex
 from lstmgen.text.passage_unit import PassageUnit, passage_unit
 from lstmgen.text.spacing import Kind, surface_of
@@ -27,6 +30,7 @@ class Generator:
     vocabulary: Vocabulary
     engine: Engine
     copies: CopyIndex | None = None  # the index of the training text, if there is one
+    ngrams: KneserNey | None = None  # of the training text, if there are any
 
     @property
     def kind(self) -> Kind:
@@ -37,17 +41,28 @@ class Generator:
         """Resolve the constraints of a sampling config.
 
         Raises:
-            CheckpointError, UsageError: if no word is left to draw, or ``max_copied`` needs
-                an index that the checkpoint lacks.
+            CheckpointError, UsageError: if no word is left to draw, or a setting needs an index
+                or n-grams that the checkpoint lacks.
         """
         if sample.max_copied is not None:
             self.require_copies("--max-copied")
+        for option, value in (
+            ("--ngram-weight", sample.ngram_weight),
+            ("--pair-penalty", sample.pair_penalty),
+        ):
+            if value and self.ngrams is None:
+                raise UsageError(
+                    f"{option} {value:g}: this checkpoint holds no n-grams of its training text "
+                    "(data.ngrams: false, a text of characters, more than a million tokens, or "
+                    "made by an older lstmgen). Leave the option out"
+                )
         return resolve_constraints(
             sample,
             self.vocabulary,
             kind=self.kind,
             bound=self._bound_words,
             unit=self.passage_unit,
+            guide=find_guide(sample, self.ngrams, self._unseen_pairs),
         )
 
     def surface(self, word: int) -> str:
@@ -80,6 +95,12 @@ class Generator:
             return Endings()
         words = frozenset(map(self.surface, style.abbreviations))
         return Endings(style.wrapped, style.cased, words)
+
+    @cached_property
+    def _unseen_pairs(self) -> UnseenPairs | None:
+        if self.ngrams is None:
+            return None
+        return unseen_pairs(self.ngrams, self.vocabulary, kind=self.kind)
 
     @cached_property
     def _bound_words(self) -> BoundWords | None:

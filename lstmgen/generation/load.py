@@ -15,6 +15,8 @@ from lstmgen.config.schema import Config, DataConfig
 from lstmgen.errors import CheckpointError, ConfigError
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.numpy_engine import Engine
+from lstmgen.ngrams import kneser_ney
+from lstmgen.ngrams.kneser_ney import KneserNey
 from lstmgen.runs import checkpoint, folders
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.runs.folders import Choice
@@ -39,6 +41,7 @@ class LoadedCheckpoint:
     vocabulary: Vocabulary
     weights: Weights = field(default_factory=dict)  # by name; empty if not loaded
     copies: CopyIndex | None = None  # the index of the training text, if loaded
+    ngrams: KneserNey | None = None  # of the training text, if loaded
 
 
 def load_checkpoint(
@@ -47,6 +50,7 @@ def load_checkpoint(
     *,
     step: Choice = "best",
     copies: bool = False,
+    ngrams: bool = False,
     limit_threads: bool = True,
 ) -> LoadedCheckpoint:
     """Load a checkpoint with its weights.
@@ -58,6 +62,7 @@ def load_checkpoint(
         path: a run or step folder; None is the newest run.
         step: which checkpoint of a run.
         copies: also load the index of the training text, if there is one.
+        ngrams: also load its n-grams, if there are any.
         limit_threads: use one BLAS thread if the model is small; not for training.
 
     Raises:
@@ -78,6 +83,7 @@ def load_checkpoint(
                 loaded,
                 weights={name: _to_float32(array) for name, array in weights.items()},
                 copies=_read_copies(loaded) if needs_copies else None,
+                ngrams=_read_ngrams(loaded) if ngrams else None,
             )
         except CheckpointError:
             if folder.exists() or attempt + 1 == ATTEMPTS:
@@ -118,10 +124,15 @@ def load_generator(
     path: Path | None, runs: Path, *, copies: bool, step: Choice = "best"
 ) -> tuple[Generator, Checkpoint]:
     """Load a generator and its checkpoint; arguments and errors as for ``load_checkpoint``."""
-    loaded = load_checkpoint(path, runs, step=step, copies=copies)
+    loaded = load_checkpoint(path, runs, step=step, copies=copies, ngrams=True)
+    return make_generator(loaded), loaded.checkpoint
+
+
+def make_generator(loaded: LoadedCheckpoint) -> Generator:
+    """The generator of a loaded checkpoint."""
     source = str(loaded.checkpoint.path)
     engine = make_engine(loaded.config, loaded.vocabulary, loaded.weights, source=source)
-    return Generator(loaded.config, loaded.vocabulary, engine, loaded.copies), loaded.checkpoint
+    return Generator(loaded.config, loaded.vocabulary, engine, loaded.copies, loaded.ngrams)
 
 
 def make_engine(
@@ -165,6 +176,17 @@ def _read_copies(loaded: LoadedCheckpoint) -> CopyIndex | None:
         return copy_index.from_arrays(arrays, entries=len(loaded.vocabulary))
     except ValueError as error:
         raise checkpoint.damaged(source.path, f"{checkpoint.COPY_INDEX}: {error}") from None
+
+
+def _read_ngrams(loaded: LoadedCheckpoint) -> KneserNey | None:
+    source = loaded.checkpoint
+    if checkpoint.NGRAMS not in source.files:
+        return None
+    arrays: Any = source.read_tensors(checkpoint.NGRAMS)
+    try:
+        return kneser_ney.from_arrays(arrays, vocab_size=len(loaded.vocabulary))
+    except ValueError as error:
+        raise checkpoint.damaged(source.path, f"{checkpoint.NGRAMS}: {error}") from None
 
 
 def _check_finite(weights: Weights, path: Path) -> None:

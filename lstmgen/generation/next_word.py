@@ -31,7 +31,7 @@ def next_scores(
     *,
     words: Sequence[int] = (0,),
 ) -> Scores:
-    """Scores of each text's next word, after constraints, the repetition penalty and the bias.
+    """Scores of each text's next word: n-grams, constraints, repetition penalty and bias.
 
     The words that must be included and are missing become more likely with every word.
 
@@ -42,7 +42,10 @@ def next_scores(
         logits: (batch, vocabulary), the model's or its mixture with a cache.
         words: number of new words of each text.
     """
-    scores = forbid(logits.astype(np.float64), constraints.forbidden)
+    scores = forbid(logits, constraints.forbidden)
+    if constraints.guide is not None:
+        for row, history in zip(scores, histories, strict=True):
+            constraints.guide.apply(row, history.context)
     ruled_out = [h.ruled_out(words=n) for h, n in zip(histories, words, strict=True)]
     recent = [history.recent for history in histories]
     penalty = constraints.sample.repetition_penalty

@@ -16,8 +16,13 @@ from lstmgen.generation.sample_results import Result, generate_samples, sample_j
 from lstmgen.runs.folders import replace_text
 
 FORMAT = 2  # 1: with beams, no_repeat_ngram: null meant that any n-gram may be repeated
-# What receipts without these keys meant
-BEFORE = {"hard_limit": True, "balance_quotes": False, "cache_last_word": True}
+BEFORE = {  # what receipts without these keys meant
+    "hard_limit": True,
+    "balance_quotes": False,
+    "cache_last_word": True,
+    "ngram_weight": 0.0,
+    "pair_penalty": 0.0,
+}
 
 
 class _ReceiptPart(BaseModel):

@@ -7,6 +7,7 @@ Each maps scores (batch, vocabulary) to scores; an excluded word has -inf.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,23 +18,23 @@ from lstmgen.config.schema import SampleConfig
 Scores = NDArray[np.float64]
 
 NONE_LEFT = -1  # drawn if every word is ruled out
-BUCKETS, BUCKETS_PER_NAT = 256, 4  # of scores, down from the best; the last has all the rest
 
 
-def forbid(scores: Scores, ids: Collection[int]) -> Scores:
+def forbid(scores: NDArray[np.floating[Any]], ids: Collection[int]) -> Scores:
     """Exclude words from all rows."""
-    scores = scores.copy()
-    scores[:, list(ids)] = -np.inf
-    return scores
+    allowed = scores.astype(np.float64)
+    allowed[:, list(ids)] = -np.inf
+    return allowed
 
 
 def forbid_each(scores: Scores, rows: Sequence[Collection[int]]) -> Scores:
     """Exclude words from each row."""
     if not any(rows):
         return scores
+    lengths = [len(ids) for ids in rows]
+    places = np.repeat(np.arange(len(rows)), lengths)
     scores = scores.copy()
-    for row, ids in enumerate(rows):
-        scores[row, list(ids)] = -np.inf
+    scores[places, np.fromiter(chain.from_iterable(rows), np.intp, sum(lengths))] = -np.inf
     return scores
 
 
@@ -96,26 +97,36 @@ def keep_top_k(scores: Scores, k: int | None) -> Scores:
 def keep_top_p(scores: Scores, p: float) -> Scores:
     """Keep the most likely words whose probabilities sum to p (Holtzman et al. 2019).
 
-    The word that reaches p is kept, so at least one remains; ties by id. Sorting the full
-    vocabulary would take longer than the model, so words are put into buckets of similar
-    score, and only the bucket in which p is reached is sorted.
+    The word that reaches p is kept, so at least one remains; ties by id.
     """
     if p >= 1:
         return scores
-    chances, best = probabilities(scores), scores.max(axis=1, keepdims=True)
-    with np.errstate(over="ignore", invalid="ignore"):  # rows without any word
-        buckets = np.fmin((best - scores) * BUCKETS_PER_NAT, BUCKETS - 1).astype(np.intp)
-    filtered = np.full_like(scores, -np.inf)
-    for row, (score, chance, bucket) in enumerate(zip(scores, chances, buckets, strict=True)):
-        sums = np.cumsum(np.bincount(bucket, chance, BUCKETS))
-        last = min(int(np.searchsorted(sums, p)), BUCKETS - 1)
-        ranked = (bucket == last).nonzero()[0]
-        ranked = ranked[np.argsort(-score[ranked], kind="stable")]
-        before = np.cumsum(chance[ranked]) - chance[ranked] + (sums[last - 1] if last else 0.0)
-        inside = bucket < last
-        inside[ranked[before < p]] = True
-        filtered[row, inside] = score[inside]
+    weights, filtered = _weights(scores), np.full_like(scores, -np.inf)
+    for row, weight in enumerate(weights):
+        kept = _likeliest(weight, p)
+        filtered[row, kept] = scores[row, kept]
     return filtered
+
+
+def _likeliest(weights: NDArray[np.float64], p: float) -> NDArray[np.intp]:
+    """The ids of the most likely words, whose weights sum to p of the total; ties by id.
+
+    Sorting the full vocabulary would take longer than the model. So words that are too unlikely
+    to be among them are left out: together they have less than 1 - p.
+    """
+    total = float(weights.sum())
+    likely = np.flatnonzero(weights > (1 - p) * total / len(weights))
+    if not len(likely):
+        return likely
+    values = weights[likely]
+    ranked = np.sort(values)[::-1]
+    count = min(1 + int(ranked.cumsum().searchsorted(p * total)), len(ranked))
+    lowest = ranked[count - 1]
+    places = np.flatnonzero(values >= lowest)
+    if len(places) > count:
+        ties = np.flatnonzero(values[places] == lowest)
+        places = np.delete(places, ties[count - len(places) :])
+    return likely[places]
 
 
 def keep_min_p(scores: Scores, p: float) -> Scores:
@@ -154,12 +165,13 @@ def draw(scores: Scores, generators: Sequence[np.random.Generator]) -> NDArray[n
 
     A row without any word gives ``NONE_LEFT``.
     """
-    cumulative = np.cumsum(_weights(scores), axis=1)
     ids = np.full(len(scores), NONE_LEFT)
-    for row, (sums, generator) in enumerate(zip(cumulative, generators, strict=True)):
-        chosen = int(np.searchsorted(sums, generator.random() * sums[-1], side="right"))
-        if sums[-1] > 0:
-            # Rounding may put the draw after the last word that is not excluded.
-            last = int(np.searchsorted(sums, sums[-1]))
-            ids[row] = min(chosen, last)
+    for row, (score, generator) in enumerate(zip(scores, generators, strict=True)):
+        uniform, left = generator.random(), (score > -np.inf).nonzero()[0]
+        if len(left):
+            weights = score[left]
+            sums = np.exp(weights - weights.max()).cumsum()
+            chosen = sums.searchsorted(uniform * sums[-1], side="right")
+            # Rounding may put the draw after the last word that has a probability.
+            ids[row] = left[min(chosen, sums.searchsorted(sums[-1]))]
     return ids

@@ -10,7 +10,7 @@ n-grams one word shorter) * base + word: exact, and without hashing.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -71,16 +71,35 @@ class KneserNey:
         base = self.vocab_size + 1
         known = list(context)[-(self.order - 1) :] if self.order > 1 else []
         probs = np.full(self.vocab_size, 1 / self.vocab_size)
-        words = np.arange(self.vocab_size)
         for before, level in enumerate(self.levels[: len(known) + 1]):
-            number = 0
-            for place, word in enumerate(known[len(known) - before :]):
-                key = np.array([number * base + word])
-                number = int(_find(self.levels[place], key, np.array([number >= 0]))[0])
-            contexts = np.full(self.vocab_size, number)
-            ngrams = _find(level, contexts * base + words, contexts >= 0)
-            probs = _interpolate(level, contexts, ngrams, probs)
+            number = self._number(known[len(known) - before :])
+            if number < 0 or not level.totals[number]:
+                break  # so no longer context has been seen either
+            first, last = np.searchsorted(level.keys, (number * base, (number + 1) * base))
+            counts = level.counts[first:last]
+            probs *= level.backoff[number]
+            probs[level.keys[first:last] - number * base] += (
+                counts - level.discounts[np.minimum(counts, 3)]
+            ) / level.totals[number]
         return probs
+
+    def _number(self, words: Sequence[int]) -> int:
+        """The number of an n-gram among those of its order; -1 for an unseen one, 0 for none."""
+        number = 0
+        for level, word in zip(self.levels, words, strict=False):
+            key = number * (self.vocab_size + 1) + word
+            number = int(np.searchsorted(level.keys, key))
+            known = number < len(level.keys) and level.keys[number] == key
+            if not known or word >= self.vocab_size:
+                return -1
+        return number
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """The n-grams and their counts, which ``from_arrays`` reads."""
+        arrays: dict[str, NDArray[Any]] = {}
+        for n, level in enumerate(self.levels, start=1):
+            arrays |= {f"keys.{n}": level.keys, f"counts.{n}": level.counts.astype(np.uint32)}
+        return arrays
 
     def perplexity(self, ids: Ids) -> float:
         """Perplexity of a text without its first and unknown words; NaN if no word is scored."""
@@ -116,6 +135,37 @@ def build_kneser_ney(ids: Ids, *, order: int, vocab_size: int) -> KneserNey:
             counts[numbers[0]] += 1
         contexts = len(grams[place - 1].keys) if place else 1
         levels.append(_level(keys, counts, contexts=contexts, base=vocab_size + 1))
+    return KneserNey(vocab_size, tuple(levels))
+
+
+def from_arrays(arrays: Mapping[str, NDArray[Any]], *, vocab_size: int) -> KneserNey:
+    """Rebuild a model from untrusted arrays, those of ``to_arrays``.
+
+    Raises:
+        ValueError: they are not a model of a vocabulary with ``vocab_size`` entries.
+    """
+    order, base = len(arrays) // 2, vocab_size + 1
+    names = {f"{part}.{n}" for n in range(1, order + 1) for part in ("keys", "counts")}
+    if not 1 <= order <= MAX_ORDER or set(arrays) != names:
+        raise ValueError("other arrays than a model has")
+    levels: list[Level] = []
+    for n in range(1, order + 1):
+        keys, counts = arrays[f"keys.{n}"], arrays[f"counts.{n}"]
+        contexts = len(levels[-1].keys) if levels else 1
+        if keys.dtype != np.int64 or counts.dtype != np.uint32:
+            raise ValueError("an array of another type")
+        valid = (
+            keys.ndim == counts.ndim == 1
+            and len(keys) == len(counts) > 0
+            and int(counts.min()) > 0
+            and int(keys[0]) >= 0
+            and bool((np.diff(keys) > 0).all())
+            and int(keys[-1]) // base < contexts
+            and int((keys % base).max()) < vocab_size
+        )
+        if not valid:
+            raise ValueError("the arrays do not count n-grams")
+        levels.append(_level(keys, counts.astype(np.int64), contexts=contexts, base=base))
     return KneserNey(vocab_size, tuple(levels))
 
 

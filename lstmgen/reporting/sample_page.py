@@ -12,13 +12,12 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from lstmgen.errors import StorageError, printable
-from lstmgen.generation.novelty import copied_runs, measure_novelty
+from lstmgen.errors import StorageError, counted, printable
+from lstmgen.generation.novelty import Novelty, copied_runs, measure_novelty, min_length
 from lstmgen.generation.pieces import Piece
 from lstmgen.generation.sample_results import Result
 from lstmgen.reporting.explanation import shown_word
 from lstmgen.reporting.inspecting import GATE_COLORS, background, interpolate
-from lstmgen.reporting.scores import copied_summary
 
 WORD, WIDTH = 14, 100  # columns
 _LOG_UNLIKELY = math.log(0.05)  # words below it are underlined
@@ -136,3 +135,11 @@ def _probability_table(result: Result, pieces: Sequence[Piece]) -> Iterable[str]
             line += entry if cell_len(line + entry) <= WIDTH else ""
         yield line
     yield "p and rank are the model's, before any filter; entropy in nats"
+
+
+def copied_summary(novelty: Novelty) -> tuple[str, str]:
+    """The label and the value of how much was copied."""
+    unit = novelty.unit.name
+    label = f"copied passages of {min_length(novelty.unit)}+ {unit}"
+    total = counted(novelty.words, unit.removesuffix("s"))
+    return label, f"{novelty.copied:,} of {total}; longest {novelty.longest:,}"

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from lstmgen.errors import counted, printable
-from lstmgen.generation.novelty import Novelty, min_length
+from lstmgen.evaluation.sample_quality import SampleQuality
 from lstmgen.reporting.number_format import (
     compare_with_ngram,
     output_label,
@@ -13,6 +13,7 @@ from lstmgen.reporting.number_format import (
     perplexity,
     unknown_label,
 )
+from lstmgen.reporting.sample_scores import quality_json, quality_table
 
 if TYPE_CHECKING:  # torch
     from lstmgen.evaluation.adaptation import AdaptiveScores
@@ -20,30 +21,26 @@ if TYPE_CHECKING:  # torch
 
 
 def scores_json(
-    scored: "ScoreResult", adapted: "AdaptiveScores | None", novelty: Novelty | None
+    scored: "ScoreResult", adapted: "AdaptiveScores | None", quality: SampleQuality | None
 ) -> dict[str, object]:
     """All results of an evaluation."""
-    return _score_json(scored) | _novelty_json(novelty) | _adapted_json(adapted)
+    return (
+        _score_json(scored)
+        | ({} if quality is None else quality_json(quality))
+        | _adapted_json(adapted)
+    )
 
 
 def scores_page(
-    scored: "ScoreResult", adapted: "AdaptiveScores | None", novelty: Novelty | None
+    scored: "ScoreResult", adapted: "AdaptiveScores | None", quality: SampleQuality | None
 ) -> str:
     """The tables of an evaluation."""
     tables = [_score_table(scored)]
     if adapted is not None:
         tables.append(_adapted_table(adapted, scored.output))
-    if novelty is not None:
-        tables.append(_novelty_table(novelty))
+    if quality is not None:
+        tables.append(quality_table(quality))
     return "\n".join(tables)
-
-
-def copied_summary(novelty: Novelty) -> tuple[str, str]:
-    """The label and the value of how much was copied."""
-    unit = novelty.unit.name
-    label = f"copied passages of {min_length(novelty.unit)}+ {unit}"
-    total = counted(novelty.words, unit.removesuffix("s"))
-    return label, f"{novelty.copied:,} of {total}; longest {novelty.longest:,}"
 
 
 def _name(parts: tuple[str, ...], order: int) -> str:
@@ -107,27 +104,6 @@ def _score_json(scored: "ScoreResult") -> dict[str, object]:
         "zero_state_perplexity": None if zero is None else zero.perplexity,
         "init_from": scored.init_from,
     }
-
-
-def _novelty_json(novelty: Novelty | None) -> dict[str, object]:
-    if novelty is None:
-        return {}
-    return {
-        "sampled_words": novelty.words,
-        "copied_unit": novelty.unit.name,
-        "copied_share": novelty.copied_fraction,
-        "longest_run": novelty.longest,
-        "distinct_2": novelty.distinct_2,
-    }
-
-
-def _novelty_table(novelty: Novelty) -> str:
-    rows = [
-        (f"{novelty.unit.name} sampled", f"{novelty.words:,}"),
-        copied_summary(novelty),
-        ("distinct-2", f"{novelty.distinct_2:.3f}"),
-    ]
-    return "\n".join(f"{label:<36}{value}" for label, value in rows)
 
 
 def _score_table(scored: "ScoreResult") -> str:

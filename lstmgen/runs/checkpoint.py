@@ -5,7 +5,8 @@
                        model.safetensors state.safetensors state.json
                        config.yaml vocabulary.json tokenizer.json
                        origin.json: names of the texts, and the model training started from
-                       copy_index.safetensors (optional): a hard link to the run's
+                       copy_index.safetensors, ngrams.safetensors (optional): hard links to the
+                       run's
 
 A folder is written as ``.step-N.tmp``, its files and itself are fsynced, and it is renamed; then
 the index is replaced in the same way; only then are old folders deleted. So at any time the index
@@ -21,7 +22,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,10 +36,11 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, NDArray[np.generic]]
 
-FORMAT = 3  # 2: with copy_index.safetensors; 3: with origin.json
+FORMAT = 4  # 2: with copy_index.safetensors; 3: with origin.json; 4: with ngrams and sampling
 MODEL, STATE, PROGRESS = "model.safetensors", "state.safetensors", "state.json"
 CONFIG, VOCABULARY, TOKENIZER = "config.yaml", "vocabulary.json", "tokenizer.json"
-COPY_INDEX = "copy_index.safetensors"
+COPY_INDEX, NGRAMS = "copy_index.safetensors", "ngrams.safetensors"
+SHARED = (COPY_INDEX, NGRAMS)  # files of the run that its checkpoints link to
 ORIGIN = "origin.json"
 FILES = (MODEL, STATE, PROGRESS, CONFIG, VOCABULARY, TOKENIZER, ORIGIN)
 MAX_JSON = 512 << 20  # bytes
@@ -94,7 +96,7 @@ def write_checkpoint(
     vocabulary: Mapping[str, Any],
     tokenizer: Mapping[str, Any],
     origin: Mapping[str, Any],
-    copy_index: SharedFile | None = None,
+    shared: Sequence[SharedFile] = (),
 ) -> Path:
     """Write a complete checkpoint and return its folder.
 
@@ -104,6 +106,7 @@ def write_checkpoint(
         state: further tensors needed to resume training.
         progress: counters and positions, as JSON.
         origin: the training texts, and the model training started from.
+        shared: files of the run that this checkpoint links to.
 
     Raises:
         StorageError: the disk cannot hold it; older checkpoints are untouched.
@@ -121,15 +124,15 @@ def write_checkpoint(
     }
     final, temporary = step_folder(checkpoints, step), checkpoints / f".step-{step}.tmp"
     size = sum(map(len, contents.values()))
-    contents["manifest.json"] = _manifest(step, contents, copy_index)
+    contents["manifest.json"] = _manifest(step, contents, shared)
     with _storage_errors(final, size, temporary=temporary):
         checkpoints.mkdir(exist_ok=True)  # not its parents: a deleted run is not recreated
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         for name, data in contents.items():
             write_durably(temporary / name, data)
-        if copy_index is not None:
-            _link(copy_index.path, temporary / COPY_INDEX)
+        for file in shared:
+            _link(file.path, temporary / file.path.name)
         _fsync_folder(temporary)
         if final.exists():  # a run that resumed from an older step rewrites it
             shutil.rmtree(final)
@@ -154,12 +157,12 @@ def export_checkpoint(source: "Checkpoint", target: Path, *, half: bool) -> int:
     """
     from safetensors.numpy import save
 
-    names = (MODEL, CONFIG, VOCABULARY, TOKENIZER, ORIGIN, COPY_INDEX)
+    names = (MODEL, CONFIG, VOCABULARY, TOKENIZER, ORIGIN, *SHARED)
     contents = {name: source.read(name) for name in names if name in source.files}
     if half:
         weights = source.read_tensors(MODEL)
         contents[MODEL] = save({name: _to_half(w, source, name) for name, w in weights.items()})
-    contents["manifest.json"] = _manifest(source.step, contents, None)
+    contents["manifest.json"] = _manifest(source.step, contents, ())
     size = sum(map(len, contents.values()))
     temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
     with _storage_errors(target, size, temporary=temporary):
@@ -185,13 +188,12 @@ def _to_half(weight: "NDArray[np.generic]", source: "Checkpoint", name: str) -> 
     return half
 
 
-def _manifest(step: int, contents: Mapping[str, bytes], copy_index: SharedFile | None) -> bytes:
+def _manifest(step: int, contents: Mapping[str, bytes], shared: Sequence[SharedFile]) -> bytes:
     files = {
         name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for name, data in contents.items()
     }
-    if copy_index is not None:
-        files[COPY_INDEX] = {"size": copy_index.size, "sha256": copy_index.sha256}
+    files |= {f.path.name: {"size": f.size, "sha256": f.sha256} for f in shared}
     facts = {"format": FORMAT, "step": step, "files": files}
     return _json({**facts, "digest": digest_of(facts)})
 
@@ -352,7 +354,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     entries = {}
     for name, entry in files.items():
         valid = isinstance(entry, dict) and _is_count(entry.get("size"))
-        if name not in (*FILES, COPY_INDEX) or not valid or type(entry.get("sha256")) is not str:
+        if name not in (*FILES, *SHARED) or not valid or type(entry.get("sha256")) is not str:
             raise damaged(path, f"manifest.json has an invalid entry {name!r}")
         entries[name] = (entry["size"], entry["sha256"])
     return Checkpoint(path, step, entries, str(digest), version)

@@ -119,6 +119,39 @@ def encode_files(
     return Part(ids=ids, **table.sizes)
 
 
+def read_last_forms(
+    sources: str | list[str], tokens: int, *, data: DataConfig, key: str
+) -> list[str]:
+    """The forms of the last tokens of a text, ``<story>`` where a document begins."""
+    paths = find_files(sources, key=key).files
+    tokenizer, last = Tokenizer(data.tokenizer), _LastBytes(4 * tokens)
+    write_numbers(paths, tokenizer, last, data=data, counter=ByteCounter(None, 0))
+    forms = tokenizer.forms()
+    numbers = np.frombuffer(last.last(), dtype=np.uint32)
+    return [STORY if number == MARK else forms[number] for number in numbers.tolist()]
+
+
+class _LastBytes(io.BytesIO):
+    """A file that keeps the last bytes written, at most twice as many as asked for."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def write(self, data: Any) -> int:
+        written = super().write(data)
+        if self.tell() > 2 * self.size:
+            last = self.last()
+            self.seek(0)
+            self.truncate()
+            super().write(last)
+        return written
+
+    def last(self) -> bytes:
+        """The bytes asked for."""
+        return self.getvalue()[-self.size :]
+
+
 def save_stdin(folder: Path) -> Path:
     """Copy standard input to a file named by its content, so that it can be read again."""
     folder.mkdir(parents=True, exist_ok=True)

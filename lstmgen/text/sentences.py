@@ -1,4 +1,7 @@
-"""Where a sentence ends."""
+"""Where sentences and paragraphs end."""
+
+import re
+from collections.abc import Collection, Iterator
 
 # Marks that end a sentence: Latin and Greek scripts, Devanagari and Bengali, Arabic and Urdu,
 # Armenian, Ethiopic, Khmer, Burmese, Tibetan, Chinese and Japanese.
@@ -6,6 +9,9 @@ SENTENCE_ENDS = ".!?…‽⁇⁈⁉।॥؟۔։።፧፨។៕။།༎。！？
 PAUSES = ",;:—–-،؛、，；："  # marks that separate parts of a sentence
 CLOSING_MARKS = "\"'”’)]}»›“«」』】》〉）"
 GREEK_QUESTION = ";"  # NFC has it for U+037E
+UNSPACED_ENDS = "。！？．｡"  # the next sentence follows without a space
+_END = re.compile(rf"[{re.escape(SENTENCE_ENDS + GREEK_QUESTION)}]+[{re.escape(CLOSING_MARKS)}]*")
+_WORD = re.compile(r"[^\W_]+")
 
 # Words before a period that does not end a sentence, in lower case. Words that also end sentences
 # (no, art, fig) are left to what the text itself shows.
@@ -41,3 +47,50 @@ def is_initial(word: str) -> bool:
 def continues_sentence(word: str) -> bool:
     """Whether a word after a period shows that the sentence has not ended."""
     return word[:1].islower()
+
+
+def split_paragraphs(text: str, *, wrapped: bool) -> list[str]:
+    """The paragraphs of a text that are not empty.
+
+    Args:
+        wrapped: whether lines are wrapped by hand, so that a blank line ends a paragraph.
+    """
+    end = r"\n\s*\n" if wrapped else r"\n"
+    return [part for part in re.split(end, text) if part.strip()]
+
+
+def split_sentences(
+    paragraph: str, *, cased: bool = True, abbreviations: Collection[str] = ()
+) -> Iterator[str]:
+    """The sentences of a paragraph; the last one may be unfinished.
+
+    Args:
+        cased: whether a sentence begins with a capital letter, so that a word in lower case
+            continues one, as in "Stop!" he said.
+        abbreviations: words after which a period ends no sentence.
+    """
+    start = 0
+    for end in _END.finditer(paragraph):
+        rest = paragraph[end.end() :]
+        if rest and not rest[0].isspace() and end[0][0] not in UNSPACED_ENDS:
+            continue
+        if cased and continues_sentence(rest.lstrip()):
+            continue
+        word = _last_word(paragraph[start : end.start()])
+        if word in abbreviations and end[0] == "." or not may_end_sentence(end[0][0], word):
+            continue
+        yield paragraph[start : end.end()].strip()
+        start = end.end()
+    if paragraph[start:].strip():
+        yield paragraph[start:].strip()
+
+
+def ends_inside(text: str) -> bool:
+    """Whether a text ends inside a sentence: not with a mark that ends one and closing marks."""
+    end = text.rstrip().rstrip(CLOSING_MARKS)
+    return not end or not may_end_sentence(end[-1], _last_word(end))
+
+
+def _last_word(text: str) -> str:
+    words = _WORD.findall(text[-200:])
+    return words[-1] if words else ""

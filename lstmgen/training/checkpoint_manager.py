@@ -42,7 +42,7 @@ class CheckpointManager:
     Attributes:
         world: the training processes; rank 0 writes.
         origin: the checkpoints' record of the text and the base (``training.init_from``).
-        copy_index: of the training text, for all checkpoints; None without one.
+        shared: files that all checkpoints link to, such as the copy index.
         bf16, bf16_before: whether matmuls are in bfloat16 now, and whether they were when the
             restored checkpoint was written.
         until: the step at which the config ends.
@@ -58,7 +58,7 @@ class CheckpointManager:
     until: int
     world: World = ALONE
     origin: dict[str, Any] = field(default_factory=dict)
-    copy_index: SharedFile | None = None
+    shared: tuple[SharedFile, ...] = ()
     bf16: bool = False
     bf16_before: bool | None = None
     saved_step: int | None = None
@@ -103,7 +103,7 @@ class CheckpointManager:
             vocabulary=self.corpus.vocabulary.as_json(),
             tokenizer=describe_tokenizer(data),
             origin=self.origin,
-            copy_index=self.copy_index,
+            shared=self.shared,
         )
         self.saved_step, self.saved_at = step, time.monotonic()
         index = self.write_index(state.progress)

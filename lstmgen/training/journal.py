@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lstmgen.errors import DivergedError
 from lstmgen.evaluation.perplexity import Evaluation
+from lstmgen.ngrams.kneser_ney import KneserNey
 from lstmgen.runs.records import Records
 from lstmgen.training.build import TrainingSetup
 from lstmgen.training.distributed import World
@@ -124,10 +125,14 @@ class Journal:
         self.since_evaluation = Meter()
         return event
 
-    def add_start(self, *, resumed: bool) -> Started:
-        """Record the start card."""
+    def add_start(self, ngrams: KneserNey | None, *, resumed: bool) -> Started:
+        """Record the start card.
+
+        Args:
+            ngrams: the n-gram model of the training text, a baseline.
+        """
         resumed_at = self.progress.step if resumed else None
-        card = start_card(self.run, self.setup, self.world, resumed_at=resumed_at)
+        card = start_card(self.run, self.setup, self.world, ngrams, resumed_at=resumed_at)
         self.records.add_event("started", self.progress.step, asdict(card) | {"run": ""})
         return card
 

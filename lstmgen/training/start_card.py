@@ -4,23 +4,32 @@ import math
 from pathlib import Path
 
 from lstmgen.cells.registry import CELLS
-from lstmgen.evaluation.baseline import count_ngrams
 from lstmgen.evaluation.perplexity import evaluate
-from lstmgen.ngrams.kneser_ney import DEFAULT_ORDER, build_unigram
+from lstmgen.ngrams.kneser_ney import DEFAULT_ORDER, KneserNey, build_unigram
 from lstmgen.training.build import TrainingSetup
 from lstmgen.training.distributed import World
 from lstmgen.training.events import Started
 
 
-def start_card(run: Path, setup: TrainingSetup, world: World, *, resumed_at: int | None) -> Started:
-    """The start card of a training; it scores the n-gram baselines, so it takes a while."""
+def start_card(
+    run: Path,
+    setup: TrainingSetup,
+    world: World,
+    ngrams: KneserNey | None,
+    *,
+    resumed_at: int | None,
+) -> Started:
+    """The start card of a training; it scores the n-gram baselines, so it takes a while.
+
+    Args:
+        ngrams: the n-gram model of the training text; None if that is too long.
+    """
     config, corpus, fit = setup.config, setup.corpus, setup.fit
     vocabulary, valid = corpus.vocabulary, corpus.valid
     unigram = ngram = math.nan
     if valid is not None:
         unigram = build_unigram(vocabulary.counts).perplexity(valid.ids)
-        kneser_ney = count_ngrams(corpus.train, vocabulary, order=DEFAULT_ORDER)
-        ngram = math.nan if kneser_ney is None else kneser_ney.perplexity(valid.ids)
+        ngram = math.nan if ngrams is None else ngrams.perplexity(valid.ids)
     init, base_perplexity = setup.init, math.nan
     if init is not None and valid is not None:
         model = setup.state.model

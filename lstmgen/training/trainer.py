@@ -6,9 +6,11 @@ from pathlib import Path
 
 from lstmgen.config.schema import Config
 from lstmgen.errors import DivergedError
+from lstmgen.evaluation.baseline import count_ngrams, stores_ngrams
 from lstmgen.evaluation.perplexity import evaluate, evaluate_from_zero
 from lstmgen.generation.sample_results import continue_cues
 from lstmgen.model.factory import to_arrays
+from lstmgen.ngrams.kneser_ney import DEFAULT_ORDER, KneserNey
 from lstmgen.runs import checkpoint
 from lstmgen.text.config_text import index_copies
 from lstmgen.training.build import TrainingSetup
@@ -103,21 +105,29 @@ class Trainer:
     def _start(self, *, resumed: bool) -> Iterator[Event]:
         """Report what was decided before the first step."""
         # Only now is a resumed run known to have the same text.
-        if self.index is not None:
-            arrays = self.index.to_arrays()
-            self.manager.copy_index = checkpoint.write_shared(
-                self.run / checkpoint.COPY_INDEX, arrays
-            )
+        ngrams = self._count_ngrams()
+        kept = ngrams if stores_ngrams(self.config.data, self.corpus.train) else None
+        self.manager.shared = tuple(
+            checkpoint.write_shared(self.run / name, source.to_arrays())
+            for name, source in ((checkpoint.COPY_INDEX, self.index), (checkpoint.NGRAMS, kept))
+            if source is not None
+        )
         notices = (
             *self.corpus.notices, *self.skipped, *self.setup.notices, self.index_notice,
             self._precision_notice(),
         )  # fmt: skip
         yield from (Notice(notice) for notice in notices if notice)
-        if self.world.is_main:  # it counts n-grams, so not on every rank
-            card = self.journal.add_start(resumed=resumed)
+        if self.world.is_main:
+            card = self.journal.add_start(ngrams, resumed=resumed)
             yield card
             if card.unigram > card.uniform:
                 yield Notice(UNLIKE)
+
+    def _count_ngrams(self) -> KneserNey | None:
+        """The n-gram model of the training text, on rank 0."""
+        if not self.world.is_main:
+            return None
+        return count_ngrams(self.corpus.train, self.corpus.vocabulary, order=DEFAULT_ORDER)
 
     @contextmanager
     def _recording_divergence(self) -> Iterator[None]:
