@@ -21,7 +21,6 @@ from lstmgen.generation.pieces import Piece
 from lstmgen.generation.sampling import Scores, add_bias, forbid, forbid_each, penalize_repeats
 from lstmgen.text.reading import normalize
 from lstmgen.text.spacing import unspaced_entries
-from lstmgen.text.vocabulary import STORY
 
 
 def next_scores(
@@ -83,7 +82,8 @@ class CueReader:
         self.recent = RecentWords(sample, vocab_size=len(vocabulary)) if cached else None
         self.states = generator.engine.zero_states(1)
         self.opening, self.finished = Opening(), False
-        self._add(vocabulary.ids[STORY])
+        for word in generator.start_ids(sample):
+            self._add(word)
         self.read(text)
 
     def read(self, block: str) -> None:
