@@ -322,3 +322,61 @@ def test_words_that_must_occur_are_for_the_program_and_the_api(parrot, tmp_path)
     failed = call_cli("generate", run_of(parrot), *options, "--words", 1, "--stop", "words",
                       "--must-include", "mill", cwd=tmp_path, check=1)  # fmt: skip
     assert not failed.stdout and "error: --must-include: sample 0 lacks" in failed.stderr
+
+
+STARTS = ["sea", " sea", ", the sea", ".\n\nThe sea ", "no, no. No", "zebra ran", "¬ sea ", "  the"]
+
+
+@pytest.mark.parametrize("cue", ["", "the", "the ", "the sea. "])
+@pytest.mark.parametrize("start", STARTS)
+def test_a_start_is_read_as_the_end_of_a_cue_is(cue, start):
+    """The same text, and the same words after it, as with the start in the cue."""
+    free = {"seed": 5, "temperature": 1.2, "samples": 3}
+    texts = texts_of(cue, start_with=start, words=20, **free)
+    begun = f" {start}" if texts[0].startswith(f" {start}") else start
+    assert texts[0].startswith(begun)
+    assert (begun != start) == (cue == "the" and start[0] not in " ,.")  # where one belongs
+    count = sum(any(map(str.isalnum, token)) for token in tokenize(start))
+    expected = texts_of(cue + begun, words=20 - count, **free)
+    assert texts == [begun + text for text in expected]
+
+
+def test_a_start_is_printed_whatever_ends_a_continuation():
+    for stop in ("sentence", "line", "paragraph", "words", "story"):
+        (text,) = texts_of("the", start_with="sea. No.\n\nOld", stop=stop, words=2)
+        assert text.startswith(" sea. No.\n\nOld")
+    assert texts_of("the", start_with="sea ran to", words=2) == [" sea ran to"]
+    options = {"table": loop_table(), "temperature": 0.0, "stop": "sentence"}
+    assert texts_of("the", start_with="sea.", **options) == [" sea."]
+    assert texts_of("the", start_with="sea ran", words=2, beams=2) == [" sea ran"]
+    (text,) = texts_of("the", start_with="sea ran", words=9, beams=2)
+    assert text.startswith(" sea ran") and len(text.split()) >= 8
+
+
+def test_a_start_has_a_word_that_must_occur():
+    table = np.full((len(WORDS), len(WORDS)), -5.0)
+    table[:, WORDS.index("old")] = 5.0
+    options = {"table": table, "must_include": ["sea"], "words": 4}
+    assert texts_of("the", start_with="Sea", **options) == [" Sea old old old"]
+    assert texts_of("sea", **options) != [" old old old old"]
+
+
+def test_a_start_is_for_every_way_to_generate(parrot, tmp_path):
+    options = ("-c", "The cat", "--words", 4, "--stop", "words", "--start-with", "ran to zebra",
+               "--temperature", 1.5, "--seed", 2)  # fmt: skip
+    done = call_cli("generate", run_of(parrot), *options, cwd=tmp_path, check=0)
+    assert done.stdout.startswith("The cat ran to zebra ") and len(done.stdout.split()) == 6
+    assert done.stderr.count("note: not in the vocabulary: zebra (") == 1
+    bare = call_cli("generate", run_of(parrot), *options, "--no-cue", "-n", 2, "--receipt",
+                    tmp_path / "r", cwd=tmp_path, check=0)  # fmt: skip
+    assert "The cat " + bare.stdout.split("---\n")[0] == done.stdout
+    again = call_cli("generate", "--replay", tmp_path / "r", "--no-cue", cwd=tmp_path, check=0)
+    assert again.stdout == bare.stdout
+    model = lstmgen.load(run_of(parrot))
+    settings = {"words": 4, "stop": "words", "start_with": "ran to zebra", "temperature": 1.5}
+    (sample,) = model.generate("The cat", seed=2, **settings)
+    assert f"The cat{sample.text}\n" == done.stdout
+    assert "".join(model.words("The cat", seed=2, **settings)) == sample.text
+    assert [word.text for word in sample.words] == [" " + sample.text.split()[-1]]
+    page = call_cli("generate", run_of(parrot), *options, "--show-probs", cwd=tmp_path, check=0)
+    assert page.stdout.startswith(done.stdout.strip())

@@ -1,5 +1,6 @@
 """``lstmgen generate``."""
 
+import itertools
 import json
 import os
 import secrets
@@ -233,14 +234,18 @@ def _show(result: Result, output: _Output) -> None:
 
 def _stream(reader: CueReader, blocks: Iterable[str], output: _Output, *, seed: int) -> None:
     """Print the cue block by block while it is read, and one sample word by word."""
-    at_start, replacements = True, reader.cue.replacements
-    for block in blocks:
-        reported = len(replacements)
-        reader.read(block)
+    at_start, replacements, reported, previous = True, reader.cue.replacements, 0, ""
+    for block in itertools.chain(blocks, [None]):
+        if block is None:
+            reader.finish()
+        else:
+            reader.read(block)
         _note_unknown(reader.generator, dict(list(replacements.items())[reported:]), output)
-        if block and not output.no_cue:
-            write_text(remove_control(block))
+        reported = len(replacements)
+        if previous and not output.no_cue:  # after the notes, which begin at a line's start
+            write_text(remove_control(previous))
             at_start = False
+        previous = block or ""
     for piece in continue_cue(reader, samples=1, seed=seed):
         write_text(piece.text.lstrip(" ") if at_start else piece.text)
         at_start = False

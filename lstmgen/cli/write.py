@@ -30,7 +30,7 @@ DraftFile = Annotated[
 ]
 
 
-@sample_options(*SETTINGS)
+@sample_options(*SETTINGS, "tag")
 @reported
 def write(
     run: Run = None,

@@ -135,6 +135,10 @@ class DataConfig(Section):
         "file", "Where a document ends, and with it a continuation: file, line, blank_line, or a "
         "marker that stands between documents, such as <|endoftext|>.", min_length=1,
     )  # fmt: skip
+    tags: bool = key(
+        False, "Open each document with a tag, the name of its file's folder (of the file, if all "
+        "are in one folder), to generate in one voice of several with `sample.tag`.",
+    )  # fmt: skip
     strip_gutenberg: bool = key(
         False, "Cut off the header and licence of Project Gutenberg, if a file has its marks."
     )
@@ -343,10 +347,14 @@ class SampleConfig(Section):
     on_resume: ClassVar[OnResume] = "ignored"
 
     cues: list[str] = key([], "Cues to continue now and then during training.")
+    tag: str | None = key(
+        None, "Voice to continue in: a tag of the training text (see `data.tags`)."
+    )
     words: int = key(
         100, "Number of new words, after which a continuation ends with its sentence, at most half "
         "as many words later.", ge=0, le=10_000_000, unit="words",
     )  # fmt: skip
+    start_with: str = key("", "Text that each continuation begins with, after the cue.")
     hard_limit: bool = key(
         False, "Cut a continuation at the number of words, even inside a sentence."
     )

@@ -231,7 +231,7 @@ def find_balance(
         totals[surface] = totals.get(surface, 0) + vocabulary.counts[i]
     end = "\n\n" if style.wrapped else "\n"
     ends = frozenset(i for i, s in enumerate(surfaces) if s.startswith(end))
-    ends |= {vocabulary.ids[STORY]}
+    ends |= {vocabulary.ids[STORY], *vocabulary.tags.values()}
     return Balance(
         vocabulary.entries,
         openers,

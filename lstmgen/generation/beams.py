@@ -45,10 +45,10 @@ def beam_pieces(reader: CueReader, *, samples: int, details: bool) -> Iterator[P
     engine, vocabulary = reader.generator.engine, reader.generator.vocabulary
     sample, states = reader.sample, reader.states
     width = max(sample.beams or 1, samples)
-    live = [Beam(reader.continuation(0), reader.history)]
+    live = [Beam(reader.continuation(0), reader.history, tuple(reader.opening_pieces(0)))]
     done: list[Beam] = []
     failed: list[Beam] = []  # without the words of ``must_include``
-    while live and len(done) < width and sample.words:
+    while live and len(done) < width and not live[0].continuation.is_full:
         logits = check_finite(engine.logits(states))
         scores = next_scores(
             logits,

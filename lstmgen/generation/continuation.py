@@ -109,6 +109,11 @@ class Continuation:
         surface = surface_of(token, self.detokenizer.kind)
         return self._sentence_ends(surface, text, marks_open=marks_open)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it has reached the number of words at which it is cut."""
+        return self.words >= word_limit(self.sample)
+
     def add(self, token: str, *, marks_open: bool = False) -> Piece:
         """Add a drawn token, or end before it.
 
@@ -121,14 +126,18 @@ class Continuation:
             return Piece(self.number, "", ended=True)
         if self.typed_space:
             text, self.typed_space = text.removeprefix(" "), False
+        self.begin_with(surface)
+        stop_at = self.sample.stop_at if self.words >= self.sample.min_words else ""
+        text, found = self._cut(text, stop_at)
+        ended = found or self.is_full or self.wordless > MAX_WORDLESS
+        return Piece(self.number, text, ended=ended)
+
+    def begin_with(self, surface: str) -> None:
+        """Count a token that is in the text already, wherever the continuation would end."""
         shown = read_surface(surface)
         self.words += shown.is_word
         self.wordless = 0 if shown.is_word else self.wordless + 1
         self._follow_sentence(surface, shown)
-        stop_at = self.sample.stop_at if self.words >= self.sample.min_words else ""
-        text, found = self._cut(text, stop_at)
-        ended = found or self.words >= word_limit(self.sample) or self.wordless > MAX_WORDLESS
-        return Piece(self.number, text, ended=ended)
 
     def _ends_before(self, token: str, surface: str, text: str, *, marks_open: bool) -> bool:
         if token == STORY:

@@ -52,22 +52,22 @@ class Cue:
         self.vocabulary, self.kind, self.lowercase, self.oov = vocabulary, kind, lowercase, oov
         self.replacements: dict[str, str | None] = {}
         self.detokenizer = Detokenizer(kind)
+        self.trailing = ""  # white space that may be the cue's end, and is not read yet
         self.ends_in_space = False  # whether it ends in the space before the next word
-        self._trailing = ""  # white space that may be the cue's end
         self._after_word = False  # whether a word stands before that
         self._tokenizer = Tokenizer(kind)
 
     def ids_of(self, block: str) -> Iterator[int]:
         """The ids of the next block, which begins and ends between words (``read_blocks``)."""
-        text = self._trailing + normalize(block, lowercase=self.lowercase)
+        text = self.trailing + normalize(block, lowercase=self.lowercase)
         stripped = text if self.kind == "character" else text.rstrip(" \t")
-        self._trailing = text[len(stripped) :]
+        self.trailing = text[len(stripped) :]
         self._after_word = self._after_word if not stripped else not stripped[-1].isspace()
         return self._read(stripped)
 
     def finish(self) -> Iterator[int]:
         """The ids of white space at the end of the cue."""
-        trailing, self._trailing = self._trailing, ""
+        trailing, self.trailing = self.trailing, ""
         if self.kind == "whitespace" or (trailing == " " and self._after_word):
             self.ends_in_space = bool(trailing)
             return iter(())

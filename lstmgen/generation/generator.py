@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from lstmgen.config.schema import Config, SampleConfig
-from lstmgen.errors import UsageError
+from lstmgen.errors import UsageError, printable
 from lstmgen.generation.constraints import (
     BoundWords,
     Constraints,
@@ -19,7 +19,7 @@ from lstmgen.ngrams.unseen_pairs import UnseenPairs
 from lstmgen.text.copy_index import CopyIndex
 from lstmgen.text.passage_unit import PassageUnit, passage_unit
 from lstmgen.text.spacing import Kind, surface_of
-from lstmgen.text.vocabulary import Vocabulary
+from lstmgen.text.vocabulary import STORY, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,27 @@ class Generator:
             unit=self.passage_unit,
             guide=find_guide(sample, self.ngrams, self._unseen_pairs),
         )
+
+    def start_ids(self, sample: SampleConfig) -> list[int]:
+        """The ids with which a text begins: of ``<story>``, and of the tag if one is chosen.
+
+        Raises:
+            UsageError: if the model has no such tag.
+        """
+        story, tags = self.vocabulary.ids[STORY], self.vocabulary.tags
+        if sample.tag is None:
+            return [story]
+        if not tags:
+            raise UsageError(
+                f"--tag {printable(sample.tag)}: this model has no tags. Leave the option out, or "
+                "train with data.tags=true"
+            )
+        if sample.tag not in tags:
+            names = ", ".join(map(printable, tags))
+            raise UsageError(
+                f"--tag {printable(sample.tag)}: the model has no such tag. There are {names}"
+            )
+        return [story, tags[sample.tag]]
 
     def surface(self, word: int) -> str:
         """The text of a word, given its id."""

@@ -16,10 +16,11 @@ from lstmgen.generation.cue import Cue
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.inclusion import Missing
 from lstmgen.generation.numpy_engine import States
+from lstmgen.generation.opening import Opening, find_opening
+from lstmgen.generation.pieces import Piece
 from lstmgen.generation.sampling import Scores, add_bias, forbid, forbid_each, penalize_repeats
 from lstmgen.text.reading import normalize
 from lstmgen.text.spacing import unspaced_entries
-from lstmgen.text.vocabulary import STORY
 
 
 def next_scores(
@@ -64,6 +65,7 @@ class CueReader:
     Attributes:
         states: after the words so far, (1, hidden) each.
         recent: the cache, if enabled; without ``<story>``, which nothing predicted.
+        opening: the text that each continuation begins with, once ``finish`` has read it.
 
     Raises:
         CheckpointError, UsageError: see ``Generator.constraints`` and ``Cue``.
@@ -79,7 +81,9 @@ class CueReader:
         cached = bool(sample.cache_weight)
         self.recent = RecentWords(sample, vocab_size=len(vocabulary)) if cached else None
         self.states = generator.engine.zero_states(1)
-        self._add(vocabulary.ids[STORY])
+        self.opening, self.finished = Opening(), False
+        for word in generator.start_ids(sample):
+            self._add(word)
         self.read(text)
 
     def read(self, block: str) -> None:
@@ -90,10 +94,21 @@ class CueReader:
             self._add(word)
 
     def finish(self) -> None:
-        """Read what the end of the cue has left; nothing can be read after this."""
+        """Read the end of the cue and ``start_with``; nothing can be read after this."""
+        if self.finished:
+            return
+        self.finished = True
+        if not self.sample.start_with:
+            self._finish_cue()
+        self.history.missing = Missing(self.constraints.required)
+        if self.sample.start_with:
+            self.opening = find_opening(self.sample.start_with, self.cue)
+            self.read(self.opening.text)
+            self._finish_cue()
+
+    def _finish_cue(self) -> None:
         for word in self.cue.finish():
             self._add(word)
-        self.history.missing = Missing(self.constraints.required)
         if self.cue.ends_in_space:
             entries, spacing = self.generator.vocabulary.entries, self.cue.detokenizer.spacing
             self.history.next_ruled_out = unspaced_entries(
@@ -102,10 +117,17 @@ class CueReader:
 
     def continuation(self, number: int) -> Continuation:
         """The continuation of the cue by one sample, with its number."""
-        return Continuation(
+        continuation = Continuation(
             number, self.sample, copy.copy(self.cue.detokenizer), self.cue.ends_in_space,
             self.generator.endings,
         )  # fmt: skip
+        for surface in self.opening.surfaces:
+            continuation.begin_with(surface)
+        return continuation
+
+    def opening_pieces(self, number: int) -> list[Piece]:
+        """The pieces of ``start_with``, with which the sample of this number begins."""
+        return [Piece(number, text) for text in self.opening.pieces]
 
     def _add(self, word: int) -> None:
         self.states = self.generator.engine.read(np.array([word]), self.states)

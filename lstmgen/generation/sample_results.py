@@ -86,6 +86,7 @@ def continue_cues(
             "words": words,
             "min_words": min(config.sample.min_words, words),
             "must_include": [],  # no reason to stop a training
+            "tag": config.sample.tag if config.sample.tag in vocabulary.tags else None,
         }
     )
     texts = []

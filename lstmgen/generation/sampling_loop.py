@@ -74,8 +74,9 @@ def _draw_including(
 
 def _draw_all(reader: CueReader, branches: list[Branch], *, details: bool) -> Iterator[Piece]:
     """Draw samples in one batch, sentence by sentence or word by word."""
-    if not reader.sample.words:
-        return
+    for branch in branches:
+        yield from reader.opening_pieces(branch.continuation.number)
+    branches = [branch for branch in branches if not branch.continuation.is_full]
     drawing = Drawing(reader.generator, reader.constraints)
     states = select_rows(reader.states, [0] * len(branches))
     chooses = (reader.sample.best_of or 1) > 1 and reader.sample.temperature

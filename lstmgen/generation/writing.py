@@ -29,7 +29,6 @@ from lstmgen.generation.sampling import (
 from lstmgen.text.reading import normalize, remove_control
 from lstmgen.text.spacing import Detokenizer, is_word, surface_of
 from lstmgen.text.tokenizer import tokenize
-from lstmgen.text.vocabulary import STORY
 
 SUGGESTIONS = 9
 SENTENCE_WORDS = 60  # after which a suggested sentence ends in any case
@@ -111,8 +110,9 @@ class Writer:
         self.seed, self.generator = seed, np.random.default_rng(seed)
         self.constraints = generator.constraints(self.sample)
         history = History(self.constraints, vocabulary=self.vocabulary, index=generator.copies)
-        story = np.array([self.vocabulary.ids[STORY]])
-        states = self.engine.read(story, self.engine.zero_states(1))
+        states = self.engine.zero_states(1)
+        for word in generator.start_ids(sample):
+            states = self.engine.read(np.array([word]), states)
         self.start = Snapshot("", states, history, Detokenizer(self.kind))
         self.snapshots = [self.start]
         self.last_drawn = 0  # words requested in the last step, for reroll

@@ -4,7 +4,8 @@ The tokenizer numbers forms in order of appearance. The vocabulary exists only o
 text has been read and its training part counted; then numbers become ids.
 """
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -23,6 +24,7 @@ from lstmgen.text.documents import (
     split_documents,
 )
 from lstmgen.text.reading import count_control, find_misread, normalize, read_blocks
+from lstmgen.text.tags import is_tag, tag_entry
 from lstmgen.text.tokenizer import Tokenizer
 from lstmgen.text.vocabulary import Vocabulary
 
@@ -40,14 +42,25 @@ class BoundaryFiles(NamedTuple):
 class NumberCounts:
     """Summary of what ``write_numbers`` wrote."""
 
-    total: int = 0  # numbers, with a MARK for each document
+    total: int = 0  # numbers, with a MARK for each document, and its tag
     documents: int = 0
+    tagged: int = 0  # documents with a tag
+    tags: list[int] = field(default_factory=list)  # of each file, as numbers, with data.tags
     starts: list[int] = field(default_factory=list)  # of each file among the numbers
     removed: int = 0  # control characters
     misread: int = 0  # characters that Windows-1252 leaves when it is read as Latin-1
     misread_word: str = ""  # the first word with one
     gutenberg: bool = False  # whether marks of Project Gutenberg stand in the text
     endoftext: int = 0  # how often the usual marker of documents does
+
+    @property
+    def tokens(self) -> int:
+        """Numbers that stand for a part of the text."""
+        return self.total - self.documents - self.tagged
+
+    def tag_at(self, position: int) -> int | None:
+        """The tag of the file to which a position belongs, if there are tags."""
+        return self.tags[bisect_left(self.starts, position) - 1] if self.tags else None
 
     def add(self, block: str) -> None:
         """Count what a block has, before it is normalized."""
@@ -80,27 +93,34 @@ def write_numbers(
     data: DataConfig,
     counter: ByteCounter,
     boundaries: BoundaryFiles | None = None,
+    tags: Sequence[str] = (),
 ) -> NumberCounts:
     """Tokenize files to provisional numbers, uint32, with ``MARK`` before each document.
+
+    With ``tags`` the tag of its file follows each ``MARK``.
 
     Args:
         file: receives the numbers.
         data: how the files are read.
         counter: counts the bytes read.
         boundaries: receive the positions at which the text can be split.
+        tags: of the files; none without ``data.tags``.
     """
     counts = NumberCounts()
     splits_at_lines = data.documents == "file"
-    for path in paths:
+    counts.tags += [tokenizer.number_of(tag_entry(tag)) for tag in tags]
+    for number, path in enumerate(paths):
+        opening = np.array([MARK, *counts.tags[number : number + 1]], dtype=np.uint32)
         counts.starts.append(counts.total)
         for piece in _pieces(path, data, counts, counter):
             lines = np.zeros(piece.lines, dtype=np.int64)  # dropped, but counted
             if piece.begins:
-                file.write(np.array([MARK], dtype=np.uint32).tobytes())
+                file.write(opening.tobytes())
                 if boundaries is not None:
                     boundaries.splits.write(np.array([counts.total], dtype=np.int64).tobytes())
-                counts.total += 1
+                counts.total += len(opening)
                 counts.documents += 1
+                counts.tagged += len(opening) - 1
                 tokenizer.restart()
             numbers = tokenizer.encode(piece.text)
             file.write(numbers.astype(np.uint32).tobytes())
@@ -152,20 +172,30 @@ class IdTable:
         forms = tokenizer.forms()
         self.table = np.array([vocabulary.lookup(form) for form in forms], dtype=np.uint32)
         self.lengths, self.unknown_id = tokenizer.lengths(), vocabulary.unknown_id
+        self.tags = np.array([is_tag(form) for form in forms], dtype=bool)
         self.sizes: dict[str, int] = {}
 
-    def convert(self, chunks: Iterable[NDArray[np.uint32]]) -> Iterator[Ids]:
-        """The ids of one part of the text, ``<story>`` first."""
+    def convert(
+        self, chunks: Iterable[NDArray[np.uint32]], *, tag: int | None = None
+    ) -> Iterator[Ids]:
+        """The ids of one part of the text, ``<story>`` first.
+
+        Args:
+            tag: the number of the tag in whose document the part begins, if it has one.
+        """
         self.sizes = dict.fromkeys(("tokens", "unknown", "characters", "unknown_characters"), 0)
         for place, chunk in enumerate(chunks):
             if place == 0 and (not len(chunk) or chunk[0] != MARK):
-                yield np.zeros(1, dtype=np.uint32)  # a part that begins inside a file
+                tagged = tag is not None and not (len(chunk) and chunk[0] == tag)
+                opening = [0, self.table[tag]] if tagged else [0]
+                yield np.array(opening, dtype=np.uint32)  # a part that begins inside a file
             is_story = chunk == MARK
             numbers = np.where(is_story, 0, chunk)
             ids = np.where(is_story, 0, self.table[numbers])
-            unknown = ~is_story & (ids == self.unknown_id)
-            self.sizes["tokens"] += int(len(chunk) - is_story.sum())
+            is_text = ~is_story & ~self.tags[numbers]
+            unknown = is_text & (ids == self.unknown_id)
+            self.sizes["tokens"] += int(is_text.sum())
             self.sizes["unknown"] += int(unknown.sum())
-            self.sizes["characters"] += int(self.lengths[numbers[~is_story]].sum())
+            self.sizes["characters"] += int(self.lengths[numbers[is_text]].sum())
             self.sizes["unknown_characters"] += int(self.lengths[numbers[unknown]].sum())
             yield ids.astype(np.uint32)

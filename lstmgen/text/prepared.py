@@ -37,6 +37,7 @@ from lstmgen.text.numbering import (
 )
 from lstmgen.text.reading import find_problem, normalize
 from lstmgen.text.style import learn_style
+from lstmgen.text.tags import file_tags, is_tag
 from lstmgen.text.tokenizer import FINGERPRINT, Tokenizer
 from lstmgen.text.vocabulary import (
     STORY,
@@ -52,7 +53,7 @@ from lstmgen.text.vocabulary import (
 
 FORMAT = 6  # of the folder; part of its name
 SETTINGS = ("valid_fraction", "tokenizer", "lowercase", "vocabulary_size", "min_count")
-LATER_SETTINGS = ("encoding", "documents", "strip_gutenberg")  # hashed where they are set
+LATER_SETTINGS = ("encoding", "documents", "strip_gutenberg", "tags")  # hashed where they are set
 MIN_VALIDATION = 20  # tokens; a shorter held-out part is not informative
 CHUNK = 1 << 20  # numbers converted at a time
 LINES = "train.lines"
@@ -110,8 +111,11 @@ def encode_files(
     """Encode a text in memory with an existing vocabulary (for ``evaluate --text``)."""
     paths = find_files(sources, key=key).files
     tokenizer, file = Tokenizer(data.tokenizer), io.BytesIO()
-    written = write_numbers(paths, tokenizer, file, data=data, counter=ByteCounter(None, 0))
-    if written.total == written.documents:
+    tags = file_tags(paths, known=vocabulary.tags) if data.tags else []
+    written = write_numbers(
+        paths, tokenizer, file, data=data, counter=ByteCounter(None, 0), tags=tags
+    )
+    if not written.tokens:
         raise DataError(f"{key}: the text is empty")
     numbers = np.frombuffer(file.getbuffer(), dtype=np.uint32)
     table = IdTable(tokenizer, vocabulary)
@@ -173,6 +177,13 @@ class _Source:
     listed: list[str] | None  # vocabulary entries, unless they are the text's own words
     from_model: bool  # whether they come from another model rather than a file
 
+    def tags(self) -> tuple[list[str], list[str]]:
+        """The tags of the files for training and for validation."""
+        if not self.data.tags:
+            return [], []
+        tags = file_tags(self.train)
+        return tags, file_tags(self.valid, known=tags)
+
     def fingerprint(self) -> str:
         """SHA-256 of the files' bytes and of the settings, independent of paths and times."""
         listed = self.listed
@@ -184,6 +195,8 @@ class _Source:
         hashed = paths | settings | {"vocabulary": listed, "entries": self.from_model}
         if self.data.tokenizer == "word":
             hashed["version"] = FINGERPRINT
+        if self.data.tags:
+            hashed["tag_names"] = self.tags()
         digest = hashlib.sha256(json.dumps(hashed).encode())
         for files in (self.train, self.valid):
             digest.update(b"part")
@@ -216,17 +229,19 @@ def _write_parts(source: _Source, *, folder: Path, progress: Progress | None) ->
     data, tokenizer = source.data, Tokenizer(source.data.tokenizer)
     numbers, ends, lines = folder / "numbers", folder / "ends", folder / LINES
     sizes = [path.stat().st_size for path in source.train + source.valid]
-    counter = ByteCounter(progress, sum(sizes))
+    counter, (tags, valid_tags) = ByteCounter(progress, sum(sizes)), source.tags()
     with numbers.open("wb") as file, ends.open("wb") as splits, lines.open("wb") as newlines:
         train = write_numbers(
             source.train, tokenizer, file, data=data, counter=counter,
-            boundaries=BoundaryFiles(splits, newlines),
+            boundaries=BoundaryFiles(splits, newlines), tags=tags,
         )  # fmt: skip
-        valid = write_numbers(source.valid, tokenizer, file, data=data, counter=counter)
-    tokens = train.total - train.documents
+        valid = write_numbers(
+            source.valid, tokenizer, file, data=data, counter=counter, tags=valid_tags
+        )
+    tokens = train.tokens
     if tokens < 2:
         raise DataError(_too_short(data, tokens))
-    if source.valid and valid.total == valid.documents:
+    if source.valid and not valid.tokens:
         raise DataError("data.valid: the text is empty. Leave the key out to hold out words")
     split = train.total
     if not source.valid:
@@ -239,7 +254,8 @@ def _write_parts(source: _Source, *, folder: Path, progress: Progress | None) ->
     for name, start, stop in (("train", 0, split), ("valid", split, train.total + valid.total)):
         if start < stop:
             with (folder / f"{name}.ids").open("wb") as file:
-                for ids in table.convert(_chunks(numbers, start, stop)):
+                tag = train.tag_at(split) if name == "valid" else None
+                for ids in table.convert(_chunks(numbers, start, stop), tag=tag):
                     file.write(ids.tobytes())
                 lengths[name] = file.tell() // 4
             parts[name] = table.sizes
@@ -247,6 +263,8 @@ def _write_parts(source: _Source, *, folder: Path, progress: Progress | None) ->
     ends.unlink()
     if data.tokenizer == "word":
         ids = np.memmap(folder / "train.ids", np.uint32, "c")
+        if vocabulary.tags:
+            ids = ids[~np.isin(ids, list(vocabulary.tags.values()))]
         vocabulary = replace(
             with_stems(vocabulary, ids), style=learn_style(vocabulary.entries, ids)
         )
@@ -301,7 +319,10 @@ def _vocabulary(
     counts[STORY] += stories
     notice = ""
     if source.listed is not None:
-        normalized = (normalize(form, lowercase=data.lowercase) for form in source.listed)
+        normalized = (
+            form if is_tag(form) else normalize(form, lowercase=data.lowercase)
+            for form in source.listed
+        )  # fmt: skip
         forms = [form for form in normalized if form]
         if data.vocabulary is not None and not source.from_model:
             notice = check_listed(Path(data.vocabulary), forms, counts)

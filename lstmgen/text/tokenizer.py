@@ -97,6 +97,14 @@ class Tokenizer:
         classes = np.frombuffer(self._classes, dtype=np.int8)[numbers]
         return 2 * numbers + self._flipped(classes & 15, classes & 16 != 0, classes & 32 != 0)
 
+    def number_of(self, form: str) -> int:
+        """The provisional number of a form that is not read from a text, such as a tag."""
+        if form not in self._pieces:
+            self._pieces[form] = len(self._pieces)
+            self._classes.append(PLAIN)
+            self._newlines.append(0)
+        return 2 * self._pieces[form]
+
     def line_ends(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """The position after each line end among these numbers, twice after an empty line."""
         if not len(numbers):

@@ -23,6 +23,7 @@ from lstmgen.text.finding import check_readable
 from lstmgen.text.reading import encodable, read_blocks, remove_control
 from lstmgen.text.spacing import simplify_spelling, split_form
 from lstmgen.text.style import TextStyle
+from lstmgen.text.tags import is_tag, tag_name
 
 STORY = "<story>"
 UNKNOWN = "<unk>"
@@ -67,10 +68,16 @@ class Vocabulary:
         """The id of unknown words."""
         return 1 if self.models_unknown else len(self.entries)
 
-    @property
+    @cached_property
+    def tags(self) -> dict[str, int]:
+        """From the name of a tag to its id; empty without ``data.tags``."""
+        names = enumerate(map(tag_name, self.entries))
+        return {name: i for i, name in names if name is not None}
+
+    @cached_property
     def specials(self) -> tuple[int, ...]:
-        """Ids that are never printed."""
-        return (0, 1) if self.models_unknown else (0,)
+        """Ids that are never printed: of ``<story>``, ``<unk>`` and the tags."""
+        return ((0, 1) if self.models_unknown else (0,)) + tuple(self.tags.values())
 
     @cached_property
     def seen_once(self) -> tuple[int, ...]:
@@ -144,7 +151,7 @@ def with_stems(vocabulary: Vocabulary, ids: NDArray[np.uint32]) -> Vocabulary:
 def build_vocabulary(
     counts: Mapping[str, int], *, min_count: int = 1, vocabulary_size: int | None = None
 ) -> Vocabulary:
-    """The vocabulary of a training text, most frequent words first.
+    """The vocabulary of a training text, most frequent words first, after the tags.
 
     Args:
         counts: count of each form in the training text, ``<story>`` included.
@@ -152,8 +159,8 @@ def build_vocabulary(
         vocabulary_size: maximum number of entries, special ones included.
     """
     words = {form: n for form, n in counts.items() if form not in (STORY, UNKNOWN) and n > 0}
-    ranked = sorted(words, key=lambda form: (-words[form], form))
-    frequent = [form for form in ranked if words[form] >= min_count]
+    ranked = sorted(words, key=lambda form: (not is_tag(form), -words[form], form))
+    frequent = [form for form in ranked if words[form] >= min_count or is_tag(form)]
     unknown = counts.get(UNKNOWN, 0) + sum(words[form] for form in ranked[len(frequent) :])
     if vocabulary_size is not None:
         room = vocabulary_size - 1
@@ -166,11 +173,12 @@ def build_vocabulary(
 
 
 def listed_vocabulary(forms: Sequence[str], counts: Mapping[str, int]) -> Vocabulary:
-    """A vocabulary of the listed forms, with the counts of the training text.
+    """A vocabulary of the listed forms, with the counts of the training text, and its tags.
 
     ``<unk>`` becomes an entry if it is listed or the text has other forms.
     """
     words = {form: counts.get(form, 0) for form in forms if form not in (STORY, UNKNOWN)}
+    words |= {form: n for form, n in counts.items() if is_tag(form)}
     unknown = sum(n for form, n in counts.items() if form not in words and form != STORY)
     always = UNKNOWN in forms
     return _assemble(words, story=counts.get(STORY, 0), unknown=unknown, always=always)
@@ -210,7 +218,11 @@ def check_listed(path: Path, forms: Sequence[str], counts: Mapping[str, int]) ->
     Raises:
         DataError: if it has almost no word of the text; names the line and the likely reason.
     """
-    words = {form: n for form, n in counts.items() if any(map(str.isalnum, form)) and form != STORY}
+    words = {
+        form: n
+        for form, n in counts.items()
+        if any(map(str.isalnum, form)) and form != STORY and not is_tag(form)
+    }
     listed = set(forms)
     covered = sum(n for form, n in words.items() if form in listed)
     if words and covered < MIN_LISTED * sum(words.values()):

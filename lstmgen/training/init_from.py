@@ -192,7 +192,7 @@ def init_from_base(
 
     new, old = corpus.vocabulary, base.loaded.vocabulary
     match = match_base(corpus, base)
-    if match.found <= len(new.specials):
+    if match.found <= len(new.specials) - len(new.tags):
         raise DataError(
             f"{KEY} = {printable(base.name)}: it knows no word of this text. "
             f"Start from scratch ({KEY}=none), or from a base of this language"

@@ -553,8 +553,12 @@ SAMPLES = (
     _sample("must_include_more_than_fits", "--must-include", "river", "--must-include", "mill",
             "--words", "1", "--stop", "words", code=1, words=" after all attempts, so no text is "
             "printed. Raise --words, leave a word out, or take another --seed"),
+    _sample("tag_of_a_model_without_tags", "--tag", "rosa", words="error: --tag rosa: this model "
+            "has no tags. Leave the option out, or train with data.tags=true"),
     _sample("unknown_words", "--cue", "zebra gnu", "--oov", "error", words="error: --oov error: "
             "the cue has words that the model does not know: zebra, gnu. Use"),
+    _sample("unknown_words_to_start_with", "--start-with", "zebra", "--oov", "error",
+            words="error: --oov error: the cue has words that the model does not know: zebra. Use"),
     _sample("unknown_oov", "--oov", "maybe", words="--oov = 'maybe': must be nearest, unk, skip"),
     _sample("json_and_color", "--json", "--color", words="error: --json has all the details"),
     Fault("t41_no_receipt", "a receipt that is not there",
