@@ -1,5 +1,7 @@
 """The command-line program ``lstmgen``."""
 
+import atexit
+import gc
 import importlib
 import os
 import sys
@@ -78,6 +80,10 @@ def main() -> None:
     _check_system()
     if sys.stdout is None:  # started with a closed stdout
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open until exit)
+    # Imports make many objects and hardly any garbage, so collecting it is off until the command
+    # begins (``outcome.reported``), and does not search all modules at exit.
+    gc.disable()
+    atexit.register(gc.freeze)
     # To find plug-ins, pydantic reads the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     output_encoding.replace_unencodable()

@@ -1,6 +1,7 @@
 """How a command ends: one message on stderr and an exit code."""
 
 import functools
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        gc.enable()  # off during start-up
         try:
             command(*args, **kwargs)
             sys.stdout.flush()

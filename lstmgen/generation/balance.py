@@ -221,8 +221,9 @@ def find_balance(
     """
     style = vocabulary.style or TextStyle()
     surfaces = [split_form(entry)[0] for entry in vocabulary.entries]
+    signs = {i: s for i, s in enumerate(surfaces) if not s.isalnum()}
     kept = style.openers if pairs else {}
-    marks = {i: s for i, s in enumerate(surfaces) if FAMILY_OF.get(s) in kept}
+    marks = {i: s for i, s in signs.items() if FAMILY_OF.get(s) in kept}
     drawn = {s for i, s in marks.items() if i not in forbidden}
     openers = {f: opener for f, opener in kept.items() if _has_pair(f, opener, drawn)}
     marks = {i: s for i, s in marks.items() if FAMILY_OF[s] in openers}
@@ -230,7 +231,7 @@ def find_balance(
     for i, surface in marks.items():
         totals[surface] = totals.get(surface, 0) + vocabulary.counts[i]
     end = "\n\n" if style.wrapped else "\n"
-    ends = frozenset(i for i, s in enumerate(surfaces) if s.startswith(end))
+    ends = frozenset(i for i, s in signs.items() if s.startswith(end))
     ends |= {vocabulary.ids[STORY], *vocabulary.tags.values()}
     return Balance(
         vocabulary.entries,
@@ -238,10 +239,10 @@ def find_balance(
         marks,
         frozenset(i for i, s in marks.items() if vocabulary.counts[i] >= MIN_FORM * totals[s]),
         ends,
-        frozenset(i for i, s in enumerate(surfaces) if s[0] == "\n") - ends,
-        tuple(i for i, s in enumerate(vocabulary.entries) if s in SENTENCE_ENDS),
-        tuple(i for i, s in enumerate(surfaces) if s in PAUSES),
-        tuple(i for i, s in enumerate(surfaces) if s in WORD_APOSTROPHES),
+        frozenset(i for i, s in signs.items() if s[0] == "\n") - ends,
+        tuple(i for i in signs if vocabulary.entries[i] in SENTENCE_ENDS),
+        tuple(i for i, s in signs.items() if s in PAUSES),
+        tuple(i for i, s in signs.items() if s in WORD_APOSTROPHES),
         None if style.apostrophe_stems is None else frozenset(style.apostrophe_stems),
         frozenset(style.abbreviations)
         | {i for i, s in enumerate(surfaces) if s.lower() in ABBREVIATIONS or is_initial(s)},

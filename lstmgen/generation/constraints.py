@@ -103,7 +103,8 @@ def find_bound_words(vocabulary: Vocabulary) -> BoundWords:
     surfaces = [split_form(entry)[0] for entry in vocabulary.entries]
     ids = range(len(surfaces))
     stems, elided = vocabulary.possessive_stems, {i for i in ids if is_elided(surfaces[i])}
-    fits = {i for i in ids if follows_elided(surfaces[i]) and surfaces[i] == vocabulary.entries[i]}
+    follows = (i for i in ids if follows_elided(surfaces[i]))
+    fits = {i for i in follows if surfaces[i] == vocabulary.entries[i]} if elided else set()
     return BoundWords(
         possessives=frozenset(i for i in ids if is_possessive(surfaces[i])),
         stems=None if stems is None else frozenset(stems),

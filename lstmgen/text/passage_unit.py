@@ -35,7 +35,7 @@ def passage_unit(vocabulary: Vocabulary, *, kind: Kind) -> PassageUnit:
         vocabulary: with the counts of the training text.
         kind: of tokenizer; only ``word`` reads such scripts by character.
     """
-    if not is_word(kind):
+    if not is_word(kind) or not UNSPACED.search("".join(vocabulary.entries)):
         return WORDS
     words = unspaced = 0
     for entry, (form, count) in enumerate(zip(vocabulary.entries, vocabulary.counts, strict=True)):

@@ -23,6 +23,7 @@ BLOCK = 1 << 20  # characters read at a time
 _LINE_END = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _CONTROLS = "\x00-\x08\x0e-\x1b\x1f\x7f\ufeff"  # with the byte order mark
 _CONTROL = re.compile(f"[{_CONTROLS}]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL_IN_WORD = re.compile(rf"(?<=[^\s{_CONTROLS}])[{_CONTROLS}]+(?=[^\s{_CONTROLS}])")
 # Characters that UTF-8 text has only if Windows-1252 was once read as Latin-1.
 _MISREAD = re.compile("[\x80-\x84\x86-\x9f]")
@@ -60,7 +61,7 @@ def is_turkish(texts: Iterable[str]) -> bool:
 
 def encodable(text: str) -> bool:
     """Whether a text has no lone surrogates, as from invalid bytes on a command line."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    return _SURROGATE.search(text) is None
 
 
 def remove_control(text: str) -> str:

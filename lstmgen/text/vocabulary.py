@@ -120,9 +120,10 @@ def from_json(data: Any, *, source: str) -> Vocabulary:
         raise error("must count in integers, not all of them 0")
     if entries[:1] != [STORY]:
         raise error(f"must begin with {STORY}")
-    if not all(map(encodable, entries)):
+    characters = "".join(entries)
+    if not encodable(characters):
         raise error("has entries that are not Unicode")
-    if any(remove_control(e) != e for e in entries):
+    if remove_control(characters) != characters:
         raise error("holds control characters")
     if stems is not None:
         if not isinstance(stems, list) or not all(
