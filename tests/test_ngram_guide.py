@@ -67,12 +67,10 @@ def test_letter_case_makes_no_other_pair(ngrams, vocabulary):
 
 
 def test_a_guide_is_there_only_if_it_has_something_to_do(ngrams):
-    assert find_guide(SampleConfig(), None, None) is None
-    off = SampleConfig(pair_penalty=0.0)
-    assert find_guide(off, ngrams, None) is None
-    assert find_guide(SampleConfig(pair_penalty=0.0, ngram_weight=0.5), ngrams, None) is not None
-    default = find_guide(SampleConfig(), ngrams, None)
-    assert default is not None and default.penalty > 0 and default.weight == 0
+    assert find_guide(SampleConfig(pair_penalty=1.0), None, None) is None
+    assert find_guide(SampleConfig(pair_penalty=0.0, ngram_weight=0.0), ngrams, None) is None
+    assert find_guide(SampleConfig(ngram_weight=0.5), ngrams, None) is not None
+    assert find_guide(SampleConfig(pair_penalty=1.0), ngrams, None) is not None
 
 
 STORY = "The sea was calm. The boat was on the sea. He saw the boat, and she saw the sea.\n" * 12

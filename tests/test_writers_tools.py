@@ -12,7 +12,7 @@ from lstmgen.runs import checkpoint
 from tests.helpers.program import call_cli, run_cli
 from tests.helpers.scenes import run_of
 
-FREE = ("--temperature", 1.5, "--top-p", 1, "--words", 15, "--stop", "words")
+FREE = ("--pair-penalty", 0, "--temperature", 1.5, "--top-p", 1, "--words", 15, "--stop", "words")
 
 
 def test_eight_samples_are_eight_times_one(parrot):
@@ -162,7 +162,7 @@ def test_a_program_loads_a_model_without_torch(parrot):
     for wrong, message in (
         ({"seed": -1}, "seed = -1: must be a whole number"),
         ({"samples": 0}, "samples = 0: must be a whole number, 1 or more"),
-        ({"wrods": 3}, "wrods: no such setting. There are cues, words"),
+        ({"wrods": 3}, "wrods: no such setting. There are cues, tag, words"),
         ({"cue": None}, "cue = None: must be a string"),
     ):
         with pytest.raises(UsageError, match=message):

@@ -16,7 +16,7 @@ from lstmgen.cli.writing_session import WritingSession, report_unmatched
 from lstmgen.config.loader import override_sample
 from lstmgen.config.word_bias import biased_words
 from lstmgen.errors import UsageError, printable
-from lstmgen.generation.drafts import SETTINGS, read_draft
+from lstmgen.generation.drafts import SETTINGS, UNSAVED, read_draft
 from lstmgen.generation.load import load_generator
 from lstmgen.generation.writing import Writer
 from lstmgen.runs.bundled import find_base
@@ -30,7 +30,7 @@ DraftFile = Annotated[
 ]
 
 
-@sample_options(*SETTINGS, "tag")
+@sample_options(*SETTINGS, *UNSAVED)
 @reported
 def write(
     run: Run = None,

@@ -126,9 +126,9 @@ def _novelty_at(
     reader = CueReader(generator, generator.config.sample.model_copy(update=settings))
     ids = [[generator.vocabulary.ids[STORY]] for _ in range(SAMPLES)]
     words = 0
-    for piece in continue_cue(reader, samples=SAMPLES, seed=SEED, details=True):
-        if piece.details is not None:
-            ids[piece.sample].append(piece.details.word)
+    for piece in continue_cue(reader, samples=SAMPLES, seed=SEED):
+        if piece.word is not None:
+            ids[piece.sample].append(piece.word)
             words += any(map(str.isalnum, piece.text))
         if not keep_going():
             raise _InterruptedError

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lstmgen.config.schema import SampleConfig
 from lstmgen.generation.branch import Branch, Drawing, Logits
 from lstmgen.generation.next_word import join_rows, select_rows
 from lstmgen.generation.novelty import min_length
@@ -69,6 +70,11 @@ class Candidate:
         total = self.surplus - COPIED * self.copied - REPEATED * repeated
         penalty = BROKEN * self.broken + OPEN * self.branch.history.marks_open
         return total / max(1, len(self.ids)) - penalty
+
+
+def chooses_sentences(sample: SampleConfig) -> bool:
+    """Whether sentences are chosen among candidates; at temperature 0 all would be the same."""
+    return (sample.best_of or 1) > 1 and sample.temperature != 0
 
 
 def draw_best(

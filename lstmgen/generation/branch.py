@@ -1,7 +1,7 @@
 """One text during generation: what its next word depends on, besides the model's state."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,4 +85,6 @@ class Drawing:
             output: the top layer's before the word, (size,).
         """
         piece = branch.add(word, self.generator.vocabulary.entries[word], output)
+        if piece.text:
+            piece = replace(piece, word=word)
         return add_details(piece, logits, word, branch.history) if details else piece

@@ -15,7 +15,12 @@ from lstmgen.runs.checkpoint import write_durably
 from lstmgen.text.finding import check_readable
 from lstmgen.text.reading import encodable, read_blocks
 
-SETTINGS = ("temperature", "top_p", "min_p", "max_copied", "bias")  # keys of the section ``sample``
+# Keys of the section ``sample`` that apply to writing; the rest depends on the checkpoint.
+SETTINGS = (
+    "temperature", "best_of", "top_k", "top_p", "min_p", "repetition_penalty", "repetition_span",
+    "no_repeat_ngram", "banned", "bias", "balance_quotes", "max_copied",
+)  # fmt: skip
+UNSAVED = ("ngram_weight", "pair_penalty", "tag")
 MAX_SIZE = 5_000_000  # bytes; a novel has less than a million
 
 

@@ -32,6 +32,7 @@ class Piece:
     sample: int  # its number, from 0
     text: str  # with the space before it
     ended: bool = False  # whether this is the sample's last piece
+    word: int | None = None  # the id of the drawn token, if the text is not empty
     details: WordDetails | None = None  # of the word, if requested and the text is not empty
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from lstmgen.generation.beams import beam_pieces
-from lstmgen.generation.best_of import draw_best
+from lstmgen.generation.best_of import chooses_sentences, draw_best
 from lstmgen.generation.branch import Branch, Drawing
 from lstmgen.generation.inclusion import MAX_ATTEMPTS, check_complete, find_lacking
 from lstmgen.generation.next_word import CueReader, select_rows
@@ -79,8 +79,7 @@ def _draw_all(reader: CueReader, branches: list[Branch], *, details: bool) -> It
     branches = [branch for branch in branches if not branch.continuation.is_full]
     drawing = Drawing(reader.generator, reader.constraints)
     states = select_rows(reader.states, [0] * len(branches))
-    chooses = (reader.sample.best_of or 1) > 1 and reader.sample.temperature
-    draw_samples = draw_best if chooses else _draw_words
+    draw_samples = draw_best if chooses_sentences(reader.sample) else _draw_words
     yield from draw_samples(drawing, branches, states, details=details)
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from lstmgen.config.loader import override_sample
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import UsageError
+from lstmgen.generation.best_of import Text, choose, chooses_sentences
+from lstmgen.generation.branch import Branch, Drawing
 from lstmgen.generation.constraints import History
 from lstmgen.generation.continuation import MAX_WORDLESS, Continuation
 from lstmgen.generation.cue import find_entry, needs_space
@@ -244,6 +246,8 @@ class Writer:
             The text with the continuation, ``start`` itself if nothing was drawn, and the number
             of words.
         """
+        if chooses_sentences(sample):
+            return self._draw_best(start, sample, words=words)
         extension, drawn = _Extension(start, self.engine), False
         continuation = Continuation(
             0, sample, copy.copy(start.detokenizer), False, self.model.endings
@@ -261,6 +265,23 @@ class Writer:
             if piece.ended:
                 break
         return (extension.snapshot() if drawn else start), continuation.words
+
+    def _draw_best(
+        self, start: Snapshot, sample: SampleConfig, *, words: int
+    ) -> tuple[Snapshot, int]:
+        """Draw words sentence by sentence, each the best of several candidates."""
+        limited = sample.model_copy(update={"words": words, "hard_limit": True})
+        detokenizer = copy.copy(start.detokenizer)
+        continuation = Continuation(0, limited, detokenizer, False, self.model.endings)
+        seed = (self.seed, int(self.generator.integers(2**31)))
+        text = Text(Branch(continuation, start.history.fork(), None, seed), start.states)
+        extension, drawing = _Extension(start, self.engine), Drawing(self.model, self.constraints)
+        drawn = False
+        while text.states is not None:
+            for word in choose(drawing, [text])[0].ids:
+                extension.add(word, self.vocabulary.entries[word])
+                drawn = True
+        return (extension.snapshot() if drawn else start), text.branch.continuation.words
 
     def _read(self, start: Snapshot, text: str) -> tuple[Snapshot, list[str]]:
         """Add a text as typed, whatever the tokenizer makes of it, and list its unknown words."""
