@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load, save
 
+from lstmgen.generation.chosen import MOST
 from tests.helpers.scenes import RUN, best, checkpoints_of, forge, last, seal, write_manifest
 
 TRAIN = ("train", "my.yaml", "--name", "second")
@@ -679,6 +680,18 @@ HOSTILE = (
             "tensors", lambda step: seal(step, model_safetensors=_header(
                 b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},'
                 b'"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', b"1234"))),
+    _forged("t17_no_ngrams", "text in the place of n-grams", "is damaged (ngrams.safetensors holds "
+            "no tensors", lambda step: seal(step, ngrams_safetensors=b"Once upon a time")),
+    _forged("t17_other_ngrams", "n-grams of words that the vocabulary lacks", "is damaged "
+            "(ngrams.safetensors: the arrays do not count n-grams)",
+            lambda step: seal(step, ngrams_safetensors=_ngrams())),
+    _forged("t17_missing_ngrams", "no n-grams but an option that needs them", "--ngram-weight "
+            "0.5: this checkpoint holds no n-grams of its training text",
+            lambda step: _drop_ngrams(step), command=(*GENERATE, "--ngram-weight", "0.5")),
+    _forged("t17_odd_sampling", "a chosen temperature that is no number", "is damaged "
+            "(manifest.json: sampling: temperature is no number from 0 to 10)",
+            lambda step: _manifest(
+                step, {"sampling": dict.fromkeys((*MOST, "words", "seed"), "hot")})),
     _forged("t17_deep_json", "ten thousand lists in one another, as vocabulary", "is damaged "
             "(vocabulary.json is not JSON",
             lambda step: seal(step, vocabulary_json=b"[" * 100_000)),
@@ -800,6 +813,16 @@ def _drop(step: Path, prefix: str) -> None:
 def _manifest(step: Path, change: dict) -> None:
     facts = json.loads((step / "manifest.json").read_text(encoding="utf-8")) | change
     write_manifest(step, facts)
+
+
+def _ngrams() -> bytes:
+    ids, counts = np.array([10**6], dtype=np.int64), np.ones(1, dtype=np.uint32)
+    return save({"keys.1": ids, "counts.1": counts})
+
+
+def _drop_ngrams(step: Path) -> None:
+    files = json.loads((step / "manifest.json").read_text(encoding="utf-8"))["files"]
+    _manifest(step, {"files": {k: v for k, v in files.items() if k != "ngrams.safetensors"}})
 
 
 def _object_array() -> bytes:
