@@ -22,8 +22,7 @@ from lstmgen.evaluation.ngram_perplexity import NgramScore
 from lstmgen.evaluation.pair_novelty import PairNovelty
 from lstmgen.evaluation.sample_quality import SampleQuality, measure_samples
 from lstmgen.evaluation.text_quality import TextQuality
-from lstmgen.generation.generator import Generator
-from lstmgen.generation.load import LoadedCheckpoint, load_checkpoint, make_engine
+from lstmgen.generation.load import LoadedCheckpoint, load_checkpoint, make_generator
 from lstmgen.reporting.number_format import percent, perplexity
 from lstmgen.reporting.plots import new_figure, save_figure
 
@@ -44,9 +43,8 @@ def sweep(loaded: LoadedCheckpoint, words: int, top_p: float | None) -> list[Sam
     held_out, train = read_held_out(loaded), read_train_ids(loaded)
     if held_out is None or train is None:
         raise SystemExit("the run has no validation text, or its text is gone or too long to count")
-    engine = make_engine(loaded.config, loaded.vocabulary, loaded.weights)
-    generator = Generator(loaded.config, loaded.vocabulary, engine, loaded.copies)
-    base = loaded.config.sample
+    generator = make_generator(loaded)
+    base = generator.config.sample
     found = []
     for temperature in TEMPERATURES:
         settings = base.model_copy(
@@ -171,7 +169,7 @@ def add_options(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> list[Table]:
     """Sweep the temperatures, and draw."""
     try:
-        loaded = load_checkpoint(args.trained, args.trained.parent, copies=True)
+        loaded = load_checkpoint(args.trained, args.trained.parent, copies=True, ngrams=True)
     except LstmgenError as error:
         raise SystemExit(str(error)) from None
     found = sweep(loaded, args.words, args.top_p)

@@ -30,13 +30,14 @@ def test_the_temperature_matches_a_novelty_that_grows_with_it(target):
         return 0.02 + 0.2 * temperature**2, 100
 
     temperature, novelty, words = _match(measure, target)
-    exact = math.sqrt(max(0.0, target - 0.02) / 0.2)
-    assert temperature == pytest.approx(min(max(exact, LOWEST), HIGHEST), abs=0.06)
-    assert novelty == pytest.approx(0.02 + 0.2 * temperature**2, abs=0.03)
+    assert 0.02 + 0.2 * temperature**2 == pytest.approx(target, abs=0.021)
+    assert novelty == pytest.approx(target, abs=0.01)
+    assert LOWEST < temperature < HIGHEST
     assert words == 100 * len(measured)
 
 
 def test_a_novelty_that_does_not_grow_gives_a_temperature_that_was_tried():
+    assert _match(lambda t: (0.2 * t, 1), 0.9)[0] == HIGHEST
     temperature, _, _ = _match(lambda t: (0.3 - 0.1 * t, 10), 0.2)
     assert temperature in choosing.FIRST
 

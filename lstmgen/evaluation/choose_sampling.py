@@ -28,7 +28,7 @@ Point = tuple[float, float]  # a temperature and the novelty of samples
 
 SAMPLES, WORDS, SEED = 40, 75, 0  # samples drawn at each temperature, and words of each
 FIRST = (0.9, 1.2)  # temperatures to begin with
-ROUNDS = 2  # further temperatures
+ROUNDS = 1  # further temperatures
 LOWEST, HIGHEST = 0.4, 2.0
 MIN_SLOPE = 0.01  # novelty rises with the temperature; less is noise
 MIN_PAIRS = 100  # of the held-out text; the novelty of fewer says nothing
