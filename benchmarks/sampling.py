@@ -1,6 +1,6 @@
 """Generated text by the default settings, beside plain sampling at temperature 0.8.
 
-    python -m benchmarks defaults --run RUN [--run RUN ...] [--words 5000] [--paragraphs FILE]
+    python -m benchmarks sampling --run RUN [--run RUN ...] [--words 5000] [--paragraphs FILE]
 
 The best checkpoint of each run generates stories of about 100 words, with seed 0, by two sets of
 settings: as lstmgen 0.2 sampled (temperature 0.8, top-p 0.95, no n-grams, no choice among
@@ -132,7 +132,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> list[Table]:
     """Measure each run, and write the page."""
-    rows, command = [], "python -m benchmarks defaults"
+    rows, command = [], "python -m benchmarks sampling"
     pages = []
     for path in args.run:
         loaded = load_checkpoint(path, path, copies=True, ngrams=True)
@@ -145,4 +145,4 @@ def run(args: Namespace) -> list[Table]:
         args.paragraphs.write_text(
             "\n\n".join([introduction.rstrip(), *pages]) + "\n", encoding="utf-8"
         )
-    return [Table("defaults", HEADS, rows)]
+    return [Table("sampling", HEADS, rows)]
