@@ -22,7 +22,7 @@ from lstmgen.generation.pieces import Piece
 from lstmgen.generation.sampling import NONE_LEFT, Scores, draw, filter_scores, probabilities
 
 MAX_TOKENS = 40  # of a candidate; a longer sentence is chosen in parts
-COPIED, REPEATED, BROKEN, OPEN = 1.0, 1.0, 1.0, 0.1  # nats of each penalty
+COPIED, REPEATED, BROKEN, LOWER, OPEN = 1.0, 1.0, 1.0, 0.5, 0.1  # nats of each penalty
 REPEAT = 3  # tokens in a row that count as repeated if the text has them already
 ROWS = 64  # candidates that are drawn at a time
 
@@ -52,6 +52,7 @@ class Candidate:
         copied: number of its words that continue a copied passage.
         sequences: the ``REPEAT`` tokens in a row that end in it.
         broken: whether the text ends with it, inside a sentence.
+        lower: number of its quotations that begin with a small letter.
     """
 
     branch: Branch
@@ -63,12 +64,13 @@ class Candidate:
     copied: int = 0
     sequences: list[tuple[int, ...]] = field(default_factory=list)
     broken: bool = False
+    lower: int = 0
 
     def score(self, text: Text) -> float:
         """The score after a text, in nats for a token."""
         repeated = sum(sequence in text.sequences for sequence in self.sequences)
         total = self.surplus - COPIED * self.copied - REPEATED * repeated
-        penalty = BROKEN * self.broken + OPEN * self.branch.history.marks_open
+        penalty = BROKEN * self.broken + LOWER * self.lower + OPEN * self.branch.history.marks_open
         return total / max(1, len(self.ids)) - penalty
 
 
@@ -172,11 +174,13 @@ def _add(
         candidate.pieces.append(Piece(branch.continuation.number, "", ended=True))
         return False
     before = branch.history.context[1 - REPEAT :]
+    opened = branch.history.open.just_opened
     piece = drawing.add(branch, word, logits, output, details=details)
     candidate.pieces.append(piece)
     if piece.ended and not piece.text:  # it ended before this word
         return False
     candidate.ids.append(word)
+    candidate.lower += opened and piece.text[:1].islower()
     if len(before) == REPEAT - 1:
         candidate.sequences.append((*before, word))
     meter = branch.history.meter

@@ -1,7 +1,7 @@
 """One text during generation: what its next word depends on, besides the model's state."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -86,5 +86,5 @@ class Drawing:
         """
         piece = branch.add(word, self.generator.vocabulary.entries[word], output)
         if piece.text:
-            piece = replace(piece, word=word)
+            piece = Piece(piece.sample, piece.text, piece.ended, word)
         return add_details(piece, logits, word, branch.history) if details else piece

@@ -1,9 +1,10 @@
 """The sampling settings that training has chosen by the text (``evaluation.choose_sampling``)."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lstmgen.config.schema import SampleConfig
+if TYPE_CHECKING:  # pydantic, which the training's console does not need
+    from lstmgen.config.schema import SampleConfig
 
 TEMPERATURE = 0.8  # where none has been chosen
 BEST_OF = 1  # candidates for each sentence: more did not help (benchmarks/RESULTS.md)
@@ -48,15 +49,15 @@ class ChosenSampling:
         return cls(**value)
 
 
-def needs_copies(sample: SampleConfig) -> bool:
+def needs_copies(sample: "SampleConfig") -> bool:
     """Whether sampling reads the index of the training text."""
     best_of = BEST_OF if sample.best_of is None else sample.best_of
     return sample.max_copied is not None or best_of > 1
 
 
 def resolve_sample(
-    sample: SampleConfig, chosen: ChosenSampling | None, *, has_ngrams: bool
-) -> SampleConfig:
+    sample: "SampleConfig", chosen: ChosenSampling | None, *, has_ngrams: bool
+) -> "SampleConfig":
     """Replace the null settings of a sampling config by those that were chosen, or the defaults."""
     defaults: dict[str, object] = {
         "temperature": TEMPERATURE if chosen is None else chosen.temperature,

@@ -42,6 +42,8 @@ class Missing:
 
     def after(self, token: int, *, is_word: bool) -> "Missing":
         """What is missing after one more token."""
+        if not self.words:
+            return self
         left = tuple(ids for ids in self.words if token not in ids)
         return replace(
             self, words=left, since=self.since + is_word if len(left) == len(self.words) else 0

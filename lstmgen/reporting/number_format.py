@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from lstmgen.generation.chosen import ChosenSampling
+if TYPE_CHECKING:  # pydantic
+    from lstmgen.generation.chosen import ChosenSampling
 
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -48,7 +50,7 @@ def advise_by_ngram(value: float, ngram: float, *, memorizing: bool, has_base: b
     )
 
 
-def chosen_temperature(sampling: ChosenSampling) -> str:
+def chosen_temperature(sampling: "ChosenSampling") -> str:
     """The temperature that was chosen, and why."""
     weight = f", n-gram weight {sampling.ngram_weight:g}" if sampling.ngram_weight else ""
     return (

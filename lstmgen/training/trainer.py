@@ -114,7 +114,9 @@ class Trainer:
         if data.tokenizer == "character" or len(train) > MAX_WORDS:
             return None
         try:
-            index = self.manager.write_index(self.progress)
+            index = checkpoint.read_index(self.manager.checkpoints)
+            if index is None:  # deleted by somebody
+                return None
             folders = [checkpoint.step_folder(self.manager.checkpoints, s) for s in index.steps]
             chosen = choose_for_step(
                 folders[0],

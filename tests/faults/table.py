@@ -712,7 +712,8 @@ HOSTILE = (
             _entries(lambda v: v | {"entries": [*v["entries"][:-1], "\x1b[2J"]})),
     _forged("t18_negative_counts", "negative counts", "must count in integers",
             _entries(lambda v: v | {"counts": [-1 for _ in v["counts"]]})),
-    _forged("t18_more_words_than_weights", "more words than weights", "expected floats",
+    _forged("t18_more_words_than_weights", "more words than weights", "is damaged "
+            "(ngrams.safetensors: the arrays do not count n-grams)",
             _entries(lambda v: {"entries": [*v["entries"], "zebra"], "counts": [*v["counts"], 1]})),
     _forged("t18_enormous_layers", "a config of enormous layers, to generate", "expected floats",
             lambda step: _config_of(step, b"- 12", b"- 65536")),
