@@ -1,6 +1,8 @@
 """Where sentences, paragraphs and samples end, and marks in pairs."""
 
 import re
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from lstmgen.cells.building_blocks import State
 from lstmgen.config.schema import Config, DataConfig, SampleConfig
+from lstmgen.generation.balance import Open, find_balance
 from lstmgen.generation.continuation import Continuation, Endings
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.next_word import CueReader
@@ -17,8 +20,9 @@ from lstmgen.generation.sampling_loop import continue_cue
 from lstmgen.text.marks import unbalanced_families
 from lstmgen.text.prepared import prepare
 from lstmgen.text.spacing import Detokenizer
-from lstmgen.text.style import TextStyle
+from lstmgen.text.style import TextStyle, learn_style
 from lstmgen.text.tokenizer import tokenize
+from lstmgen.text.vocabulary import STORY, build_vocabulary
 from tests.helpers.program import call_cli
 
 
@@ -227,3 +231,28 @@ def test_marks_are_left_alone_where_the_command_line_says_so(tmp_path):
     )
     assert not [p for p in kept.split("\n")[:-1] if unbalanced_families(p)][:-1]
     assert len([p for p in free.split("\n") if unbalanced_families(p)]) > 3
+
+
+def test_what_begins_a_quotation_is_learned_and_obeyed():
+    """Come, "said Anna" is a quotation turned inside out."""
+    text = ('"Come here," said Anna. "It is late," said the cat.\n\nThe cat said no, "and that was '
+            'that," said Anna. "Yes."\n\n"Well," said Anna.\n\nAnna said it.\n\n') * 12  # fmt: skip
+    tokens = tokenize(text)
+    counts = Counter(tokens)
+    vocabulary = build_vocabulary({**counts, STORY: 1})
+    ids = np.array([0, *(vocabulary.ids[token] for token in tokens)], dtype=np.uint32)
+    style = learn_style(vocabulary.entries, ids)
+    assert style.quotation_starts is not None
+    starts = {vocabulary.entries[i] for i in style.quotation_starts}
+    assert starts == {"Come", "It", "and", "Yes", "Well"}
+    again = TextStyle.from_json(style.as_json(), entries=len(vocabulary))
+    assert again == style
+    balance = find_balance(replace(vocabulary, style=style))
+    opened = balance.after(Open(), vocabulary.ids['"'])
+    forbidden = set(balance.rules(opened).forbidden.tolist())
+    assert opened.just_opened and {vocabulary.ids[w] for w in ("said", "Anna")} <= forbidden
+    assert not {vocabulary.ids[w] for w in starts} & forbidden
+    inside = balance.after(opened, vocabulary.ids["Come"])
+    assert vocabulary.ids["said"] not in balance.rules(inside).forbidden
+    unknown = find_balance(replace(vocabulary, style=replace(style, quotation_starts=None)))
+    assert vocabulary.ids["said"] not in unknown.rules(opened).forbidden

@@ -367,11 +367,11 @@ class SampleConfig(Section):
     stop_at: str = key("", "Stop after this text has been generated.")
     temperature: float | None = key(
         None, "Sampling temperature (0: always the most likely word; null: chosen when training "
-        "ends, so that samples are as new as held-out text, else 0.8).", ge=0, le=1e9,
+        "ends, by how new samples are beside held-out text, else 0.8).", ge=0, le=1e9,
     )  # fmt: skip
     best_of: int | None = key(
         None, "Draw this many candidates for each sentence and keep the best (1: draw words only; "
-        "null: 1).", ge=1, le=1000, unit="sentences",
+        "null: 4).", ge=1, le=1000, unit="sentences",
     )  # fmt: skip
     top_k: int | None = key(None, "Keep only the k most likely words.", ge=1, unit="words")
     top_p: float = key(

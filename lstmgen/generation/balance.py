@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lstmgen.generation.sampling import Scores
 from lstmgen.text.apostrophes import APOSTROPHES as WORD_APOSTROPHES
-from lstmgen.text.marks import APOSTROPHES, FAMILY_OF, STRAIGHT
+from lstmgen.text.marks import APOSTROPHES, DOUBLE, FAMILY_OF, STRAIGHT
 from lstmgen.text.sentences import ABBREVIATIONS, PAUSES, SENTENCE_ENDS, is_initial
 from lstmgen.text.spacing import (
     CLOSE,
@@ -33,6 +33,7 @@ from lstmgen.text.vocabulary import STORY, Vocabulary
 
 MAX_DEPTH = 3  # of marks inside marks
 BLANKS = " \t\n"
+MIN_EXPECTED = 3.0  # quotations that a word would begin at random, so that it is no accident
 MIN_FORM = 0.05  # of a mark's occurrences, from which a form of it is usual
 
 Ids = NDArray[np.intp]
@@ -83,6 +84,7 @@ class Balance:
         apostrophes: ids of the apostrophes that are tokens of their own.
         abbreviations: ids of words after which a period ends no sentence.
         stems: ids that one may follow where it closes nothing; None allows any.
+        no_starts: ids that begin no quotation in straight double quotation marks.
     """
 
     entries: tuple[str, ...]
@@ -96,6 +98,7 @@ class Balance:
     apostrophes: tuple[int, ...] = ()
     stems: frozenset[int] | None = None
     abbreviations: frozenset[int] = frozenset()
+    no_starts: frozenset[int] = frozenset()
     _rules: dict[Open, Rules] = field(default_factory=dict, compare=False)
     _tokens: dict[int, Token] = field(default_factory=dict, compare=False)
     _after: dict[tuple[Open, Token], Open] = field(default_factory=dict, compare=False)
@@ -167,6 +170,8 @@ class Balance:
             forbidden |= self.ends
             if state.at_line_end:  # a second line end would make a blank line
                 forbidden |= self.line_ends
+        if state.just_opened and state.families[-1] == DOUBLE:
+            forbidden |= self.no_starts
         closers = [i for i in self.apostrophes if self.after(state, i).spacing.previous == CLOSE]
         lone = [] if state.spacing.single else closers
         return Rules(_ids(forbidden), _ids(closing), _ids(lone))
@@ -246,7 +251,26 @@ def find_balance(
         None if style.apostrophe_stems is None else frozenset(style.apostrophe_stems),
         frozenset(style.abbreviations)
         | {i for i, s in enumerate(surfaces) if s.lower() in ABBREVIATIONS or is_initial(s)},
+        find_no_starts(vocabulary, style.quotation_starts, marks),
     )
+
+
+def find_no_starts(
+    vocabulary: Vocabulary, starts: Collection[int] | None, marks: Mapping[int, str]
+) -> frozenset[int]:
+    """The ids that begin no quotation in straight double quotation marks, and not by accident:
+    at random they would have begun ``MIN_EXPECTED`` or more.
+
+    Args:
+        starts: ids that begin one in the training text; None if unknown.
+        marks: the surfaces of marks, by id.
+    """
+    if starts is None:
+        return frozenset()
+    quotations = sum(vocabulary.counts[i] for i, s in marks.items() if FAMILY_OF[s] == DOUBLE) / 2
+    least = MIN_EXPECTED * sum(vocabulary.counts) / max(1.0, quotations)
+    never = {i for i, count in enumerate(vocabulary.counts) if count >= least}
+    return frozenset(never - set(starts) - set(marks) - set(vocabulary.specials))
 
 
 def _ids(words: Collection[int]) -> Ids:

@@ -24,7 +24,8 @@ BRACKETS = {  # family: its opening and its closing mark
 }
 OPENERS = {family: marks[0] for family, marks in (QUOTES | BRACKETS).items()}
 SINGLE = "single straight"  # ' is an apostrophe too, and only the space before it tells which
-STRAIGHT = ("straight", SINGLE)  # families with one mark, which opens and closes
+DOUBLE = "straight"  # "
+STRAIGHT = (DOUBLE, SINGLE)  # families with one mark, which opens and closes
 APOSTROPHES = ("single curly", SINGLE)  # families whose closing mark may stand alone
 
 FAMILY_OF = {mark: family for family, marks in (QUOTES | BRACKETS).items() for mark in marks}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmgen.text.apostrophes import APOSTROPHES
-from lstmgen.text.marks import FAMILY_OF, OPENERS, QUOTES, SINGLE, is_balanced
+from lstmgen.text.marks import DOUBLE, FAMILY_OF, OPENERS, QUOTES, SINGLE, is_balanced
 from lstmgen.text.sentences import CLOSING_MARKS, SENTENCE_ENDS
 from lstmgen.text.spacing import CLOSE, OPEN, Spacing, classify, place_token, split_form
 
@@ -21,6 +21,7 @@ MIN_ABBREVIATION = 3  # times that a word is seen before a period
 SURE_STARTS = ("!", "?", "\n", "\n\n", "“")  # tokens after which a sentence begins
 MAX_STARTS = 0.1  # fraction of a name's occurrences that are after these
 ALWAYS = 0.8  # fraction of its occurrences that are before a period, and of names after that
+OPTIONAL = ("apostrophe_stems", "quotation_starts")  # keys of the JSON form
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class TextStyle:
         abbreviations: ids of the words after which a period ends no sentence.
         apostrophe_stems: ids of the tokens that an apostrophe follows where no quotation is open,
             as in horses'; None allows any.
+        quotation_starts: ids of the tokens that begin a quotation in straight double quotation
+            marks, which look the same at both ends; None allows any.
     """
 
     wrapped: bool = False
@@ -41,38 +44,40 @@ class TextStyle:
     openers: Mapping[str, str] = field(default_factory=lambda: OPENERS)
     abbreviations: tuple[int, ...] = ()
     apostrophe_stems: tuple[int, ...] | None = None
+    quotation_starts: tuple[int, ...] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """A value that ``from_json`` reads."""
-        stems = self.apostrophe_stems
+        stems, starts = self.apostrophe_stems, self.quotation_starts
         return {
             "wrapped": self.wrapped,
             "cased": self.cased,
             "openers": dict(self.openers),
             "abbreviations": list(self.abbreviations),
             "apostrophe_stems": None if stems is None else list(stems),
+            "quotation_starts": None if starts is None else list(starts),
         }
 
     @classmethod
     def from_json(cls, data: Any, *, entries: int) -> "TextStyle":
         """Read a style from untrusted JSON; a ValueError if it is not one."""
         keys = {"wrapped", "cased", "openers", "abbreviations"}
-        if not isinstance(data, dict) or set(data) - {"apostrophe_stems"} != keys:
+        if not isinstance(data, dict) or set(data) - set(OPTIONAL) != keys:
             raise ValueError("a style has other keys")
-        openers, stems = data["openers"], data.get("apostrophe_stems")
+        openers, optional = data["openers"], [data.get(name) for name in OPTIONAL]
         valid = (
             isinstance(data["wrapped"], bool)
             and isinstance(data["cased"], bool)
             and isinstance(openers, dict)
             and all(isinstance(m, str) and FAMILY_OF.get(m) == f for f, m in openers.items())
             and _are_ids(data["abbreviations"], entries)
-            and (stems is None or _are_ids(stems, entries))
+            and all(value is None or _are_ids(value, entries) for value in optional)
         )
         if not valid:
             raise ValueError("a style's value has another type")
         words = tuple(data["abbreviations"])
-        stems = None if stems is None else tuple(stems)
-        return cls(data["wrapped"], data["cased"], openers, words, stems)
+        stems, starts = (None if value is None else tuple(value) for value in optional)
+        return cls(data["wrapped"], data["cased"], openers, words, stems, starts)
 
 
 def _are_ids(value: Any, entries: int) -> bool:
@@ -102,7 +107,21 @@ def learn_style(entries: Sequence[str], ids: NDArray[np.uint32]) -> TextStyle:
         openers,
         _abbreviations(surfaces, ids),
         tuple(sorted(i for i in lone if 0 <= i < len(entries))),
+        _quotation_starts(surfaces, ids, paragraph) if DOUBLE in openers else None,
     )
+
+
+def _quotation_starts(
+    surfaces: Sequence[str], ids: NDArray[np.uint32], paragraph: NDArray[np.intp]
+) -> tuple[int, ...]:
+    """The ids after straight double quotation marks that open, the odd ones of a paragraph."""
+    places = np.flatnonzero(_select(surfaces, ids, lambda s: FAMILY_OF.get(s) == DOUBLE))
+    number = np.arange(len(places))
+    begins = np.append(True, np.diff(paragraph[places]) > 0)[: len(places)]
+    first = np.maximum.accumulate(np.where(begins, number, 0))
+    opening = places[(number - first) % 2 == 0]
+    following = np.unique(ids[opening[opening + 1 < len(ids)] + 1])
+    return tuple(int(i) for i in following if i < len(surfaces))
 
 
 def _select(surfaces: Sequence[str], ids: NDArray[np.uint32], test: Any) -> NDArray[np.bool_]:
