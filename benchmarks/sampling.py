@@ -11,6 +11,7 @@ run's stories by the defaults to a page in Markdown, none left out.
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.report import Table
 from benchmarks.samples import lint_rate
@@ -25,7 +26,7 @@ from lstmgen.text.sentences import split_paragraphs
 
 LENGTH = 100  # words of a story
 PARAGRAPHS = 20
-BEFORE = {
+BEFORE: dict[str, Any] = {
     "temperature": 0.8, "top_p": 0.95, "best_of": 1, "ngram_weight": 0.0, "pair_penalty": 0.0,
 }  # fmt: skip
 HEADS = (
@@ -100,7 +101,7 @@ def compare(name: str, loaded: LoadedCheckpoint, words: int) -> list[tuple[str, 
     return [*rows, held_out_cells(name, quality)]
 
 
-def settings_of(generator: Generator, values: dict[str, float]) -> SampleConfig:
+def settings_of(generator: Generator, values: dict[str, Any]) -> SampleConfig:
     """The settings of a run's samples, with some values."""
     return generator.config.sample.model_copy(update={"words": LENGTH, **values})
 
