@@ -57,8 +57,9 @@ def tanh_slope(y: Array) -> Array:
 
 def linear(weights: Weights, x: Array, hidden: Array) -> Array:
     """W_ih x + b_ih + W_hh h + b_hh, all gates at once: (batch, gates * hidden)."""
-    sums = x @ weights.weight_ih.T
-    sums += hidden @ weights.weight_hh.T
+    # For a few rows OpenBLAS is twice as fast in this order.
+    sums = (weights.weight_ih @ x.T).T
+    sums += (weights.weight_hh @ hidden.T).T
     sums += weights.bias_ih + weights.bias_hh
     return sums
 
