@@ -371,7 +371,7 @@ class SampleConfig(Section):
     )  # fmt: skip
     best_of: int | None = key(
         None, "Draw this many candidates for each sentence and keep the best (1: draw words only; "
-        "null: 4).", ge=1, le=1000, unit="sentences",
+        "null: 1).", ge=1, le=1000, unit="sentences",
     )  # fmt: skip
     top_k: int | None = key(None, "Keep only the k most likely words.", ge=1, unit="words")
     top_p: float = key(

@@ -26,9 +26,9 @@ from lstmgen.text.vocabulary import STORY
 KeepGoing = Callable[[], bool]
 Point = tuple[float, float]  # a temperature and the novelty of samples
 
-SHARE = 0.4  # of the novelty of held-out text
-SAMPLES, WORDS, SEED = 24, 75, 0  # samples drawn at each temperature, and words of each
-FIRST = (0.9, 1.2)  # temperatures to begin with
+SHARE = 0.5  # of the novelty of held-out text
+SAMPLES, WORDS, SEED = 40, 75, 0  # samples drawn at each temperature, and words of each
+FIRST = (0.8, 1.1)  # temperatures to begin with
 ROUNDS = 1  # further temperatures
 LOWEST, HIGHEST = 0.4, 2.0
 MIN_SLOPE = 0.01  # novelty rises with the temperature; less is noise
