@@ -27,7 +27,7 @@ KeepGoing = Callable[[], bool]
 Point = tuple[float, float]  # a temperature and the novelty of samples
 
 SHARE = 0.5  # of the novelty of held-out text
-SAMPLES, WORDS, SEED = 40, 75, 0  # samples drawn at each temperature, and words of each
+SAMPLES, WORDS, SEED = 24, 75, 0  # samples drawn at each temperature, and words of each
 FIRST = (0.8, 1.1)  # temperatures to begin with
 ROUNDS = 1  # further temperatures
 LOWEST, HIGHEST = 0.4, 2.0
