@@ -7,7 +7,7 @@ model predicts the held-out text better than the network does, which only happen
 texts, the two are mixed in the proportion that predicts it best.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import linear_regression
@@ -21,6 +21,7 @@ from lstmgen.generation.load import load_checkpoint, make_generator
 from lstmgen.generation.next_word import CueReader
 from lstmgen.generation.ngram_guide import NgramGuide
 from lstmgen.generation.sampling_loop import continue_cue
+from lstmgen.ngrams.kneser_ney import Floats
 from lstmgen.text.vocabulary import STORY
 
 KeepGoing = Callable[[], bool]
@@ -138,10 +139,25 @@ def _novelty_at(
 
 def _choose_weight(generator: Generator, held_out: Ids, keep_going: KeepGoing) -> float:
     """The weight of the n-gram model; 0 unless that predicts the text better than the network."""
-    if generator.ngrams is None:
+    ngrams = generator.ngrams
+    if ngrams is None:
         return 0.0
-    guides = [NgramGuide(generator.ngrams, None, weight, 0.0) for weight in WEIGHTS]
-    nats = np.zeros(2 + len(guides))  # of the network, the n-gram model, and each mixture
+    known = held_out < len(generator.vocabulary)
+    ngram_nats = -np.log(ngrams.probabilities(held_out)[known[1:]]).sum()
+    if ngram_nats >= _nats(generator, held_out, [None], keep_going)[0]:
+        return 0.0
+    guides = [NgramGuide(ngrams, None, weight, 0.0) for weight in WEIGHTS]
+    return WEIGHTS[int(np.argmin(_nats(generator, held_out, guides, keep_going)))]
+
+
+def _nats(
+    generator: Generator,
+    held_out: Ids,
+    guides: Sequence[NgramGuide | None],
+    keep_going: KeepGoing,
+) -> Floats:
+    """(guides,) nats of the known words of a text by the network with each guide."""
+    nats = np.zeros(len(guides))
     engine, words = generator.engine, held_out.astype(np.int64).tolist()
     states = engine.zero_states(1)
     for place, (word, following) in enumerate(zip(words, words[1:], strict=False), start=1):
@@ -149,16 +165,11 @@ def _choose_weight(generator: Generator, held_out: Ids, keep_going: KeepGoing) -
         if following >= len(generator.vocabulary):
             continue
         logits = engine.logits(states)[0].astype(np.float64)
-        context = words[max(0, place - 2) : place]
-        for number, guide in enumerate([None, *guides]):
+        for number, guide in enumerate(guides):
             scores = logits.copy()
             if guide is not None:
-                guide.apply(scores, context)
+                guide.apply(scores, words[max(0, place - 2) : place])
             nats[number] += np.logaddexp.reduce(scores) - scores[following]
-        nats[-1] -= np.log(generator.ngrams.distribution(context)[following])
         if not keep_going():
             raise _InterruptedError
-    if nats[-1] >= nats[0]:
-        return 0.0
-    best = int(nats[:-1].argmin())
-    return 0.0 if best == 0 else WEIGHTS[best - 1]
+    return nats
