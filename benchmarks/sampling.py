@@ -114,7 +114,7 @@ def first_paragraphs(loaded: LoadedCheckpoint) -> list[str]:
         details=False,
     )  # fmt: skip
     for number in range(PARAGRAPHS):
-        if found < PARAGRAPHS and number:
+        if found < PARAGRAPHS and lines:
             lines.append("---")
         text = result.text(number).strip()
         for paragraph in split_paragraphs(text, wrapped=generator.endings.wrapped):

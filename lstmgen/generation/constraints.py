@@ -192,7 +192,7 @@ class History:
             words: new words so far.
         """
         sample, ids = self.constraints.sample, set(self.next_ruled_out)
-        if sample.stop == "story" and (words < sample.min_words or self.missing.words):
+        if sample.stop == "story" and (words < max(1, sample.min_words) or self.missing.words):
             ids.add(self.story)
         if self.constraints.bound is not None:
             ids |= self.constraints.bound.ruled_out(self.last)
