@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lstmgen.evaluation import choose_sampling
 from tests.helpers.program import call_cli
 from tests.helpers.scenes import STORY, make_trained, write_story
 
@@ -16,6 +17,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
 os.environ.pop("LSTMGEN_RUNS_DIR", None)
 os.environ.pop("LSTMGEN_DEVICE", None)
+# Every training ends with a choice of the temperature, for which few samples do here.
+choose_sampling.SAMPLES = 4
 
 
 @pytest.fixture
