@@ -1,10 +1,10 @@
 """Loading checkpoints for generation, without torch."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -28,6 +28,7 @@ from lstmgen.text.tokenizer import VERSION, has_flag_parts
 from lstmgen.text.vocabulary import Vocabulary, from_json
 
 Weights = Mapping[str, Array]
+T = TypeVar("T")
 
 SMALL_MODEL = 30_000_000  # bytes of weights up to which one BLAS thread is the fastest
 ATTEMPTS = 100  # to open a run whose old checkpoints are being deleted
@@ -173,14 +174,27 @@ def limit_blas_threads() -> None:
 
 
 def _read_copies(loaded: LoadedCheckpoint) -> CopyIndex | None:
+    entries = len(loaded.vocabulary)
+    return _read_optional(loaded, checkpoint.COPY_INDEX, copy_index.from_arrays, entries=entries)
+
+
+def _read_ngrams(loaded: LoadedCheckpoint) -> KneserNey | None:
+    size = len(loaded.vocabulary)
+    return _read_optional(loaded, checkpoint.NGRAMS, kneser_ney.from_arrays, vocab_size=size)
+
+
+def _read_optional(
+    loaded: LoadedCheckpoint, name: str, from_arrays: Callable[..., T], **sizes: int
+) -> T | None:
+    """Read a file of arrays that a checkpoint may have."""
     source = loaded.checkpoint
-    if checkpoint.COPY_INDEX not in source.files:
+    if name not in source.files:
         return None
-    arrays: Any = source.read_tensors(checkpoint.COPY_INDEX)
+    arrays = source.read_tensors(name)
     try:
-        return copy_index.from_arrays(arrays, entries=len(loaded.vocabulary))
+        return from_arrays(arrays, **sizes)
     except ValueError as error:
-        raise checkpoint.damaged(source.path, f"{checkpoint.COPY_INDEX}: {error}") from None
+        raise checkpoint.damaged(source.path, f"{name}: {error}") from None
 
 
 def _read_chosen(source: Checkpoint) -> ChosenSampling | None:
@@ -190,17 +204,6 @@ def _read_chosen(source: Checkpoint) -> ChosenSampling | None:
         return ChosenSampling.from_json(source.sampling)
     except ValueError as error:
         raise checkpoint.damaged(source.path, f"manifest.json: sampling: {error}") from None
-
-
-def _read_ngrams(loaded: LoadedCheckpoint) -> KneserNey | None:
-    source = loaded.checkpoint
-    if checkpoint.NGRAMS not in source.files:
-        return None
-    arrays: Any = source.read_tensors(checkpoint.NGRAMS)
-    try:
-        return kneser_ney.from_arrays(arrays, vocab_size=len(loaded.vocabulary))
-    except ValueError as error:
-        raise checkpoint.damaged(source.path, f"{checkpoint.NGRAMS}: {error}") from None
 
 
 def _check_finite(weights: Weights, path: Path) -> None:
