@@ -17,15 +17,17 @@ import typer
 from lstmgen.cli.options import NO_SETTINGS, Quiet, Run, RunsDir, sample_options
 from lstmgen.cli.outcome import reported, warn, write_text
 from lstmgen.config.loader import option_of, override_sample
+from lstmgen.config.schema import SampleConfig
 from lstmgen.config.word_bias import biased_words
 from lstmgen.errors import DataError, UsageError, printable
+from lstmgen.generation.chosen import needs_copies
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.load import load_generator
 from lstmgen.generation.next_word import CueReader
 from lstmgen.generation.receipts import check_receipt_path, replay_receipt, write_receipt
 from lstmgen.generation.sample_results import Result, generate_samples, sample_json
 from lstmgen.generation.sampling_loop import continue_cue
-from lstmgen.generation.word_entries import unmatched_words
+from lstmgen.generation.word_entries import unmatched_notes
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.runs.folders import Choice, describe_step, runs_folder
 from lstmgen.text.reading import encodable, read_stream, remove_control
@@ -127,17 +129,13 @@ def generate(
     generator, checkpoint = load_generator(
         run,
         runs,
-        copies=details or "max_copied" in settings or "best_of" in settings,
+        copies=details or needs_copies(SampleConfig().model_copy(update=settings)),
         step=_choice(last, step),
     )
     sample = override_sample(generator.config.sample, settings)
     if show_copied:
         generator.require_copies("--show-copied")
-    for option, words in (("--banned", sample.banned), ("--bias", biased_words(sample.bias))):
-        for word in unmatched_words(words, generator.vocabulary, kind=generator.kind):
-            output.note(f"note: {option} {word}: the model has no such word, so this has no effect")
-    if sample.beams is not None:
-        output.note(BEAMS_NOTE)
+    _note_settings(generator, sample, output)
     seed = secrets.randbelow(2**31) if seed is None else seed
     output.note_source(checkpoint, seed=seed)
     collected = details or samples not in (None, 1)
@@ -252,6 +250,15 @@ def _stream(reader: CueReader, blocks: Iterable[str], output: _Output, *, seed: 
         if sys.stdout.isatty():
             sys.stdout.flush()
     sys.stdout.write("\n")
+
+
+def _note_settings(generator: Generator, sample: SampleConfig, output: _Output) -> None:
+    """Report settings without effect, and what beams are for."""
+    for option, words in (("--banned", sample.banned), ("--bias", biased_words(sample.bias))):
+        for note in unmatched_notes(option, words, generator.vocabulary, kind=generator.kind):
+            output.note(note)
+    if sample.beams is not None:
+        output.note(BEAMS_NOTE)
 
 
 def _note_unknown(

@@ -9,7 +9,7 @@ from lstmgen.cli.terminal import fit_tail, is_interactive, on_one_line, terminal
 from lstmgen.errors import ConfigError, StorageError, UsageError
 from lstmgen.generation.drafts import SETTINGS, Draft, read_draft, write_draft
 from lstmgen.generation.generator import Generator
-from lstmgen.generation.word_entries import unmatched_words
+from lstmgen.generation.word_entries import unmatched_notes
 from lstmgen.generation.writing import SUGGESTIONS, Sentence, Writer
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.text.reading import encodable
@@ -223,8 +223,8 @@ class WritingSession:
 
 def report_unmatched(option: str, generator: Generator, words: Iterable[str]) -> None:
     """Report words that no entry of the vocabulary spells."""
-    for word in unmatched_words(words, generator.vocabulary, kind=generator.kind):
-        warn(f"note: {option} {word}: the model has no such word, so this has no effect")
+    for note in unmatched_notes(option, words, generator.vocabulary, kind=generator.kind):
+        warn(note)
 
 
 def _report_unknown(words: list[str]) -> None:

@@ -32,6 +32,16 @@ def _fold(word: str) -> str:
     return simplify_spelling(word).casefold()
 
 
+def unmatched_notes(
+    option: str, words: Iterable[str], vocabulary: Vocabulary, *, kind: Kind
+) -> list[str]:
+    """A note for each word of an option that no entry spells."""
+    return [
+        f"note: {option} {word}: the model has no such word, so this has no effect"
+        for word in unmatched_words(words, vocabulary, kind=kind)
+    ]
+
+
 def unmatched_words(words: Iterable[str], vocabulary: Vocabulary, *, kind: Kind) -> list[str]:
     """The words that no entry spells, so banning them has no effect."""
     return [word for word in words if not find_words([word], vocabulary, kind=kind)]
