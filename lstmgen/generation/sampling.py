@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmgen.config.schema import SampleConfig
+from lstmgen.generation.chosen import TEMPERATURE
 
 Scores = NDArray[np.float64]
 
@@ -155,7 +156,7 @@ def _weights(scores: Scores) -> Scores:
 
 def filter_scores(scores: Scores, sample: SampleConfig) -> Scores:
     """Apply temperature, top-k, top-p and min-p."""
-    temperature = 1.0 if sample.temperature is None else sample.temperature
+    temperature = TEMPERATURE if sample.temperature is None else sample.temperature
     scores = apply_temperature(scores, temperature)
     scores = keep_top_p(keep_top_k(scores, sample.top_k), sample.top_p)
     return keep_min_p(scores, sample.min_p)
