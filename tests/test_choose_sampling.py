@@ -97,7 +97,7 @@ def test_a_finished_training_chooses_and_says_so(scene):
     generator, source = load_generator(run, run, copies=False)
     chosen = ChosenSampling.from_json(source.sampling)
     assert generator.config.sample.temperature == chosen.temperature
-    assert abs(chosen.novelty - choosing.SHARE * chosen.held_out_novelty) < 0.03
+    assert abs(chosen.novelty - choosing.NOVELTY_FRACTION * chosen.held_out_novelty) < 0.03
     card = (scene / "log.txt").read_text()
     assert f"temperature       {chosen.temperature:g}" in card and "chosen for this text" in card
     events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]

@@ -1,10 +1,10 @@
 """Choosing the default sampling settings of a checkpoint by its held-out text.
 
 The temperature is the one at which the fraction of word pairs that the training text does not have
-is ``SHARE`` of what it is in held-out text. At the full fraction most of the new pairs are not what
-a writer would have put together, and readers prefer less (benchmarks/RESULTS.md). Where the n-gram
-model predicts the held-out text better than the network does, which only happens on very small
-texts, the two are mixed in the proportion that predicts it best.
+is ``NOVELTY_FRACTION`` of what it is in held-out text. At the full fraction most of the new pairs
+are not what a writer would have put together, and readers prefer less (benchmarks/RESULTS.md).
+Where the n-gram model predicts the held-out text better than the network does, which only happens
+on very small texts, the two are mixed in the proportion that predicts it best.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ from lstmgen.text.vocabulary import STORY
 KeepGoing = Callable[[], bool]
 Point = tuple[float, float]  # a temperature and the novelty of samples
 
-SHARE = 0.5  # of the novelty of held-out text
+NOVELTY_FRACTION = 0.5  # of the novelty of held-out text
 SAMPLES, WORDS, SEED = 24, 75, 0  # samples drawn at each temperature, and words of each
 FIRST = (0.8, 1.1)  # temperatures to begin with
 ROUNDS = 1  # further temperatures
@@ -65,7 +65,7 @@ def choose_sampling(
         measure = partial(
             _novelty_at, generator=generator, known=known, weight=weight, keep_going=keep_going
         )
-        temperature, novelty, words = _match(measure, SHARE * target.fraction)
+        temperature, novelty, words = _match(measure, NOVELTY_FRACTION * target.fraction)
     except _InterruptedError:
         return None
     return ChosenSampling(temperature, weight, novelty, target.fraction, words, SEED)

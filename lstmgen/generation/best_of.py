@@ -1,10 +1,11 @@
 """Choosing among candidate sentences (``sample.best_of``).
 
 From the end of one sentence to the end of the next, several candidates are drawn, and the text
-goes on from the best. A candidate's score, in nats for a token, is how much likelier its words
+continues with the best. A candidate's score, in nats for a token, is how much likelier its words
 are than the model expects of its own (the mean of log-probability plus entropy, both after
 n-grams and constraints), minus a penalty for each thing that readers notice: copied words,
-repeated words, a sentence that breaks off, an open quotation mark. A plain log-probability
+repeated words, a sentence that breaks off, a quotation that begins with a small letter, an open
+quotation mark. A plain log-probability
 would prefer short and common sentences.
 """
 
@@ -121,7 +122,7 @@ def choose(drawing: Drawing, texts: Sequence[Text], *, details: bool = False) ->
 
 def _start(text: Text, number: int) -> Candidate:
     seed = (*text.branch.seed, text.sentences, number)
-    return Candidate(text.branch.fork(text.branch.seed), np.random.default_rng(seed))
+    return Candidate(text.branch.fork(), np.random.default_rng(seed))
 
 
 def _draw(drawing: Drawing, candidates: list[Candidate], states: States, *, details: bool) -> None:
@@ -148,13 +149,13 @@ def _draw(drawing: Drawing, candidates: list[Candidate], states: States, *, deta
 
 def _expected(scores: Scores) -> Scores:
     """The expected score of the next word, (rows,)."""
-    chances = probabilities(scores)
-    expected: Scores = (chances * np.where(chances > 0, scores, 0.0)).sum(axis=1)
+    p = probabilities(scores)
+    expected: Scores = (p * np.where(p > 0, scores, 0.0)).sum(axis=1)
     return expected
 
 
 def _ends_before(drawing: Drawing, candidate: Candidate, word: int) -> bool:
-    """Whether a candidate is complete before a word, and the text goes on."""
+    """Whether a candidate is complete before a word, and the text continues."""
     branch = candidate.branch
     if word == NONE_LEFT or not candidate.ids or branch.continuation.is_due:
         return False
@@ -168,7 +169,7 @@ def _add(
     drawing: Drawing, candidate: Candidate, word: int, logits: Logits, output: Logits, *,
     details: bool,
 ) -> bool:  # fmt: skip
-    """Add a word to a candidate; whether the text goes on."""
+    """Add a word to a candidate; whether the text continues."""
     branch = candidate.branch
     if word == NONE_LEFT:
         candidate.pieces.append(Piece(branch.continuation.number, "", ended=True))

@@ -34,10 +34,10 @@ class Branch:
     recent: RecentWords | None
     seed: tuple[int, ...]
 
-    def fork(self, seed: tuple[int, ...]) -> "Branch":
-        """An independent copy with other random numbers."""
+    def fork(self) -> "Branch":
+        """An independent copy."""
         recent = None if self.recent is None else self.recent.fork()
-        return Branch(self.continuation.fork(), self.history.fork(), recent, seed)
+        return Branch(self.continuation.fork(), self.history.fork(), recent, self.seed)
 
     def add(self, word: int, token: str, output: Logits) -> Piece:
         """Add a drawn word; ``output`` is the top layer's before it, (size,)."""

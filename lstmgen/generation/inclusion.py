@@ -1,7 +1,8 @@
 """Words that each continuation must include (``sample.must_include``).
 
 The logits of the words that are missing grow with the continuation, so that each comes where it
-fits best. After one the growth begins anew, which spreads several words over the text.
+fits best. After each of them the growth starts again from 0, which spreads several words over the
+text.
 """
 
 import math
