@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lstmgen.errors import NO_TEMPORARY_FOLDER, StorageError, printable
 from lstmgen.reporting import number_format
-from lstmgen.runs.records import Row
+from lstmgen.runs.records import Row, training_curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, baselines: Mapping[s
         rows: of metrics.csv.
         baselines: perplexities by name; NaN values are skipped.
     """
-    train = [(r["step"], r["train_nats"]) for r in rows if r["train_nats"] is not None]
+    train = training_curve(rows)
     valid = [(r["step"], r["valid_nats"]) for r in rows if r["valid_nats"] is not None]
     if len(train) < 2:
         return False

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ COLUMNS = (
     "seconds",
 )
 INTEGER_COLUMNS = frozenset({"step", "words"})
+ORDINARY = 0.1  # of a run's steps; the longest rows that cover as many are its ordinary ones
 Row = dict[str, float | None]
 
 
@@ -95,6 +97,69 @@ class Records:
             text = self.samples.read_text(encoding="utf-8", errors="replace")
             parts = re.split(r"(?m)^(?=## Step \d+$)", text)
             replace_text(self.samples, "".join(p for p in parts if _step_of(p) <= step))
+
+
+def training_curve(rows: Sequence[Row]) -> list[tuple[int, float]]:
+    """The training loss by step, in nats per word; each point averages about as many steps.
+
+    A row averages the steps since the row before. Evaluations add rows in between, which average
+    fewer steps and are noisier. Such rows are joined, weighted by the words they cover, until
+    they are about as long as the run's ordinary rows. A shorter rest at the end is left out.
+
+    Args:
+        rows: of metrics.csv.
+    """
+    spans = _spans(rows)
+    length = _ordinary_length(spans)
+    curve: list[tuple[int, float]] = []
+    steps, words, nats = 0.0, 0.0, 0.0
+    for place, span in enumerate(spans):
+        steps, words, nats = steps + span.steps, words + span.words, nats + span.nats
+        following = spans[place + 1].steps if place + 1 < len(spans) else 0.0
+        # Close the point here if the next row would bring it no nearer to the length.
+        if abs(length - steps) <= abs(steps + following - length) and (
+            following or 2 * steps >= length
+        ):
+            curve.append((span.step, nats / words))
+            steps, words, nats = 0.0, 0.0, 0.0
+    return curve
+
+
+@dataclass(frozen=True)
+class _Span:
+    """What one row averages; only sums."""
+
+    step: int  # the last one
+    steps: float
+    words: float
+    nats: float
+
+
+def _spans(rows: Sequence[Row]) -> list[_Span]:
+    """The rows with a training loss; a resumed run may begin with one without."""
+    spans, step, words = [], 0.0, 0.0
+    for row in rows:
+        to_step, to_words, loss = row["step"], row["words"], row["train_nats"]
+        if to_step is None or to_words is None or to_step <= step or to_words <= words:
+            continue
+        if loss is not None and math.isfinite(loss):
+            covered = to_words - words
+            spans.append(_Span(int(to_step), to_step - step, covered, loss * covered))
+        step, words = to_step, to_words
+    return spans
+
+
+def _ordinary_length(spans: Sequence[_Span]) -> float:
+    """The steps in an ordinary row.
+
+    Not the maximum, which may be that of a row whose predecessors a crash has truncated.
+    """
+    total, covered = sum(span.steps for span in spans), 0.0
+    for steps in sorted((span.steps for span in spans), reverse=True):
+        covered += steps
+        if covered >= ORDINARY * total:
+            return steps
+    return 0.0
 
 
 def _line(row: Mapping[str, float | int | None]) -> str:
