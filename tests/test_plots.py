@@ -4,7 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from lstmgen.reporting import plots
+from lstmgen.reporting.plots import draw_losses, perplexity_ticks, wrap_text
 from lstmgen.runs.records import training_curve
 
 
@@ -71,3 +74,75 @@ def test_rows_without_a_loss_are_not_points():
     rows[2]["train_nats"] = math.inf
     assert training_curve(rows) == [(10, 1.0)]
     assert training_curve([]) == []
+
+
+def drawn(monkeypatch, draw):
+    """What ``draw`` gives to ``save_figure``, laid out; and its size in pixels."""
+    figures = []
+    monkeypatch.setattr(plots, "save_figure", lambda figure, path: figures.append(figure))
+    draw()
+    (figure,) = figures
+    FigureCanvasAgg(figure).draw()
+    return figure
+
+
+def fits(artist, figure):
+    """Whether an artist lies within its figure."""
+    box, page = artist.get_window_extent(), figure.bbox
+    return box.x0 >= 0 and box.y0 >= 0 and box.x1 <= page.x1 and box.y1 <= page.y1
+
+
+def falling(first, last):
+    return 5 * math.exp(-last / 300) + 0.2
+
+
+@pytest.mark.parametrize(
+    ("valid", "baselines", "labels"),
+    [
+        ({100: 3.0, 500: 3.2, 1000: 3.9}, {"unigram": 31.1, "3-gram": 31.0}, 5),  # best is first
+        ({100: 3.9, 500: 3.2, 1000: 3.0}, {"unigram": 5e4, "3-gram": 1.05}, 5),  # best is last
+        ({1000: 3.0}, {"unigram": 20.1, "3-gram": math.nan}, 4),
+        ({}, {}, 1),
+        ({1000: math.inf}, {"unigram": math.inf}, 1),
+    ],
+)
+def test_labels_of_the_losses_lie_beside_the_axes_which_hold_everything(
+    monkeypatch, tmp_path, valid, baselines, labels
+):
+    rows = rows_at(range(5, 1001, 5), nats=falling, valid=valid)
+    title = "a-long-name-" * 20 + ": 12 words scored"
+    figure = drawn(
+        monkeypatch,
+        lambda: draw_losses(rows, tmp_path / "p" / "a.png", title=title, baselines=baselines),
+    )
+    (axes,), (legend,) = figure.axes, figure.legends
+    assert not axes.texts and axes.get_legend() is None
+    assert len(legend.get_texts()) == labels
+    assert fits(legend, figure) and fits(figure._suptitle, figure)
+    whole = axes.get_tightbbox()
+    assert legend.get_window_extent().y1 <= whole.y0 < whole.y1
+    assert whole.y1 <= figure._suptitle.get_window_extent().y0
+    low, high = axes.get_ylim()
+    for line in axes.lines:
+        assert low < min(line.get_ydata()) and max(line.get_ydata()) < high
+    assert axes.get_xlim()[0] == 0 and axes.get_xlim()[1] >= 1000
+    rings = [tuple(line.get_xydata()[0]) for line in axes.lines if line.get_fillstyle() == "none"]
+    finite = [(nats, step) for step, nats in valid.items() if math.isfinite(nats)]
+    assert rings == ([min(finite)[::-1]] if finite else [])
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 0.3), (3.0, 3.1), (0.1, 9), (2, 5), (-0.2, 14)])
+def test_the_axis_of_perplexities_has_some_round_ticks(low, high):
+    ticks = perplexity_ticks(low, high)
+    assert 2 <= len(ticks) <= plots.MAX_TICKS
+    assert ticks == sorted(set(ticks))
+    assert all(low <= math.log(tick) <= high for tick in ticks)
+
+
+def test_text_is_wrapped_at_spaces_and_slashes_and_within_long_words():
+    assert wrap_text("runs/story/checkpoints and more", width=60, size=8) == [
+        "runs/story/", "checkpoints", "and more",
+    ]  # fmt: skip
+    lines = wrap_text("w" * 100, width=60, size=8)
+    assert "".join(lines) == "w" * 100 and len(lines) > 5
+    assert wrap_text("", width=60, size=8) == []

@@ -2,8 +2,10 @@
 
 import logging
 import math
+import re
 import warnings
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, TRAIN, VALID, QUIET = "#333333", "#8a9bb0", "#c44e2b", "#999999"
+BASELINES = (("#555555", "--"), ("#2a7f7f", ":"))  # color and line style
+MIN_TICKS, MAX_TICKS = 3, 14  # on the axis of perplexities
 
 
 def draw_losses(rows: list[Row], path: Path, *, title: str, baselines: Mapping[str, float]) -> bool:
@@ -23,53 +27,98 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, baselines: Mapping[s
 
     Args:
         rows: of metrics.csv.
-        baselines: perplexities by name; NaN values are skipped.
+        baselines: perplexities by name; those that are not finite are skipped.
     """
     train = training_curve(rows)
-    valid = [(r["step"], r["valid_nats"]) for r in rows if r["valid_nats"] is not None]
+    valid = [
+        (step, nats)
+        for step, nats in ((row["step"], row["valid_nats"]) for row in rows)
+        if step is not None and nats is not None and math.isfinite(nats)
+    ]
     if len(train) < 2:
         return False
-    figure = new_figure(8, 4.5)
+    figure = new_figure(8, 4.8)
     axes = figure.subplots()
-    axes.plot(
-        *zip(*train, strict=True), color=TRAIN, linewidth=1.5, label="training (with dropout)"
-    )
+    label = "training (with dropout)"
+    axes.plot(*zip(*train, strict=True), color=TRAIN, linewidth=1.5, label=label)
     if valid:
-        axes.plot(*zip(*valid, strict=True), color=VALID, linewidth=2, marker="o", markersize=4,
-                  label="validation")  # fmt: skip
-        step, best = min(valid, key=lambda point: (point[1] or 0.0, point[0] or 0.0))
-        axes.annotate(
-            f"best: perplexity {number_format.perplexity_of(best or 0.0)}",
-            (step or 0.0, best or 0.0),
-            textcoords="offset points",
-            xytext=(0, 12),
-            ha="right",
-            color=VALID,
-        )
-    for name, value in baselines.items():
-        if math.isnan(value):
-            continue
-        axes.axhline(math.log(value), color=QUIET, linewidth=1, linestyle="--")
-        axes.annotate(
-            f"{name}, {number_format.perplexity(value)}",
-            (0.99, math.log(value)),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            xytext=(0, 4),
-            ha="right",
-            color=QUIET,
-        )
+        _draw_validation(axes, valid)
+    _draw_baselines(axes, baselines)
     axes.set_xlabel("step")
     axes.set_ylabel("nats per word")
     axes.set_xlim(left=0)
-    axes.set_title(printable(title), loc="left", color=INK, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#eeeeee")
     _add_perplexities(axes)
-    axes.legend(frameon=False, loc="upper right", bbox_to_anchor=(1, 0.92))
+    # Below the axes, where no label lies on a curve, a line or another label.
+    figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9)
+    add_title(figure, title)
     path.parent.mkdir(exist_ok=True)
     save_figure(figure, path)
     return True
+
+
+def _draw_validation(axes: "Axes", valid: list[tuple[float, float]]) -> None:
+    """Draw the validation loss, with a ring around the best evaluation."""
+    axes.plot(*zip(*valid, strict=True), color=VALID, linewidth=2, marker="o", markersize=4,
+              label="validation")  # fmt: skip
+    step, best = min(valid, key=lambda point: (point[1], point[0]))
+    label = f"best: perplexity {number_format.perplexity_of(best)} at step {step:,.0f}"
+    axes.plot(step, best, color=VALID, linestyle="none", marker="o", markersize=10,
+              fillstyle="none", label=label)  # fmt: skip
+
+
+def _draw_baselines(axes: "Axes", baselines: Mapping[str, float]) -> None:
+    """Draw a line for each perplexity, in a style of its own."""
+    known = [(name, value) for name, value in baselines.items() if math.isfinite(value)]
+    for (name, value), (color, style) in zip(known, cycle(BASELINES), strict=False):
+        label = f"{name}: perplexity {number_format.perplexity(value)}"
+        axes.axhline(
+            math.log(value), color=color, linewidth=1.5, linestyle=style, label=label, zorder=1
+        )
+
+
+def add_title(figure: "Figure", text: str, *, size: float = 12) -> None:
+    """Add a title at the left, wrapped to the figure's width."""
+    width = 72 * figure.get_figwidth() - 4 * size
+    lines = wrap_text(printable(text), width=width, size=size)
+    left = 1.5 * size / (72 * figure.get_figwidth())
+    figure.suptitle("\n".join(lines), x=left, ha="left", fontsize=size, color=INK, parse_math=False)
+
+
+def wrap_text(text: str, *, width: float, size: float) -> list[str]:
+    """Break a text into lines: after a space or a slash, and within a word that is too long.
+
+    Args:
+        width: of a line, in points.
+        size: of the font, in points.
+    """
+    lines = [""]
+    for piece in re.findall(r"[^\s/]*(?:/|\s+|$)", text):
+        if _text_width(lines[-1] + piece.rstrip(), size) <= width:
+            lines[-1] += piece
+            continue
+        lines.append("")
+        for character in piece:
+            if _text_width(lines[-1] + character.rstrip(), size) > width:
+                lines.append("")
+            lines[-1] += character
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _text_width(text: str, size: float) -> float:
+    """The width of a text in the default font, in points."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    if not text:
+        return 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # characters that the font lacks
+        width, _, _ = text_to_path.get_text_width_height_descent(
+            text, FontProperties(size=size), ismath=False
+        )
+    return float(width)
 
 
 def new_figure(width: float, height: float) -> "Figure":
@@ -100,9 +149,20 @@ def save_figure(figure: "Figure", path: Path) -> None:
 def _add_perplexities(axes: "Axes") -> None:
     """A second axis on the right, in perplexity."""
     perplexities = axes.secondary_yaxis("right")
-    low, high = axes.get_ylim()
-    ticks = [p for p in (2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 50000)
-             if low <= math.log(p) <= high]  # fmt: skip
-    perplexities.set_yticks([math.log(p) for p in ticks], [f"{p:,}" for p in ticks])
+    ticks = perplexity_ticks(*axes.get_ylim())
+    labels = [f"{tick:,.0f}" if tick >= 10 else f"{tick:g}" for tick in ticks]
+    perplexities.set_yticks([math.log(tick) for tick in ticks], labels)
     perplexities.set_ylabel("perplexity")
     perplexities.spines["right"].set_visible(False)
+
+
+def perplexity_ticks(low: float, high: float) -> list[float]:
+    """Round perplexities between two losses in nats: 1, 2 and 5, or more if those are few."""
+    powers = range(max(0, math.floor(low / math.log(10))), math.ceil(high / math.log(10)) + 1)
+    ticks: list[float] = []
+    for leading in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), [1 + place / 10 for place in range(90)]):
+        candidates = [first * 10.0**power for power in powers for first in leading]
+        ticks = [tick for tick in candidates if low <= math.log(tick) <= high]
+        if len(ticks) >= MIN_TICKS:
+            break
+    return ticks[:: 1 + len(ticks) // MAX_TICKS]
