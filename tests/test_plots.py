@@ -1,12 +1,18 @@
-"""The plots of a run: what each point averages, and that no label lies on another."""
+"""The plots of losses and gates: what each point averages, and that no label lies on another."""
 
 import math
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from lstmgen.reporting import plots
+from lstmgen.cells import CELLS
+from lstmgen.inspection.subject import Subject
+from lstmgen.inspection.tracing import GateTrace
+from lstmgen.reporting import inspection_plots, plots
+from lstmgen.reporting.inspection_plots import draw_gates
 from lstmgen.reporting.plots import draw_losses, perplexity_ticks, wrap_text
 from lstmgen.runs.records import training_curve
 
@@ -79,7 +85,8 @@ def test_rows_without_a_loss_are_not_points():
 def drawn(monkeypatch, draw):
     """What ``draw`` gives to ``save_figure``, laid out; and its size in pixels."""
     figures = []
-    monkeypatch.setattr(plots, "save_figure", lambda figure, path: figures.append(figure))
+    for module in (plots, inspection_plots):
+        monkeypatch.setattr(module, "save_figure", lambda figure, path: figures.append(figure))
     draw()
     (figure,) = figures
     FigureCanvasAgg(figure).draw()
@@ -146,3 +153,67 @@ def test_text_is_wrapped_at_spaces_and_slashes_and_within_long_words():
     lines = wrap_text("w" * 100, width=60, size=8)
     assert "".join(lines) == "w" * 100 and len(lines) > 5
     assert wrap_text("", width=60, size=8) == []
+
+
+def subject_of(cell, *, name, words):
+    """A subject whose engine is two layers without weights."""
+    return Subject(
+        name=name, cell=cell, one_hot=False, seed=0, notes=(), words=("a", "b" * 200),
+        engine=SimpleNamespace(layers=[SimpleNamespace(cell=CELLS[cell])] * 2),
+        passage=np.arange(words) % 2, window=words,
+    )  # fmt: skip
+
+
+def trace_of(cell, *, words, units):
+    """A trace of random values, whose last unit varies most."""
+    names = [name for name in CELLS[cell].gates if cell != "elman"]
+    names.append("cell" if CELLS[cell].has_cell else "hidden")
+    values = tuple(np.random.default_rng(0).uniform(0, 1, (words, units)) for _ in names)
+    return GateTrace(tuple(names), values, tuple(reversed(range(units))))
+
+
+@pytest.mark.parametrize("words", [1, 9, 60])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_picture_of_gates_has_a_color_bar_for_each_range_and_fits(monkeypatch, cell, words):
+    subject = subject_of(cell, name="a-long-folder/" * 30 + "step-12", words=words)
+    trace = trace_of(cell, words=words, units=160)
+    figure = drawn(
+        monkeypatch, lambda: draw_gates(subject, trace, Path("a.png"), units=(), layer=1)
+    )
+    panels = [axes for axes in figure.axes if axes.get_title()]
+    bars = [axes for axes in figure.axes if not axes.get_title()]
+    assert len(panels) == len(trace.names)
+    ranges = {axes.images[0].get_clim() for axes in panels}
+    assert {bar.get_ylim() for bar in bars} == ranges and len(bars) == len(ranges)
+    assert (-1, 1) in ranges and ((0, 1) in ranges) == (cell != "elman")
+    title = " ".join(figure._suptitle.get_text().split())
+    assert title.endswith(
+        "step-12: layer 1, 40 of 160 units: those whose memory changes most over these words"
+    )
+    texts = [figure._suptitle, *(axes.title for axes in panels)]
+    assert all(fits(text, figure) for text in texts)
+    assert all(fits(label, figure) for axes in figure.axes for label in axes.get_yticklabels())
+    boxes = [axes.title.get_window_extent() for axes in panels]
+    assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
+    assert all(box.y1 <= figure._suptitle.get_window_extent().y0 for box in boxes)
+
+
+@pytest.mark.parametrize(
+    ("units", "total", "words"),
+    [
+        ((3, 7), 160, "2 of 160 units: as selected"),
+        ((0, 1), 2, "all 2 units"),
+        ((), 30, "all 30 units"),
+        ((), 1, "the only unit"),
+    ],
+)
+def test_a_picture_of_gates_says_which_units_it_shows(monkeypatch, units, total, words):
+    subject = subject_of("lstm", name="run", words=3)
+    trace = trace_of("lstm", words=3, units=total)
+    figure = drawn(
+        monkeypatch, lambda: draw_gates(subject, trace, Path("a.png"), units=units, layer=2)
+    )
+    assert figure._suptitle.get_text() == f"run: layer 2, {words}"
+    headings = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert headings == ["input gate i\nwrite", "forget gate f\nkeep", "candidate g\nnew values",
+                        "output gate o\nread", "cell state\ntanh(c)"]  # fmt: skip

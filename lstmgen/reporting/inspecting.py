@@ -27,7 +27,8 @@ SIGNED_COLORS: tuple[Color, ...] = ((179, 88, 6), (247, 247, 247), (84, 39, 136)
 class Panel(NamedTuple):
     """One panel of a heat map."""
 
-    title: str
+    title: str  # of a column in the terminal
+    heading: str  # of a picture, on two lines: what is shown, and what that does
     values: Any  # (words, units)
     signed: bool  # in (-1, 1), not in (0, 1)
 
@@ -38,13 +39,31 @@ def gate_panels(cell: Cell, trace: GateTrace, units: Sequence[int]) -> list[Pane
     for name, values in zip(trace.names, trace.values, strict=True):
         chosen = values[:, list(units)]
         if name == "cell":
-            panels.append(Panel("tanh(c)", trace.squashed_cell[:, list(units)], True))
+            squashed = trace.squashed_cell[:, list(units)]
+            panels.append(Panel("tanh(c)", "cell state\ntanh(c)", squashed, True))
         elif name == "hidden":
-            panels.append(Panel("hidden h", chosen, True))
+            panels.append(Panel("hidden h", "hidden state h\n", chosen, True))
         else:
-            signed = cell.gates[name].squash == "tanh"
-            panels.append(Panel(gate_title(cell, name), chosen, signed))
+            gate = cell.gates[name]
+            signed = gate.squash == "tanh"
+            heading = f"{name} {gate.letter}\nnew values"
+            if not signed:
+                heading = f"{name} gate {gate.letter}\n{gate.purpose}"
+            panels.append(Panel(gate_title(cell, name), heading, chosen, signed))
     return panels
+
+
+def describe_units(selected: Sequence[int], *, total: int, chosen: bool) -> str:
+    """Which units are shown, such as ``40 of 160 units: ...``.
+
+    Args:
+        total: number of units in the layer.
+        chosen: whether they were chosen on the command line.
+    """
+    if len(selected) == total:
+        return f"all {counted(total, 'unit')}" if total > 1 else "the only unit"
+    reason = "as selected" if chosen else "those whose memory changes most over these words"
+    return f"{len(selected):,} of {counted(total, 'unit')}: {reason}"
 
 
 def gates_page(

@@ -2,17 +2,25 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lstmgen.errors import UsageError, printable
 from lstmgen.inspection.subject import Subject
 from lstmgen.inspection.tracing import VANISHED, GateTrace, GradientTrace
-from lstmgen.reporting.equations import legend
 from lstmgen.reporting.explanation import shown_word
-from lstmgen.reporting.inspecting import gate_panels
-from lstmgen.reporting.plots import INK, QUIET, TRAIN, VALID, new_figure, save_figure
+from lstmgen.reporting.inspecting import Panel, describe_units, gate_panels
+from lstmgen.reporting.plots import INK, QUIET, TRAIN, VALID, add_title, new_figure, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MAX_WORDS = 300  # in a heat map
 MAX_UNITS = 40  # in a heat map, unless units are selected
+MAX_WORD = 20  # characters of a word
+MAX_UNIT_LABELS = 6  # below a heat map
+MAX_BAR = 3.0  # inches of a color bar
+MAX_NAME = 60  # characters of a model's name
 
 
 def check_picture(path: Path, *, words: int = 0) -> None:
@@ -38,30 +46,58 @@ def draw_gates(
         units: to draw; empty draws the ``MAX_UNITS`` whose memory changes most.
     """
     check_picture(path, words=subject.window)
-    cell = subject.engine.layers[0].cell
     selected = list(units) or sorted(trace.units[:MAX_UNITS])
-    panels = gate_panels(cell, trace, selected)
-    words = [shown_word(subject.word(i)) for i in subject.passage[: subject.window].tolist()]
-    figure = new_figure(1.5 + 2.2 * len(panels), 1.3 + 0.22 * len(words))
+    panels = gate_panels(subject.engine.layers[0].cell, trace, selected)
+    read = subject.passage[: subject.window].tolist()
+    words = [shown_word(subject.word(i))[:MAX_WORD] for i in read]
+    width, height = 2.2 + 1.9 * max(2, len(panels)), 1.5 + max(1.8, 0.2 * len(words))
+    figure = new_figure(width, height)
     places = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, panel in zip(places, panels, strict=True):
-        axes.imshow(
-            panel.values,
-            aspect="auto",
-            cmap="PuOr" if panel.signed else "Blues",
-            vmin=-1 if panel.signed else 0,
-            vmax=1,
-        )
-        axes.set_title(panel.title, color=INK, fontsize=10)
-        axes.set_xlabel("unit", fontsize=8)
-        ticks = range(0, len(selected), max(1, len(selected) // 5))
-        axes.set_xticks(list(ticks), [str(selected[k]) for k in ticks], fontsize=7)
+        _draw_panel(axes, panel, selected)
     places[0].set_yticks(range(len(words)), words, fontsize=8, parse_math=False)
-    title = f"{subject.name}, layer {layer}: gates from 0 (white) to 1 (blue), "
-    title += "candidate and memory from -1 (orange) to 1 (violet)"
-    title += f"; {legend(cell)}" if legend(cell) else ""
-    figure.suptitle(printable(title), fontsize=8, color=INK, parse_math=False)
+    _add_color_bars(figure, places, panels, height=height)
+    shown = describe_units(selected, total=len(trace.units), chosen=bool(units))
+    add_title(figure, f"{shorten(subject.name)}: layer {layer}, {shown}", size=9)
     save_figure(figure, path)
+
+
+def _draw_panel(axes: "Axes", panel: Panel, units: Sequence[int]) -> None:
+    low, colors = (-1, "PuOr") if panel.signed else (0, "Blues")
+    axes.imshow(panel.values, aspect="auto", cmap=colors, vmin=low, vmax=1)
+    axes.set_title(panel.heading, color=INK, fontsize=9)
+    axes.set_xlabel("unit", fontsize=8)
+    step = -(-len(units) // MAX_UNIT_LABELS)
+    ticks = range(0, len(units), step)
+    axes.set_xticks(list(ticks), [str(units[place]) for place in ticks], fontsize=7)
+
+
+def _add_color_bars(
+    figure: "Figure", places: Sequence["Axes"], panels: Sequence[Panel], *, height: float
+) -> None:
+    """A bar for each range of values, at the right."""
+    for signed, label, ticks in (
+        (True, "states and new values", (-1, -0.5, 0, 0.5, 1)),
+        (False, "gates", (0, 0.5, 1)),
+    ):
+        kind = [axes for axes, panel in zip(places, panels, strict=True) if panel.signed == signed]
+        if kind:
+            bar = figure.colorbar(
+                kind[0].images[0],
+                ax=list(places),
+                ticks=ticks,
+                shrink=min(1.0, MAX_BAR / height),
+                aspect=15,
+                anchor=(0.0, 1.0),
+                pad=0.01,
+            )
+            bar.set_label(label, fontsize=8)
+            bar.ax.tick_params(labelsize=7)
+
+
+def shorten(name: str) -> str:
+    """The end of a long path, which names the run and the step."""
+    return name if len(name) <= MAX_NAME else f"...{name[-MAX_NAME:]}"
 
 
 def draw_gradients(model: GradientTrace, elman: GradientTrace, path: Path, *, cell: str) -> None:
