@@ -22,6 +22,7 @@ from tqdm import tqdm
 from lstmgen.errors import StorageError, counted, printable
 from lstmgen.reporting import number_format
 from lstmgen.reporting.plots import draw_losses
+from lstmgen.reporting.start_facts import ngram_name, start_facts
 from lstmgen.runs.records import Records
 from lstmgen.training.events import (
     Created,
@@ -155,38 +156,7 @@ class TrainingConsole:
 
     def _show_start(self, card: Started) -> None:
         self.started = card
-        files = counted(card.files, "file")
-        valid = f", {card.valid_tokens:,} for validation" if card.valid_tokens else ""
-        scored = card.batch_size * card.accumulate * card.stride
-        batch = counted(card.batch_size * card.accumulate, "sequence")
-        if card.accumulate > 1:
-            batch = f"{card.batch_size} x {card.accumulate} = {batch}"
-        kind = "dense" if card.stride == card.window else "overlapping"
-        if card.stride == 1 and card.window > 1:
-            kind = "many-to-one"
-        parameters = f"{counted(card.parameters, 'parameter')}{self.output_label}"
-        units = "unit" if card.sizes == "1" else "units"
-        window = counted(card.window, "word")
-        rows = [
-            ("text", f"{counted(card.train_tokens, 'token')} in {files}{valid}"),
-            ("vocabulary", counted(card.vocab_size, "entry", "entries")),
-            ("model", f"{card.cell}, {card.sizes} {units}, {parameters}"),
-            ("window", f"{window}, {card.stride} scored ({kind}), {card.order}"),
-            ("one step", f"{batch}, {counted(scored, 'word')} scored"),
-            *([("shared by", card.shared)] if card.shared else []),
-            ("steps", f"{card.steps:,} ({number_format.epochs(card.epochs)})"),
-            ("device", card.device),
-            ("baselines", _describe_baselines(card)),
-            ("run", str(card.run)),
-        ]
-        if card.base:
-            rows.insert(-1, ("started from", _describe_base(card)))
-        if card.valid_tokens and card.unknown_share:
-            unknown = number_format.percent(card.unknown_share)
-            rows.insert(2, ("unknown words", f"{unknown} of validation"))
-        if card.resumed_at is not None:
-            rows.append(("resumed at", f"step {card.resumed_at:,}"))
-        self._card("lstmgen train", rows)
+        self._card("lstmgen train", start_facts(card))
         if self.live:
             self.bar = tqdm(
                 total=card.steps, initial=card.resumed_at or 0, unit="step", file=sys.stderr,
@@ -212,7 +182,7 @@ class TrainingConsole:
             self.header_shown = True
             if self.started and not math.isnan(self.started.ngram):
                 ngram = number_format.perplexity(self.started.ngram)
-                name = _ngram_name(self.started)
+                name = ngram_name(self.started)
                 self._print_line(f"{name:>10} {'':>7} {'':>11} {ngram:>17}", style="dim")
         star = "*" if event.best else " "
         line = (
@@ -242,7 +212,7 @@ class TrainingConsole:
                     memorizing=event.memorizing is not None,
                     has_base=bool(self.started.base),
                 )
-                rows.append((_ngram_name(self.started), comparison))
+                rows.append((ngram_name(self.started), comparison))
         if event.memorizing is not None:
             rows.append(("memorizing", _describe_memorizing(event, event.memorizing)))
         if event.sampling is not None:
@@ -267,7 +237,7 @@ class TrainingConsole:
         baselines = {}
         if self.started:
             baselines = {"unigram": self.started.unigram}
-            baselines[_ngram_name(self.started)] = self.started.ngram
+            baselines[ngram_name(self.started)] = self.started.ngram
         title = f"{event.run.name}: {counted(event.words, 'word')} scored"
         rows = Records(event.run).rows()
         try:
@@ -275,28 +245,6 @@ class TrainingConsole:
         except StorageError as error:  # the training itself is complete
             return f"not drawn: {error}"
         return str(path) if drawn else ""
-
-
-def _describe_baselines(card: Started) -> str:
-    baselines = f"{card.uniform:,.0f} uniform"
-    if not math.isnan(card.unigram):
-        baselines += f", {number_format.perplexity(card.unigram)} unigram"
-    if not math.isnan(card.ngram):
-        baselines += f", {number_format.perplexity(card.ngram)} {_ngram_name(card)} (Kneser-Ney)"
-    return baselines
-
-
-def _describe_base(card: Started) -> str:
-    entries = counted(card.vocab_size, "entry", "entries")
-    coverage = (
-        f"{card.base}, which has {card.base_found:,} of {entries} "
-        f"({number_format.percent(card.base_covered)} of the text)"
-    )
-    if math.isnan(card.base_perplexity):
-        return coverage
-    return (
-        f"{coverage}; perplexity {number_format.perplexity(card.base_perplexity)} before training"
-    )
 
 
 def _describe_memorizing(event: Finished, found: Memorizing) -> str:
@@ -317,7 +265,3 @@ def _describe_memorizing(event: Finished, found: Memorizing) -> str:
         end = " or fewer epochs" if event.patience else ", fewer epochs or train.patience"
         remedies = f"more text, stronger dropout (model.dropout){end}"
     return f"since step {found.since:,}: {sign}{checkpoints}; what helps: {remedies}"
-
-
-def _ngram_name(card: Started) -> str:
-    return f"{card.ngram_order}-gram"
