@@ -1,11 +1,18 @@
-"""How many words a model uses, and where its states come from: each against a plain loop."""
+"""How many words a model uses, and where its words come from: each against a plain loop."""
+
+import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
+from rich.cells import cell_len
 
 from lstmgen.cells import CELLS, forward_stack
-from lstmgen.errors import DataError
+from lstmgen.cli import inspect as inspect_command
+from lstmgen.config.schema import DataConfig
+from lstmgen.errors import CheckpointError, DataError
+from lstmgen.generation.load import load_checkpoint, make_engine
 from lstmgen.generation.numpy_engine import Engine
 from lstmgen.inspection.memory import MemoryCurve, measure_memory
 from lstmgen.inspection.nearest_states import NONE, SAME_CONTEXT, nearest_contexts
@@ -13,6 +20,9 @@ from lstmgen.inspection.text_reading import read_text
 from lstmgen.inspection.unit_index import APART, strongest_places
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.text.clusters import frequency_clusters
+from lstmgen.text.config_text import index_copies, prepare_text
+from tests.helpers.program import call_cli
+from tests.helpers.scenes import RUN, best, make_trained
 
 VOCAB = 23
 MODELS = [
@@ -78,14 +88,16 @@ def test_of_a_long_text_evenly_spaced_words_are_scored():
     assert found.nats[1] == pytest.approx(full, abs=1e-9)
 
 
-def test_words_used_are_the_first_within_a_hundredth_of_a_nat():
-    def used(*nats):
-        contexts = tuple(2**k for k in range(len(nats)))
-        return MemoryCurve(contexts, nats, 3.0, scored=1, available=1).words_used
+def test_words_used_are_those_from_which_the_loss_stays_near_the_full_one():
+    def curve(*nats):
+        return MemoryCurve(tuple(2**k for k in range(len(nats))), nats, 3.0, scored=1, available=1)
 
-    assert used(4.0, 3.02, 3.0099, 3.0) == 4
-    assert used(3.0) == 1
-    assert used(4.0, 3.011) is None
+    assert curve(4.0, 3.02, 3.0099, 3.0).words_used == 4
+    assert curve(3.0).words_used == 1
+    assert curve(4.0, 3.011).words_used is None
+    assert curve(2.5, 3.0, 3.2, 2.995).words_used == 8  # a loss that only passes by does not count
+    assert curve(2.5, 3.0, 3.2, 2.995).shorter_is_better == 1
+    assert curve(4.0, 2.995).shorter_is_better is None
 
 
 def test_a_text_without_a_known_word_has_no_memory():
@@ -152,3 +164,170 @@ def test_a_short_text_has_few_strongest_places():
     assert (found.positions[:, 0] >= 0).all()
     assert (found.positions[:, 2] == -1).all()
     assert np.isnan(found.values[:, 2]).all()
+
+
+def test_a_damaged_model_has_no_memory():
+    engine = engine_of()
+    engine.output.bias[:] = np.nan
+    with pytest.raises(CheckpointError, match="the model gives no finite probabilities"):
+        measure_memory(engine, text_of(5), contexts=(1,))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return make_trained(tmp_path_factory.mktemp("trained"))
+
+
+def look(folder, *options):
+    return call_cli("inspect", RUN, *options, cwd=folder, check=0).stdout
+
+
+def test_the_page_of_memory_shows_what_its_json_does(trained):
+    found = json.loads(look(trained, "--memory", "--json"))
+    loaded = load_checkpoint(trained / RUN, trained / "runs")
+    engine = make_engine(loaded.config, loaded.vocabulary, loaded.weights)
+    corpus = prepare_text(DataConfig(train=str(trained / "story.txt"), valid_fraction=0.2), trained)
+    curve = measure_memory(engine, corpus.valid.ids)
+    assert found["nats"] == list(curve.nats)
+    assert (found["full"], found["scored"]) == (curve.full, curve.scored)
+    assert (found["window"], found["text"]) == (8, "the validation text")
+    page = look(trained, "--memory")
+    rows = [line.split() for line in page.splitlines() if line[:4].strip().isdigit()]
+    assert [int(row[0]) for row in rows] == found["contexts"]
+    for row, nats in zip(rows, found["nats"], strict=True):
+        assert float(row[1]) == pytest.approx(nats, abs=5e-5)
+        assert float(row[2]) == pytest.approx(np.exp(nats), rel=5e-3)
+        assert float(row[3]) == pytest.approx(nats - found["full"], abs=6e-5)
+    assert f"{found['scored']} words scored" in page
+    assert "(trained with window 8)" in page
+
+
+def test_memory_is_measured_on_another_text(trained):
+    (trained / "other.txt").write_text("The cat sat by the zebra.", encoding="utf-8")
+    found = json.loads(look(trained, "--memory", "--text", "other.txt", "--json"))
+    assert found["text"] == "other.txt"
+    assert found["scored"] == found["available"] == 6  # and the zebra is not
+
+
+@pytest.mark.parametrize("view", [("--memory",), ("--why", "--cue", "The old dog")])
+def test_a_page_fits_a_narrow_terminal_and_a_pipe(trained, monkeypatch, view):
+    assert max(map(cell_len, look(trained, *view).splitlines()[1:])) <= 100
+    monkeypatch.setattr(inspect_command, "_width", lambda: 40)
+    page = look(trained, *view)
+    assert "\x1b" not in page
+    assert max(map(cell_len, page.splitlines()[1:])) <= 40
+
+
+def test_the_words_explained_are_those_that_generate_draws(trained):
+    options = ("--cue", "The old zebra", "--seed", 5, "--words", 6)
+    found = json.loads(look(trained, "--why", *options, "--json"))
+    text = call_cli("generate", RUN, *options, cwd=trained, check=0).stdout
+    assert found["cue"] + found["text"] + "\n" == text
+    assert "".join(origin["word"] for origin in found["words"]) == found["text"].replace(" ", "")
+    assert found["unknown_words"] == {"zebra": None}
+    story = (trained / "story.txt").read_text(encoding="utf-8")
+    for origin in found["words"]:
+        values = [context["similarity"] for context in origin["contexts"]]
+        assert values == sorted(values, reverse=True)
+        assert len(origin["contexts"]) == 3
+        for context in origin["contexts"]:
+            assert context["file"] == "story.txt"
+            line = story.split("\n")[context["line"] - 1]
+            assert context["followed_by"].replace("\n", "") in line
+            assert context["same"] == (context["followed_by"] == origin["word"])
+            assert context["before"] in story
+    first = sum(origin["contexts"][0]["same"] for origin in found["words"])
+    assert found["confirmed"] == first
+    page = look(trained, "--why", *options)
+    assert f"in the nearest context of {first} of {len(found['words'])} words." in page
+    assert "note: not in the vocabulary: zebra (read as an unknown word)" in page
+    assert page.count("\n=") == sum(c["same"] for o in found["words"] for c in o["contexts"])
+
+
+def test_after_a_cue_of_the_training_text_the_nearest_context_is_that_place(trained):
+    """The story begins with these words, and so does the state."""
+    found = json.loads(look(trained, "--why", "--cue", "The cat sat by the", "--json"))
+    nearest = found["words"][0]["contexts"][0]
+    assert nearest["similarity"] == pytest.approx(1, abs=1e-5)
+    assert (nearest["before"], nearest["followed_by"]) == ("The cat sat by the", "old")
+    assert nearest["line"] == 1
+
+
+@pytest.mark.parametrize("kind", ["whitespace", "character"])
+def test_other_tokenizers_are_looked_at_too(trained, kind):
+    settings = (f"data.tokenizer={kind}", "train.max_steps=2", "--name", kind, "-q")
+    run = call_cli("train", "my.yaml", *settings, cwd=trained, check=0).stdout.strip()
+    memory = call_cli("inspect", run, "--memory", "--json", cwd=trained, check=0).stdout
+    assert json.loads(memory)["scored"] > 20
+    page = call_cli("inspect", run, "--memory", cwd=trained, check=0).stdout
+    unit = "character" if kind == "character" else "word"
+    assert f"Loss with only the last k {unit}s known: the validation text" in page
+    why = ("--why", "--cue", "The cat sat", "--words", 3, "--json")
+    found = json.loads(call_cli("inspect", run, *why, cwd=trained, check=0).stdout)
+    story = (trained / "story.txt").read_text(encoding="utf-8")
+    for origin in found["words"]:
+        for context in origin["contexts"]:
+            before = context["before"]
+            assert (before if kind == "character" else before.split()[-1]) in story
+    shutil.rmtree(trained / run)
+
+
+def test_a_place_of_a_corpus_is_that_of_its_copy_index(tmp_path):
+    (tmp_path / "a.txt").write_text("\nA cat.\n\n\nA dog", encoding="utf-8")
+    (tmp_path / "b.txt").write_text("A cow\nand a hen.\n", encoding="utf-8")
+    data = DataConfig(train=str(tmp_path), valid_fraction=0)
+    corpus = prepare_text(data, tmp_path / "runs")
+    index, _ = index_copies(data, corpus)
+    for word, expected in {"cat": (0, 2), "dog": (0, 5), "cow": (1, 1), "hen": (1, 2)}.items():
+        entry = corpus.vocabulary.ids[word]
+        assert corpus.locate(int(np.flatnonzero(corpus.train.ids == entry)[0])) == expected
+        place = index.locate(int(index.places([int(index.canonical[entry])])[0]))
+        assert (place.file, place.line) == (f"{'ab'[expected[0]]}.txt", expected[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["my.yaml", "--why"], "--why needs a trained model, and my.yaml is not a run folder"),
+        (["nowhere", "--memory"], "--memory needs a trained model, and nowhere is not a run"),
+        ([RUN, "--why", "train.window=3"], "train.window=3: the settings of a trained model can"),
+        ([RUN, "--memory", "--units", "3"], "--units goes with --gates, not with --memory"),
+        ([RUN, "--memory", "--cue", "A"], "--cue goes with --gates, --gradients or --why, not"),
+        ([RUN, "--why", "--text", "a"], "--text goes with --gates, --gradients or --memory, not"),
+        (
+            [RUN, "--why", "--layer", "2"],
+            "--layer goes with --gates or --gradients, not with",
+        ),
+        ([RUN, "--gates", "--seed", "2"], "--seed goes with --why, not with --gates"),
+        ([RUN, "--gradients", "--words", "2"], "--words goes with --why, not with --gradients"),
+        ([RUN, "--why", "--memory"], "choose what to inspect: --gates, --gradients, --memory or"),
+    ],
+)
+def test_what_does_not_fit_is_one_message(trained, arguments, message):
+    done = call_cli("inspect", *arguments, cwd=trained, check=2)
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_the_words_of_a_lone_checkpoint_have_no_training_text(trained, tmp_path):
+    shutil.copytree(best(trained / RUN), tmp_path / "step")
+    done = call_cli("inspect", tmp_path / "step", "--why", cwd=tmp_path, check=2)
+    assert "outside a run folder, without its run's text. --why reads the text" in done.stderr
+    assert "trained on, so name a run that has it" in done.stderr
+    done = call_cli("inspect", tmp_path / "step", "--memory", cwd=tmp_path, check=2)
+    assert "without its run's text. Use --text FILE" in done.stderr
+
+
+def test_a_text_that_has_changed_or_holds_nothing_out_is_named(trained, tmp_path):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    path, settings = tmp_path / "story.txt", ("data.valid_fraction=0", "train.max_steps=2", "-q")
+    run = call_cli("train", "my.yaml", *settings, cwd=tmp_path, check=0).stdout.strip()
+    done = call_cli("inspect", run, "--memory", cwd=tmp_path, check=2)
+    assert "the run has no validation text, so there is nothing to score" in done.stderr
+    assert "Use --text FILE, or evaluate --split train" in done.stderr
+    path.write_text(path.read_text(encoding="utf-8") + "A zebra.\n", encoding="utf-8")
+    done = call_cli("inspect", run, "--why", cwd=tmp_path, check=2)
+    assert "the run's text has changed since it was trained on. --why reads the" in done.stderr
+    done = call_cli("inspect", run, "--memory", cwd=tmp_path, check=2)
+    assert "the run's text has changed since it was trained on. Use --text FILE" in done.stderr

@@ -20,7 +20,7 @@ COMMANDS = {
     "generate": "Continue a cue.",
     "evaluate": "Score a text with a model, and print its perplexity.",
     "explain": "Show the equations with the numbers of one window.",
-    "inspect": "Show the gates word by word, or the gradient through time.",
+    "inspect": "Show gates, gradients, the words used, and the nearest contexts.",
     "write": "Write a text together with a model, word by word.",
     "export": "Write a trained model to a folder of its own.",
     "bench": "Time training and generating with a config on this machine.",

@@ -14,20 +14,26 @@ from lstmgen.cli.inspection_options import (
     Cue,
     LayerNumber,
     Model,
+    Seed,
     Start,
     TextFile,
     Units,
+    Words,
+    check_options,
+    choose_view,
     make_request,
 )
 from lstmgen.cli.options import RunsDir
 from lstmgen.cli.outcome import reported, warn
-from lstmgen.errors import UsageError
 from lstmgen.inspection.subject import Request, inspect_gates, inspect_gradients
+from lstmgen.inspection.trained_model import inspect_memory, inspect_origins
 from lstmgen.reporting.inspecting import gates_json, gates_page, gradients_json, gradients_page
 from lstmgen.reporting.inspection_plots import draw_gates, draw_gradients
+from lstmgen.reporting.memory_report import memory_json, memory_page
+from lstmgen.reporting.origins_report import origins_json, origins_page
 
 PLAIN_WIDTH = 100  # columns, if stdout is no terminal
-GATE_WORDS, GRADIENT_WORDS = 24, 40
+GATE_WORDS, GRADIENT_WORDS, WHY_WORDS = 24, 40, 20
 
 
 @reported
@@ -39,6 +45,19 @@ def inspect(
     gradients: Annotated[
         bool,
         typer.Option("--gradients", help="Show how far back the gradient of one loss reaches."),
+    ] = False,
+    memory: Annotated[
+        bool,
+        typer.Option(
+            "--memory", help="Show the loss if only the last 1, 2, 4 ... 128 words are known."
+        ),
+    ] = False,
+    why: Annotated[
+        bool,
+        typer.Option(
+            "--why",
+            help="Continue --cue, and show the training contexts nearest to each new word's state.",
+        ),
     ] = False,
     cue: Cue = None,
     text: TextFile = None,
@@ -57,23 +76,31 @@ def inspect(
     svg: Annotated[
         Path | None, typer.Option("--svg", help="Also save the plot as an SVG file.")
     ] = None,
+    seed: Seed = None,
+    new_words: Words = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Show the gates word by word, or the gradient through time.
+    """Show gates, gradients, the words used, and the nearest contexts.
 
-    With --gradients, the last word of --cue is predicted.
+    With --gradients, the last word of --cue is predicted. --memory and --why need a trained
+    model.
 
     Example: lstmgen inspect --gates --cue "The old miller did not say anything."
     """
-    if gates == gradients:
-        raise UsageError("choose what to inspect: either --gates or --gradients")
-    if gradients and units is not None:
-        raise UsageError("--units goes with --gates; a gradient's norm is over all units")
+    view = choose_view(gates=gates, gradients=gradients, memory=memory, why=why)
+    check_options(
+        view, cue=cue, text=text, start=start, window=window, layer=None if layer == 1 else layer,
+        units=units, svg=svg, seed=seed, words=new_words,
+    )  # fmt: skip
     words = GATE_WORDS if gates else GRADIENT_WORDS
     request = make_request(model, cue, text, start, window, layer, units, runs_dir, words=words)
     if gates:
         _show_gates(request, svg=svg, as_json=as_json)
+    elif memory:
+        _show_memory(request, as_json=as_json)
+    elif why:
+        _show_origins(request, seed=seed or 0, words=new_words or WHY_WORDS, as_json=as_json)
     else:
         _show_gradients(request, svg=svg, as_json=as_json)
     if svg is not None:
@@ -89,8 +116,7 @@ def _show_gates(request: Request, *, svg: Path | None, as_json: bool) -> None:
         content = gates_json(subject, trace, layer=layer, units=units)
         typer.echo(json.dumps(content, allow_nan=False))
         return
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PLAIN_WIDTH
-    _print_page(gates_page(subject, trace, layer=layer, units=units, width=width))
+    _print_page(gates_page(subject, trace, layer=layer, units=units, width=_width()))
 
 
 def _show_gradients(request: Request, *, svg: Path | None, as_json: bool) -> None:
@@ -102,6 +128,29 @@ def _show_gradients(request: Request, *, svg: Path | None, as_json: bool) -> Non
         typer.echo(json.dumps(content, allow_nan=False))
         return
     typer.echo(gradients_page(subject, model, elman, layer=request.layer))
+
+
+def _show_memory(request: Request, *, as_json: bool) -> None:
+    measured = inspect_memory(request)
+    typer.echo(
+        json.dumps(memory_json(measured), allow_nan=False)
+        if as_json
+        else memory_page(measured, width=_width())
+    )
+
+
+def _show_origins(request: Request, *, seed: int, words: int, as_json: bool) -> None:
+    traced = inspect_origins(request, seed=seed, words=words)
+    typer.echo(
+        json.dumps(origins_json(traced), allow_nan=False)
+        if as_json
+        else origins_page(traced, width=_width())
+    )
+
+
+def _width() -> int:
+    """The width of the terminal that shows stdout, in columns, or that of a page in a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PLAIN_WIDTH
 
 
 def _print_page(page: Text) -> None:

@@ -36,6 +36,54 @@ Units = Annotated[
     str | None, typer.Option("--units", help="Units to show, such as 0,3,8-11.", metavar="LIST")
 ]
 
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        "--seed", min=0, max=2**63 - 1, help="Seed of the continuation of --why (default: 0)."
+    ),
+]
+Words = Annotated[
+    int | None,
+    typer.Option(
+        "--words",
+        min=1,
+        max=1000,
+        help="Words to generate with --why, to the end of a sentence (default: 20).",
+    ),
+]
+
+VIEW_OPTIONS = {  # what each view of inspect takes, besides the model, --json and --runs-dir
+    "gates": ("cue", "text", "start", "window", "layer", "units", "svg"),
+    "gradients": ("cue", "text", "start", "window", "layer", "svg"),
+    "memory": ("text",),
+    "why": ("cue", "seed", "words"),
+}
+
+
+def choose_view(**views: bool) -> str:
+    """The one view of ``inspect`` that is chosen.
+
+    Raises:
+        UsageError: if none is, or several are.
+    """
+    chosen = [name for name, wanted in views.items() if wanted]
+    if len(chosen) != 1:
+        raise UsageError("choose what to inspect: --gates, --gradients, --memory or --why")
+    return chosen[0]
+
+
+def check_options(view: str, **options: object) -> None:
+    """Check that the options that are set, those not None, go with a view of ``inspect``.
+
+    Raises:
+        UsageError: if one does not.
+    """
+    for name, value in options.items():
+        if value is not None and name not in VIEW_OPTIONS[view]:
+            *others, last = [f"--{other}" for other, names in VIEW_OPTIONS.items() if name in names]
+            views = f"{', '.join(others)} or {last}" if others else last
+            raise UsageError(f"--{name} goes with {views}, not with --{view}. Leave it out")
+
 
 def read_units(text: str | None, *, count: int = 65536) -> tuple[int, ...]:
     """Parse a list of numbers such as 0,3,8-11; None is empty.

@@ -15,6 +15,7 @@ from lstmgen.text.prepared import encode_files, save_stdin
 from lstmgen.text.vocabulary import Vocabulary
 
 Split = Literal["train", "valid", "test"]
+NAME_A_TEXT = "Use --text FILE"
 
 
 def find_part(loaded: LoadedCheckpoint, *, text: str | None, split: Split) -> tuple[Part, str]:
@@ -30,25 +31,37 @@ def find_part(loaded: LoadedCheckpoint, *, text: str | None, split: Split) -> tu
     """
     if text is not None:
         return encode_text(text, loaded.config, loaded.vocabulary)
-    data = run_data(loaded)
     if split == "test":
+        data = run_data(loaded)
         if data.test is None:
             raise UsageError("--split test: the run's config names no data.test. Use --text FILE")
         part = _encode(data.test, loaded.config, loaded.vocabulary, key="data.test")
         return part, "the test text"
-    corpus = _prepare(data, loaded)
-    if corpus.vocabulary != loaded.vocabulary:
-        raise CheckpointError(
-            "the run's text has changed since it was trained on. Name a file with --text FILE"
-        )
+    corpus = find_corpus(loaded)
     if split == "train":
         return corpus.train, "the training text"
     if corpus.valid is None:
         raise UsageError(
             "the run has no validation text, so there is nothing to score or tune on: train with "
-            "data.valid, or data.valid_fraction above 0. Score with --split train or --text FILE"
+            "data.valid, or data.valid_fraction above 0. Use --text FILE, or evaluate --split train"
         )
     return corpus.valid, "the validation text"
+
+
+def find_corpus(loaded: LoadedCheckpoint, *, way_out: str = NAME_A_TEXT) -> Corpus:
+    """The run's own text, prepared beside the run.
+
+    Args:
+        way_out: the end of the message if the text is not there.
+
+    Raises:
+        DataError: if it cannot be read. UsageError: if the checkpoint is outside a run folder.
+        CheckpointError: if the run's text has changed since training.
+    """
+    corpus = _prepare(run_data(loaded, way_out=way_out), loaded)
+    if corpus.vocabulary != loaded.vocabulary:
+        raise CheckpointError(f"the run's text has changed since it was trained on. {way_out}")
+    return corpus
 
 
 def encode_text(text: str, config: Config, vocabulary: Vocabulary) -> tuple[Part, str]:
@@ -75,8 +88,8 @@ def _encode(sources: str | list[str], config: Config, vocabulary: Vocabulary, *,
     return encode_files(sources, vocabulary, data=config.data, key=key)
 
 
-def run_data(loaded: LoadedCheckpoint) -> DataConfig:
-    """The run's data section, since a checkpoint's has no paths.
+def run_data(loaded: LoadedCheckpoint, *, way_out: str = NAME_A_TEXT) -> DataConfig:
+    """The run's data section, since a checkpoint's has no paths; ``way_out`` ends the message.
 
     Raises:
         UsageError: if the checkpoint is outside a run folder.
@@ -84,7 +97,7 @@ def run_data(loaded: LoadedCheckpoint) -> DataConfig:
     run = _run_folder(loaded)
     if not (run / folders.RESOLVED).is_file():
         raise UsageError(
-            "this checkpoint is outside a run folder, without its run's text. Use --text FILE"
+            f"this checkpoint is outside a run folder, without its run's text. {way_out}"
         )
     # For a checkpoint of lstmgen 0.1 the tokenizer of its own config holds.
     data = load_resolved(run).config.data

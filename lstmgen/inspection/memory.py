@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lstmgen.cells.building_blocks import Array, State
 from lstmgen.errors import DataError, counted
+from lstmgen.generation.next_word import check_finite
 from lstmgen.generation.numpy_engine import Engine, States
 from lstmgen.inspection.text_reading import Positions, read_text
 from lstmgen.windows.window import Ids
@@ -40,10 +41,23 @@ class MemoryCurve:
 
     @property
     def words_used(self) -> int | None:
-        """The shortest context whose loss is within ``TOLERANCE`` of the full one's; None if none
-        is."""
-        pairs = zip(self.contexts, self.nats, strict=True)
-        return next((k for k, nats in pairs if abs(nats - self.full) <= TOLERANCE), None)
+        """The shortest context from which on the loss stays within ``TOLERANCE`` of the full
+        one; None if that of the longest does not.
+
+        Losses need not fall: to a text of another kind, longer contexts may do harm.
+        """
+        used = None
+        for k, nats in zip(reversed(self.contexts), reversed(self.nats), strict=True):
+            if not abs(nats - self.full) <= TOLERANCE:
+                break
+            used = k
+        return used
+
+    @property
+    def shorter_is_better(self) -> int | None:
+        """The context of the lowest loss, if that is more than ``TOLERANCE`` below the full one."""
+        lowest, k = min(zip(self.nats, self.contexts, strict=True))
+        return k if lowest < self.full - TOLERANCE else None
 
 
 def measure_memory(
@@ -67,6 +81,7 @@ def measure_memory(
 
     Raises:
         DataError: if no word of the text is known.
+        CheckpointError: if the model gives no finite probability.
     """
     known = 1 + np.flatnonzero(ids[1:] < engine.vocab_size)
     if not len(known):
@@ -109,14 +124,15 @@ def _full_losses(engine: Engine, ids: Ids, targets: Positions) -> Iterator[float
     """Summed nats of the targets in each block of the text, with carried state."""
     for places, hidden in read_text(engine, ids[: int(targets[-1])]):
         chosen = np.isin(places + 1, targets)
-        for rows in np.array_split(np.flatnonzero(chosen), 1 + chosen.sum() // BATCH):
+        for first in range(0, int(chosen.sum()), BATCH):
+            rows = np.flatnonzero(chosen)[first : first + BATCH]
             words = ids[places[rows] + 1].astype(np.int64)
             yield _summed_nats(engine.output.logits(hidden[rows]), words)
 
 
 def _summed_nats(logits: Array, words: Positions) -> float:
     """Summed loss of words, (batch,), given their logits, (batch, vocabulary), in nats."""
-    highest = logits.max(axis=1, keepdims=True, initial=-np.inf)
+    highest = check_finite(logits).max(axis=1, keepdims=True)
     sums = np.exp(logits - highest).sum(axis=1, dtype=np.float64)
     chosen = logits[np.arange(len(words)), words].astype(np.float64)
     return float((np.log(sums) + highest[:, 0] - chosen).sum())

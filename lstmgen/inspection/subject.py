@@ -125,7 +125,7 @@ def inspect_gradients(request: Request) -> tuple[Subject, GradientTrace, Gradien
 
 def _open_subject(request: Request, *, target: bool) -> Subject:
     """Open a model and its words; with ``target``, a word after the window is predicted."""
-    if request.model is None or _is_run(Path(request.model)):
+    if request.model is None or is_run(Path(request.model)):
         name, config, vocabulary, engine, part = _open_trained(request)
     else:
         name, config, vocabulary, engine, part = _open_untrained(request, request.model)
@@ -176,7 +176,7 @@ def _open_subject(request: Request, *, target: bool) -> Subject:
     )
 
 
-def _is_run(path: Path) -> bool:
+def is_run(path: Path) -> bool:
     """Whether a path is a run or step folder; a preset may have the same name as a folder."""
     if (path / "manifest.json").exists() or (path / folders.CHECKPOINTS).is_dir():
         return True
@@ -187,12 +187,17 @@ def _is_run(path: Path) -> bool:
     return False
 
 
-def _open_trained(request: Request) -> tuple[str, Config, Vocabulary, Engine, Any]:
+def check_no_overrides(request: Request) -> None:
+    """Raise a UsageError if a request for a trained model has overrides."""
     if request.overrides:
         raise UsageError(
             f"{printable(request.overrides[0])}: the settings of a trained model cannot be "
             "changed. Use overrides with a config or a preset"
         )
+
+
+def _open_trained(request: Request) -> tuple[str, Config, Vocabulary, Engine, Any]:
+    check_no_overrides(request)
     loaded = load_checkpoint(None if request.model is None else Path(request.model), request.runs)
     part = None
     if request.cue is None:

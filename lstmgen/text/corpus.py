@@ -1,5 +1,6 @@
 """A prepared text: its parts as ids, and its vocabulary."""
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -35,3 +36,10 @@ class Corpus:
     fingerprint: str
     files: int
     notices: tuple[str, ...] = field(default=())
+
+    def locate(self, position: int) -> tuple[int, int]:
+        """The file, numbered from 0, and the line, from 1, of a position in ``train.ids``."""
+        file = bisect_right(self.file_starts, position) - 1
+        bounds = (self.file_starts[file], position)
+        before, ended = np.searchsorted(self.line_ends, bounds, side="right").tolist()
+        return file, 1 + ended - before

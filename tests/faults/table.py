@@ -27,6 +27,7 @@ GENERATE = ("generate", RUN, "--cue", "The cat", "--words", "5")
 RESUME = ("train", "--resume", RUN, "train.max_steps=28")
 EVALUATE = ("evaluate", RUN)
 WRITE = ("write", RUN)
+INSPECT = ("inspect", RUN)
 
 
 @dataclass(frozen=True)
@@ -514,6 +515,10 @@ TEXTS = (
     Fault("t39_nothing_to_score", "a text of unknown words to score",
           (*EVALUATE, "--text", "odd.txt"), "none of its 2 words is known, nothing to score",
           files={"odd.txt": b"zebra yak"}),
+    Fault("t39_nothing_to_measure", "a text of unknown words to measure the memory on",
+          (*INSPECT, "--memory", "--text", "odd.txt"),
+          "error: none of the text's 2 words is known, nothing to score",
+          files={"odd.txt": b"zebra yak"}),
     Fault("t39_no_text_to_score", "a text that is not there to score",
           (*EVALUATE, "--text", "gone.txt"), "error: --text = gone.txt: no such file or folder"),
     Fault("t39_no_test_split", "a split that the run does not have",
@@ -562,6 +567,11 @@ SAMPLES = (
             words="error: --oov error: the cue has words that the model does not know: zebra. Use"),
     _sample("unknown_oov", "--oov", "maybe", words="--oov = 'maybe': must be nearest, unk, skip"),
     _sample("json_and_color", "--json", "--color", words="error: --json has all the details"),
+    Fault("t41_untrained_why", "a config to ask where its words come from",
+          ("inspect", "my.yaml", "--why"), "error: --why needs a trained model, and my.yaml is "
+          "not a run folder. Train it first, or leave it out to use the newest run"),
+    Fault("t41_seed_of_memory", "a seed for what draws nothing", (*INSPECT, "--memory", "--seed",
+          "1"), "error: --seed goes with --why, not with --memory. Leave it out"),
     Fault("t41_no_receipt", "a receipt that is not there",
           ("generate", "--replay", "gone.json"), "error: --replay gone.json: No such file"),
     Fault("t41_config_for_receipt", "a config for a receipt",
