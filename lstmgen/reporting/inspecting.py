@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.cells import set_cell_size
-from rich.style import Style
 from rich.text import Text
 
 from lstmgen.cells.cell import Cell
@@ -14,23 +13,10 @@ from lstmgen.inspection.subject import Subject
 from lstmgen.inspection.tracing import VANISHED, GateTrace, GradientTrace
 from lstmgen.reporting.equations import gate_title, legend
 from lstmgen.reporting.explanation import shown_word
+from lstmgen.reporting.heat_map import Panel, heat_map_cell
 
 WORD, GAP = 12, 2  # columns
 BAR, DECADES = 20, 8  # columns of a bar and the powers of ten that it spans
-
-Color = tuple[int, int, int]
-# Safe for color-blind readers: white to blue, and orange over white to violet.
-GATE_COLORS: tuple[Color, ...] = ((247, 247, 247), (8, 48, 107))
-SIGNED_COLORS: tuple[Color, ...] = ((179, 88, 6), (247, 247, 247), (84, 39, 136))
-
-
-class Panel(NamedTuple):
-    """One panel of a heat map."""
-
-    title: str  # of a column in the terminal
-    heading: str  # of a picture, on two lines: what is shown, and what that does
-    values: Any  # (words, units)
-    signed: bool  # in (-1, 1), not in (0, 1)
 
 
 def gate_panels(cell: Cell, trace: GateTrace, units: Sequence[int]) -> list[Panel]:
@@ -100,7 +86,7 @@ def gates_page(
         for panel in panels:
             page.append(" " * GAP)
             for value in panel.values[row]:
-                page.append(*_heat_map_cell(float(value), signed=panel.signed))
+                page.append(*heat_map_cell(float(value), signed=panel.signed))
             page.append(" " * (columns - len(selected)))
         page.append("\n")
     return page
@@ -192,28 +178,3 @@ def _bar(fraction: float) -> str:
         return ""
     bar = "#" * round(BAR * min(1.0, max(0.0, 1 + math.log10(fraction) / DECADES)))
     return bar[:-1] + ">" if fraction > 1 else bar  # more than the bar can show
-
-
-def _heat_map_cell(value: float, *, signed: bool) -> tuple[str, Style]:
-    """One value as a character on a colored background."""
-    tenth = min(9, int(abs(value) * 10))
-    character = "abcdefghij"[tenth] if value < 0 and tenth else str(tenth)
-    color = (
-        interpolate(SIGNED_COLORS, (value + 1) / 2) if signed else interpolate(GATE_COLORS, value)
-    )
-    return character, background(color)
-
-
-def background(color: Color) -> Style:
-    """Readable text on a background color."""
-    front = "black" if sum(color) > 384 else "white"
-    return Style(color=front, bgcolor="rgb({},{},{})".format(*color))
-
-
-def interpolate(colors: Sequence[Color], fraction: float) -> Color:
-    """The color at a fraction, clipped to 0..1, of the way from the first to the last one."""
-    place = min(1.0, max(0.0, fraction)) * (len(colors) - 1)
-    step = min(int(place), len(colors) - 2)
-    a, b = colors[step], colors[step + 1]
-    red, green, blue = (round(x + (y - x) * (place - step)) for x, y in zip(a, b, strict=True))
-    return red, green, blue

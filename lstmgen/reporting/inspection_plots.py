@@ -8,7 +8,8 @@ from lstmgen.errors import UsageError, printable
 from lstmgen.inspection.subject import Subject
 from lstmgen.inspection.tracing import VANISHED, GateTrace, GradientTrace
 from lstmgen.reporting.explanation import shown_word
-from lstmgen.reporting.inspecting import Panel, describe_units, gate_panels
+from lstmgen.reporting.heat_map import Panel
+from lstmgen.reporting.inspecting import describe_units, gate_panels
 from lstmgen.reporting.plots import INK, QUIET, TRAIN, VALID, add_title, new_figure, save_figure
 
 if TYPE_CHECKING:

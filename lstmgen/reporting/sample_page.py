@@ -17,7 +17,7 @@ from lstmgen.generation.novelty import Novelty, copied_runs, measure_novelty, mi
 from lstmgen.generation.pieces import Piece
 from lstmgen.generation.sample_results import Result
 from lstmgen.reporting.explanation import shown_word
-from lstmgen.reporting.inspecting import GATE_COLORS, background, interpolate
+from lstmgen.reporting.heat_map import GATE_COLORS, background, interpolate
 
 WORD, WIDTH = 14, 100  # columns
 _LOG_UNLIKELY = math.log(0.05)  # words below it are underlined
