@@ -14,6 +14,7 @@ from lstmgen.errors import UsageError
 from lstmgen.generation.load import load_checkpoint, make_engine
 from lstmgen.inspection.tracing import (
     VANISHED,
+    GateTrace,
     GradientTrace,
     trace_gates,
     trace_gradient,
@@ -23,8 +24,10 @@ from lstmgen.inspection.window_explanation import nll
 from lstmgen.model.factory import build_model, load_weights
 from lstmgen.model.layer_interface import zero_state as torch_zero_state
 from lstmgen.model.run_layers import run_layer
-from lstmgen.reporting.inspecting import _bar
+from lstmgen.reporting.heat_map import units_that_fit
+from lstmgen.reporting.inspecting import _bar, gates_page
 from lstmgen.reporting.inspection_plots import check_picture
+from tests.helpers.inspected import subject_of, trace_of
 from tests.helpers.program import call_cli
 from tests.helpers.scenes import run_of, write_story
 
@@ -293,24 +296,77 @@ def test_gates_and_memory_are_those_of_torch(runs, name, layer):
     assert list(trace.units) == sorted(range(len(changes)), key=lambda unit: -changes[unit])
 
 
-def test_the_heat_map_shows_tenths(runs):
+def test_a_heat_map_without_color_is_of_shades_and_strokes(runs):
     run = run_of(runs, "lstm")
     options = ("inspect", run, "--gates", "--cue", CUE, "--units", "0,4")
     page = call_cli(*options, cwd=runs, check=0).stdout
     assert "\x1b" not in page
     values = json.loads(call_cli(*options, "--json", cwd=runs).stdout)["values"]
-    row = next(line for line in page.splitlines() if line.startswith("dog"))
-    write, keep, candidate, read, cell = row[12:].split()
-    for shown, gate in ((write, "input"), (keep, "forget"), (read, "output")):
-        assert [int(c) for c in shown] == [int(10 * v) for v in values[gate][3]]
-    signed = [(candidate, values["candidate"][3]), (cell, np.tanh(values["cell"][3]))]
-    for shown, expected in signed:
-        for character, value in zip(shown, expected, strict=True):
-            tenth = int(abs(value) * 10)
-            negative = value < 0 and tenth > 0
-            assert character == ("abcdefghij"[tenth] if negative else str(tenth))
-    whole = call_cli("inspect", run, "--gates", "--cue", CUE, cwd=runs, check=0).stdout
-    assert max(map(cell_len, whole.splitlines()[1:])) <= 100
+    assert "\n2 of 9 units: as selected\n0 4\n" in page
+    assert page.count("-1 |≡=-· ░▒▓█| 1\n") == 1
+    head, row = (
+        next(line for line in page.splitlines() if word in line) for word in ("tanh(c)", "dog")
+    )
+    titles = ("input i", "forget f", "cand. g", "output o", "tanh(c)")
+    shown = [row[head.index(title) :][:2] for title in titles]
+    values["cell"] = np.tanh(values["cell"])
+    for characters, name in zip(shown, values, strict=True):
+        for character, value in zip(characters, values[name][3], strict=True):
+            place = "≡=-· ░▒▓█".index(character) - 4
+            assert abs(place / 4 - value) <= 0.125
+            assert place == 0 or (place < 0) == (value < 0)
+
+
+@pytest.mark.parametrize("width", [1, 20, 40, 60, 80, 100, 200])
+@pytest.mark.parametrize("color", [False, True])
+@pytest.mark.parametrize("name", ["lstm", "elman"])
+def test_a_heat_map_fits_every_terminal_and_holds_every_value(name, color, width):
+    subject, trace = subject_of(name, words=5), trace_of(name, words=5, units=30)
+    for units in ((), tuple(range(30))):
+        page = gates_page(subject, trace, layer=1, units=units, width=width, color=color)
+        lines = page.plain.splitlines()
+        rows = [line for line in lines if line.startswith(("a   ", "bbbb"))]
+        if width >= 20:
+            assert max(map(cell_len, lines)) <= max(width, 39)  # the key has 39 columns
+        shown = len(units) or min(30, units_that_fit(len(trace.names), width=width))
+        if color:
+            cells = [span for span in page.spans if getattr(span.style, "bgcolor", None)]
+            assert len(cells) - (10 if name == "lstm" else 5) == 5 * shown * len(trace.names)
+        else:
+            assert not page.spans
+        assert len(rows) % 5 == 0 and (width < 100 or units or len(rows) == 5)
+
+
+def test_colors_tell_the_sign_and_the_size():
+    subject = subject_of("elman", words=1)
+    trace = GateTrace(("hidden",), (np.array([[-1.0, -0.5, 0.0, 0.5, 1.0]]),), tuple(range(5)))
+    page = gates_page(subject, trace, layer=1, units=(), width=80, color=True)
+    *_, low, lower, zero, higher, high = [span.style.bgcolor.triplet for span in page.spans]
+    assert tuple(zero) == (247, 247, 247)
+    assert low.red > low.blue and high.blue > high.red
+    assert sum(low) < sum(lower) < sum(zero) > sum(higher) > sum(high)
+
+
+@pytest.mark.parametrize(
+    ("environment", "colored"),
+    [
+        ({"FORCE_COLOR": "1", "TERM": "xterm-256color"}, True),
+        ({"FORCE_COLOR": "1", "TERM": "xterm-256color", "NO_COLOR": "1"}, False),
+        ({"FORCE_COLOR": "1", "TERM": "xterm"}, False),  # 16 colors are too few
+        ({}, False),
+    ],
+)
+def test_color_is_for_terminals_that_have_it_and_not_for_json(
+    runs, monkeypatch, environment, colored
+):
+    for name in ("FORCE_COLOR", "NO_COLOR", "COLORTERM", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    options = ("inspect", run_of(runs, "gru"), "--gates", "--cue", CUE)
+    page = call_cli(*options, cwd=runs, check=0).stdout
+    assert ("\x1b[48;5;" in page) == colored and ("░" not in page) == colored
+    assert "\x1b" not in call_cli(*options, "--json", cwd=runs, check=0).stdout
 
 
 @pytest.mark.parametrize("layer", [1, 2])

@@ -2,19 +2,17 @@
 
 import math
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from lstmgen.cells import CELLS
-from lstmgen.inspection.subject import Subject
-from lstmgen.inspection.tracing import GateTrace
 from lstmgen.reporting import inspection_plots, plots
 from lstmgen.reporting.inspection_plots import draw_gates
 from lstmgen.reporting.plots import draw_losses, perplexity_ticks, wrap_text
 from lstmgen.runs.records import training_curve
+from tests.helpers.inspected import subject_of, trace_of
 
 
 def rows_at(steps, *, nats=lambda first, last: 1.0, words=lambda step: 10 * step, valid=None):
@@ -155,23 +153,6 @@ def test_text_is_wrapped_at_spaces_and_slashes_and_within_long_words():
     assert wrap_text("", width=60, size=8) == []
 
 
-def subject_of(cell, *, name, words):
-    """A subject whose engine is two layers without weights."""
-    return Subject(
-        name=name, cell=cell, one_hot=False, seed=0, notes=(), words=("a", "b" * 200),
-        engine=SimpleNamespace(layers=[SimpleNamespace(cell=CELLS[cell])] * 2),
-        passage=np.arange(words) % 2, window=words,
-    )  # fmt: skip
-
-
-def trace_of(cell, *, words, units):
-    """A trace of random values, whose last unit varies most."""
-    names = [name for name in CELLS[cell].gates if cell != "elman"]
-    names.append("cell" if CELLS[cell].has_cell else "hidden")
-    values = tuple(np.random.default_rng(0).uniform(0, 1, (words, units)) for _ in names)
-    return GateTrace(tuple(names), values, tuple(reversed(range(units))))
-
-
 @pytest.mark.parametrize("words", [1, 9, 60])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_picture_of_gates_has_a_color_bar_for_each_range_and_fits(monkeypatch, cell, words):
@@ -208,7 +189,7 @@ def test_a_picture_of_gates_has_a_color_bar_for_each_range_and_fits(monkeypatch,
     ],
 )
 def test_a_picture_of_gates_says_which_units_it_shows(monkeypatch, units, total, words):
-    subject = subject_of("lstm", name="run", words=3)
+    subject = subject_of("lstm", words=3)
     trace = trace_of("lstm", words=3, units=total)
     figure = drawn(
         monkeypatch, lambda: draw_gates(subject, trace, Path("a.png"), units=units, layer=2)

@@ -116,7 +116,10 @@ def _show_gates(request: Request, *, svg: Path | None, as_json: bool) -> None:
         content = gates_json(subject, trace, layer=layer, units=units)
         typer.echo(json.dumps(content, allow_nan=False))
         return
-    _print_page(gates_page(subject, trace, layer=layer, units=units, width=_width()))
+    page = gates_page(
+        subject, trace, layer=layer, units=units, width=_width(), color=_has_many_colors()
+    )
+    _print_page(page)
 
 
 def _show_gradients(request: Request, *, svg: Path | None, as_json: bool) -> None:
@@ -151,6 +154,12 @@ def _show_origins(request: Request, *, seed: int, words: int, as_json: bool) -> 
 def _width() -> int:
     """The width of the terminal that shows stdout, in columns, or that of a page in a pipe."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else PLAIN_WIDTH
+
+
+def _has_many_colors() -> bool:
+    """Whether stdout is a terminal with enough colors for a heat map, and they are wanted."""
+    console = Console()
+    return not console.no_color and console.color_system in ("256", "truecolor")
 
 
 def _print_page(page: Text) -> None:

@@ -1,6 +1,7 @@
 """Gates as a heat map in the terminal, gradients as bars, and both as JSON."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,9 +14,8 @@ from lstmgen.inspection.subject import Subject
 from lstmgen.inspection.tracing import VANISHED, GateTrace, GradientTrace
 from lstmgen.reporting.equations import gate_title, legend
 from lstmgen.reporting.explanation import shown_word
-from lstmgen.reporting.heat_map import Panel, heat_map_cell
+from lstmgen.reporting.heat_map import WORD, Panel, heat_map, units_that_fit
 
-WORD, GAP = 12, 2  # columns
 BAR, DECADES = 20, 8  # columns of a bar and the powers of ten that it spans
 
 
@@ -53,7 +53,13 @@ def describe_units(selected: Sequence[int], *, total: int, chosen: bool) -> str:
 
 
 def gates_page(
-    subject: Subject, trace: GateTrace, *, layer: int, units: Sequence[int], width: int
+    subject: Subject,
+    trace: GateTrace,
+    *,
+    layer: int,
+    units: Sequence[int],
+    width: int,
+    color: bool,
 ) -> Text:
     """The heat map as text.
 
@@ -61,35 +67,22 @@ def gates_page(
         layer: counted from 1.
         units: to show; empty shows those whose memory changes most, as many as fit.
         width: of the terminal, in columns.
+        color: on a colored background, not as shades.
     """
     total, cell = len(trace.units), subject.engine.layers[0].cell
-    room = max(1, (width - WORD) // len(trace.names) - GAP)
+    room = units_that_fit(len(trace.names), width=width)
     selected = list(units) or sorted(trace.units[:room])
-    reason = "as selected" if units else "those whose memory changes most over these words"
-    page = Text()
-    page.append(f"{printable(subject.name)}: layer {layer} of {len(subject.engine.layers)}\n")
-    for note in subject.notes:
-        page.append(f"note: {printable(note)}\n")
-    if len(selected) < total:
-        numbers = " ".join(map(str, selected))
-        page.append(f"{len(selected)} of {total} units, {reason}:\n{numbers}\n")
-    page.append("0 to 9: tenths of 1; b to j: tenths below zero (b is -0.1, j is -0.9)\n")
-    page.append(f"{legend(cell)}\n\n" if legend(cell) else "\n")
+    head = [f"note: {printable(note)}" for note in subject.notes]
+    head += [describe_units(selected, total=total, chosen=bool(units))]
+    head += [" ".join(map(str, selected))] * (len(selected) < total)
+    head += [legend(cell)] * bool(legend(cell))
+    page = Text(f"{printable(subject.name)}: layer {layer} of {len(subject.engine.layers)}\n")
+    for text in head:
+        page.append("\n".join(textwrap.wrap(text, width, break_on_hyphens=False)) + "\n")
+    read = subject.passage[: subject.window].tolist()
+    words = [shown_word(subject.word(index)) for index in read]
     panels = gate_panels(cell, trace, selected)
-    columns = max(len(selected), max(len(panel.title) for panel in panels))
-    page.append(" " * WORD)
-    for panel in panels:
-        page.append(" " * GAP + f"{panel.title:<{columns}}")
-    page.append("\n")
-    for row in range(subject.window):
-        page.append(set_cell_size(shown_word(subject.word(int(subject.passage[row]))), WORD))
-        for panel in panels:
-            page.append(" " * GAP)
-            for value in panel.values[row]:
-                page.append(*heat_map_cell(float(value), signed=panel.signed))
-            page.append(" " * (columns - len(selected)))
-        page.append("\n")
-    return page
+    return page.append(heat_map(words, panels, width=width, color=color))
 
 
 def gates_json(
