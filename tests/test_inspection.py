@@ -424,6 +424,22 @@ def test_the_page_of_gradients_says_what_its_json_does(runs):
     assert f"untrained Elman: it has vanished (below a thousandth) from {vanished} words" in page
 
 
+@pytest.mark.parametrize(("name", "model"), [("lstm", None), ("gru", None), (None, "my.yaml")])
+def test_the_page_of_gradients_shows_where_they_end_in_training(runs, name, model):
+    options = ("inspect", model or run_of(runs, name), "--gradients", "--window", 9)
+    lines = call_cli(*options, cwd=runs, check=0).stdout.splitlines()
+    rule = next(line for line in lines if line.startswith("train.window = 6: "))
+    assert rule.startswith("train.window = 6: in training no gradient flows further back ---")
+    assert lines[lines.index(rule) - 1][:4].strip() == "6"
+    assert lines[lines.index(rule) + 1][:4].strip() == "7"
+    state = "hidden state." if name == "gru" else "hidden state and cell state together."
+    assert f"The state is the layer's {state}" in lines
+    found = json.loads(call_cli(*options, "--json", cwd=runs, check=0).stdout)
+    assert found["train_window"] == 6
+    short = call_cli(*options[:-1], 6, cwd=runs, check=0).stdout
+    assert "train.window = 6: in training gradients flow back over all of these words" in short
+
+
 def test_bars_span_eight_powers_of_ten():
     assert [len(_bar(share)) for share in (1.0, 1e-2, 1e-4, 1e-8, 1e-12, 0.0)] == [
         20,

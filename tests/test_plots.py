@@ -8,8 +8,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from lstmgen.cells import CELLS
+from lstmgen.inspection.tracing import VANISHED, GradientTrace
 from lstmgen.reporting import inspection_plots, plots
-from lstmgen.reporting.inspection_plots import draw_gates
+from lstmgen.reporting.inspection_plots import draw_gates, draw_gradients
 from lstmgen.reporting.plots import draw_losses, perplexity_ticks, wrap_text
 from lstmgen.runs.records import training_curve
 from tests.helpers.inspected import subject_of, trace_of
@@ -198,3 +199,23 @@ def test_a_picture_of_gates_says_which_units_it_shows(monkeypatch, units, total,
     headings = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert headings == ["input gate i\nwrite", "forget gate f\nkeep", "candidate g\nnew values",
                         "output gate o\nread", "cell state\ntanh(c)"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "lines"), [(9, 1), (4, 0), (1, 0)])
+def test_a_picture_of_gradients_marks_where_they_end_in_training(monkeypatch, words, lines):
+    """The window is 4: the state after the fifth word back gets no gradient."""
+    subject = subject_of("lstm", name="a-long-folder/" * 30, words=words)
+    norms = 0.1 ** np.arange(words)[::-1]
+    trace = GradientTrace(0.0, norms, norms)
+    figure = drawn(
+        monkeypatch, lambda: draw_gradients(subject, trace, trace, Path("a.png"), layer=1)
+    )
+    (axes,), (legend,) = figure.axes, figure.legends
+    upright = [line.get_xdata()[0] for line in axes.lines if line.get_label().startswith("train.w")
+               and len(line.get_xdata())]  # fmt: skip
+    assert upright == [4.5] * lines
+    assert [text.get_text() for text in legend.get_texts()][-1].startswith("train.window = 4: in ")
+    assert axes.get_ylim()[0] < min(*norms, VANISHED) and max(norms) < axes.get_ylim()[1]
+    assert not axes.texts and fits(legend, figure) and fits(figure._suptitle, figure)
+    assert legend.get_window_extent().y1 <= axes.get_tightbbox().y0
+    assert figure._suptitle.get_text().endswith(": layer 1, state: hidden and cell state")

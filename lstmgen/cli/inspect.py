@@ -125,7 +125,7 @@ def _show_gates(request: Request, *, svg: Path | None, as_json: bool) -> None:
 def _show_gradients(request: Request, *, svg: Path | None, as_json: bool) -> None:
     subject, model, elman = inspect_gradients(request)
     if svg is not None:
-        draw_gradients(model, elman, svg, cell=subject.cell)
+        draw_gradients(subject, model, elman, svg, layer=request.layer)
     if as_json:
         content = gradients_json(subject, model, elman, layer=request.layer)
         typer.echo(json.dumps(content, allow_nan=False))

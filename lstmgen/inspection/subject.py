@@ -63,6 +63,7 @@ class Subject:
     words: tuple[str, ...]  # the vocabulary
     passage: NDArray[np.int64]  # ids: the window, the word to predict, and perhaps more
     window: int
+    train_window: int  # the number of words that gradients flow back in training
     notes: tuple[str, ...]  # to print about the passage
 
     def word(self, index: int) -> str:
@@ -100,6 +101,7 @@ def explain_deep_breathe(*, layers: int, start: int | None) -> tuple[Subject, Ex
         words=vocabulary,
         passage=deep_breathe.text_ids()[begin:],
         window=deep_breathe.WINDOW,
+        train_window=deep_breathe.WINDOW,
         notes=(),
     )
     return subject, explain(subject.engine, subject.passage, window=subject.window)
@@ -172,6 +174,7 @@ def _open_subject(request: Request, *, target: bool) -> Subject:
         words=tuple(surface_of(e, config.data.tokenizer) for e in vocabulary.entries),
         passage=passage,
         window=window,
+        train_window=config.train.window,
         notes=notes,
     )
 

@@ -16,6 +16,7 @@ from lstmgen.reporting.equations import gate_title, legend
 from lstmgen.reporting.explanation import shown_word
 from lstmgen.reporting.heat_map import WORD, Panel, heat_map, units_that_fit
 
+PAGE = 100  # columns
 BAR, DECADES = 20, 8  # columns of a bar and the powers of ten that it spans
 
 
@@ -115,6 +116,7 @@ def gradients_page(
         "Norm of its gradient at the state after each word (relative to the last one's; the bars",
         f"span {DECADES} powers of ten) and at each word's vector. For comparison: untrained Elman",
         "layers of the same sizes, with the same word vectors and the same output layer.",
+        f"The state is {_describe_state(subject)}.",
         "",
         f"{'back':>4}  {'word':<{WORD}}{'state':>10}  {'':{BAR}}{'vector':>10}"
         f"{'Elman':>12}  {'':{BAR}}",
@@ -126,12 +128,35 @@ def gradients_page(
             f"{subject.window - row:>4}  {word}{own:>10.2e}  {_bar(own):{BAR}}"
             f"{model.words[row]:>10.2e}{other:>12.2e}  {_bar(other):{BAR}}".rstrip()
         )
+        if subject.window - row == subject.train_window < subject.window:
+            lines.append(f"{describe_window(subject)} ".ljust(PAGE, "-"))
+    if subject.train_window >= subject.window:
+        lines += ["", describe_window(subject)]
     lines += [
         "",
         f"this model:      {_verdict(model, subject.window)}",
         f"untrained Elman: {_verdict(elman, subject.window)}",
     ]
     return "\n".join(lines)
+
+
+def has_cell(subject: Subject) -> bool:
+    """Whether the model's state has a cell state beside the hidden state."""
+    return subject.engine.layers[0].cell.has_cell
+
+
+def _describe_state(subject: Subject) -> str:
+    if has_cell(subject):
+        return "the layer's hidden state and cell state together"
+    return "the layer's hidden state"
+
+
+def describe_window(subject: Subject) -> str:
+    """How far back gradients flow in training, of the words that are shown."""
+    window = f"train.window = {subject.train_window:,}"
+    if subject.train_window < subject.window:
+        return f"{window}: in training no gradient flows further back"
+    return f"{window}: in training gradients flow back over all of these words"
 
 
 def gradients_json(
@@ -143,6 +168,7 @@ def gradients_json(
         "layer": layer,
         "words": [subject.word(i) for i in subject.passage[: subject.window].tolist()],
         "target": subject.word(int(subject.passage[subject.window])),
+        "train_window": subject.train_window,
         "vanished_below": VANISHED,
         **{
             name: {

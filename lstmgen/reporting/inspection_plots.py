@@ -9,7 +9,7 @@ from lstmgen.inspection.subject import Subject
 from lstmgen.inspection.tracing import VANISHED, GateTrace, GradientTrace
 from lstmgen.reporting.explanation import shown_word
 from lstmgen.reporting.heat_map import Panel
-from lstmgen.reporting.inspecting import describe_units, gate_panels
+from lstmgen.reporting.inspecting import describe_units, describe_window, gate_panels, has_cell
 from lstmgen.reporting.plots import INK, QUIET, TRAIN, VALID, add_title, new_figure, save_figure
 
 if TYPE_CHECKING:
@@ -101,22 +101,39 @@ def shorten(name: str) -> str:
     return name if len(name) <= MAX_NAME else f"...{name[-MAX_NAME:]}"
 
 
-def draw_gradients(model: GradientTrace, elman: GradientTrace, path: Path, *, cell: str) -> None:
+def draw_gradients(
+    subject: Subject, model: GradientTrace, elman: GradientTrace, path: Path, *, layer: int
+) -> None:
     """Draw the norm of the gradient by distance from the prediction."""
     check_picture(path)
-    figure = new_figure(8, 4.5)
+    figure = new_figure(8, 5)
     axes = figure.subplots()
     for trace, color, label in (
-        (model, VALID, f"this model ({cell})"),
-        (elman, TRAIN, "Elman layers of the same sizes, not trained"),
+        (model, VALID, f"this model ({subject.cell})"),
+        (elman, TRAIN, "untrained Elman layers of the same sizes"),
     ):
         norms = trace.relative[::-1]
         axes.plot(range(1, len(norms) + 1), norms, color=color, linewidth=2, label=label)
-    axes.axhline(VANISHED, color=QUIET, linewidth=1, linestyle="--")
+    _draw_limits(axes, subject)
     axes.set_yscale("log")
+    axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("words back from the prediction")
-    axes.set_ylabel("relative norm of the gradient at the state")
+    axes.set_ylabel("norm of the gradient at the state,\nrelative to the last word's")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#eeeeee")
-    axes.legend(frameon=False)
+    figure.legend(loc="outside lower left", frameon=False, fontsize=9)
+    state = "hidden and cell state" if has_cell(subject) else "hidden state"
+    add_title(figure, f"{shorten(subject.name)}: layer {layer}, state: {state}", size=9)
     save_figure(figure, path)
+
+
+def _draw_limits(axes: "Axes", subject: Subject) -> None:
+    """Draw below what a gradient has vanished, and beyond what training had none."""
+    axes.axhline(
+        VANISHED, color=QUIET, linewidth=1, linestyle="--", label="below: vanished (a thousandth)"
+    )
+    if subject.train_window < subject.window:
+        place = subject.train_window + 0.5  # between the last word with a gradient and the next
+        axes.axvline(place, color=INK, linewidth=1, linestyle=":", label=describe_window(subject))
+    else:
+        axes.plot([], [], linestyle="none", label=describe_window(subject))

@@ -14,7 +14,7 @@ def subject_of(cell, *, words, name="run"):
     return Subject(
         name=name, cell=cell, one_hot=False, seed=0, notes=(), words=("a", "b" * 200),
         engine=SimpleNamespace(layers=[SimpleNamespace(cell=CELLS[cell])] * 2),
-        passage=np.arange(words) % 2, window=words,
+        passage=np.arange(words) % 2, window=words, train_window=4,
     )  # fmt: skip
 
 
