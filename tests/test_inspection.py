@@ -245,6 +245,8 @@ def test_a_config_gives_a_model_that_is_not_trained(runs):
     trained = json.loads(call_cli("explain", run_of(runs, "lstm"), "--json", cwd=runs).stdout)
     assert found["words"] == trained["words"]
     assert found["forward"] != trained["forward"]
+    done = call_cli("explain", "my.yaml", "model.cell=gru", "train.seed=5", "--json", cwd=runs)
+    assert json.loads(done.stdout)["model"] == "my.yaml model.cell=gru train.seed=5, not trained"
 
 
 def test_unknown_words_are_read_and_told_but_not_predicted(runs):

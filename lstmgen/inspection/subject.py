@@ -235,7 +235,8 @@ def _open_untrained(request: Request, name: str) -> tuple[str, Config, Vocabular
         part = corpus.train
         if request.text is not None:
             part, _ = encode_text(request.text, config, corpus.vocabulary)
-    return f"{name}, not trained", config, corpus.vocabulary, engine, part
+    model_name = f"{' '.join([name, *request.overrides])}, not trained"
+    return model_name, config, corpus.vocabulary, engine, part
 
 
 def _exact_engine(config: Config, vocabulary: Vocabulary, weights: Any, *, source: str) -> Engine:
