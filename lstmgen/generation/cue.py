@@ -146,15 +146,18 @@ def find_entry(
     """
     entry = vocabulary.ids.get(token, vocabulary.ids.get(surface))
     if entry is None and surface in TYPED_QUOTES:
-        openers = set((vocabulary.style or TextStyle()).openers.values())
-        marks = [
-            m for m in TYPED_QUOTES[surface] if m in vocabulary.ids and (m in openers) == opens
-        ]
-        entry = vocabulary.ids[marks[0]] if marks else None
+        entry = typed_quote(surface, vocabulary, opens=opens)
     if entry is None and not surface.isspace():
         spellings = vocabulary.spellings
         entry = spellings.get(simplify_spelling(token), spellings.get(simplify_spelling(surface)))
     return entry
+
+
+def typed_quote(surface: str, vocabulary: Vocabulary, *, opens: bool) -> int | None:
+    """The id of the text's quotation mark for one as typed; None if it has none."""
+    openers = set((vocabulary.style or TextStyle()).openers.values())
+    marks = (m for m in TYPED_QUOTES[surface] if m in vocabulary.ids and (m in openers) == opens)
+    return next((vocabulary.ids[mark] for mark in marks), None)
 
 
 def nearest(surface: str, vocabulary: Vocabulary) -> str | None:

@@ -16,7 +16,7 @@ mislead the marks that follow.
 
 import re
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from lstmgen.text.apostrophes import APOSTROPHES, is_elided, is_possessive
 
@@ -33,6 +33,8 @@ DOUBLE_OPEN, SINGLE_OPEN = 8, 9
 DOUBLE_LOW, SINGLE_LOW = 10, 11
 DOUBLE_CLOSE, SINGLE_CLOSE = 12, 13
 DOUBLE_ANGLE, SINGLE_ANGLE = 14, 15
+
+_OTHER_QUOTES = (DOUBLE_LOW, SINGLE_LOW, DOUBLE_ANGLE, SINGLE_ANGLE)  # open by BY_OTHER
 
 _CLOSING = frozenset(".,;:!?)]}…%‰°。，、；：！？）」』】》〉．؟،।")
 _OPENING = frozenset("([{¿¡$£€#@（「『【《〈")
@@ -88,6 +90,20 @@ class Placement(NamedTuple):
     space: bool  # before it
     flipped: bool  # an exception to the rule
     after: Spacing
+
+
+def rule_tables(kind: Kind) -> dict[str, Any]:
+    """The tables of the rule as JSON, for programs in other languages."""
+    return {
+        "closing": "".join(sorted(_CLOSING)),
+        "opening": "".join(sorted(_OPENING)),
+        "joining": "".join(sorted(_JOINING)),
+        "apostrophes": APOSTROPHES,
+        "quotes": _QUOTES_V1 if kind == "word_v1" else _QUOTES,
+        "other_quotes": list(_OTHER_QUOTES),
+        "unspaced": UNSPACED.pattern,
+        "simplest": {chr(code): simple for code, simple in _SPELLINGS.items()} | {"…": "..."},
+    }
 
 
 def is_word(kind: Kind) -> bool:
@@ -171,7 +187,7 @@ def place_token(
     placement = _placement(expected, flipped, space, spacing)
     if after_text and kind == "word":
         role = OPEN if placement.space else CLOSE
-    by = BY_OTHER if quote in (DOUBLE_LOW, SINGLE_LOW, DOUBLE_ANGLE, SINGLE_ANGLE) else BY_USUAL
+    by = BY_OTHER if quote in _OTHER_QUOTES else BY_USUAL
     opened = 0 if role == CLOSE else by
     after = Spacing(role, double, opened) if quote % 2 else Spacing(role, opened, single)
     return placement._replace(after=after)

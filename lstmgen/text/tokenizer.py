@@ -171,6 +171,41 @@ class Tokenizer:
         return flipped
 
 
+def ecmascript_pattern(kind: Kind) -> str:
+    """The regular expression of pieces for JavaScript (flags ``gu``); empty if it needs none.
+
+    It is general, so it splits every text as ``Tokenizer`` does.
+    """
+    if not is_word(kind):
+        return ""
+    old = kind == "word_v1"
+    python = _pattern_source(_ANY_MARK, unspaced=True, old=old, flags=not old)
+    python = re.sub(r"\(\?i:((?:[^()]|\([^()]*\))*)\)", lambda m: _any_case(m[1]), python)
+    for ours, theirs in _ECMASCRIPT.items():
+        python = python.replace(ours, theirs)
+    return python
+
+
+_ANY_MARK = r"\p{M}\u200c\u200d\u{1f3fb}-\u{1f3ff}"
+_ECMASCRIPT = {
+    r"[^\W_]": r"[\p{L}\p{N}]",
+    r"[^\W\d_]": r"[\p{L}\p{Nl}\p{No}]",
+    r"[^\w\s]": r"[^\p{L}\p{N}_\s]",
+    r"\d": r"\p{Nd}",
+}
+
+
+def _any_case(pattern: str) -> str:
+    """A part of a pattern, with each letter in both cases."""
+    result, in_class = [], False
+    for character in pattern:
+        in_class = character == "[" or (in_class and character != "]")
+        both = "".join(dict.fromkeys(character.lower() + character.upper()))
+        letter = len(both) == 2
+        result.append(character if not letter else both if in_class else f"[{both}]")
+    return "(?:" + "".join(result) + ")"
+
+
 def has_flag_parts(entries: Iterable[str]) -> bool:
     """Whether a vocabulary has the halves of flags, as version 2 of the rules made them."""
     return any(re.match(f"[{_FLAG_PART}\U000e0020-\U000e007f]", entry) for entry in entries)
@@ -190,11 +225,17 @@ def _pattern_for(text: str, kind: Kind) -> re.Pattern[str]:
 
 @lru_cache(maxsize=64)
 def _pattern(marks: str, *, unspaced: bool, old: bool, flags: bool = False) -> re.Pattern[str]:
+    return re.compile(_pattern_source(re.escape(marks), unspaced=unspaced, old=old, flags=flags))
+
+
+def _pattern_source(marks: str, *, unspaced: bool, old: bool, flags: bool) -> str:
+    """The pattern of pieces; ``marks`` is the inside of a character class."""
     # Marks and joiners belong to the character before them; ``\w`` matches none of them.
-    mark = f"[{re.escape(marks)}]{{0,16}}" if marks else ""
+    mark = f"[{marks}]{{0,16}}" if marks else ""
     letter = r"[^\W_]" if not unspaced else rf"(?!{UNSPACED.pattern})[^\W_]"
     word = f"(?:{letter}{mark}){{1,200}}" if mark or unspaced else r"[^\W_]{1,200}"
-    joined = rf"(?:(?<=\u200d)(?!{FLIPPED})[^\w\s]{mark})*" if "\u200d" in marks else ""
+    joins = "\u200d" in marks or marks == _ANY_MARK
+    joined = rf"(?:(?<=\u200d)(?!{FLIPPED})[^\w\s]{mark})*" if joins else ""
     token = "|".join(
         (
             *([_FLAG] if flags else []),
@@ -205,4 +246,4 @@ def _pattern(marks: str, *, unspaced: bool, old: bool, flags: bool = False) -> r
             rf"\S{mark}",
         )
     )
-    return re.compile(rf"(?:(?<!\s) )?(?:{token})|\n\n|\n| {{1,8}}|\t{{1,8}}|\s")
+    return rf"(?:(?<!\s) )?(?:{token})|\n\n|\n| {{1,8}}|\t{{1,8}}|\s"
