@@ -2,7 +2,7 @@
 #   make demo                                       train the stories twice, print continuations
 #   make train CONFIG=configs/fable.yaml            train a config (ARGS="train.epochs=2" adds to it)
 #   make generate CUE="The old miller"              continue a cue with the newest run
-#   make test | slow | soak | lint | bench | setup | clean | help   (bench takes PEER=, TEXTS= and KERAS=)
+#   make test | slow | browser | soak | lint | bench | setup | clean | help   (bench takes PEER=, TEXTS= and KERAS=)
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,7 +18,7 @@ TEXTS ?=
 KERAS ?=
 export CUE
 
-.PHONY: setup demo train generate test slow soak lint bench clean help
+.PHONY: setup demo train generate test slow browser soak lint bench clean help
 .DEFAULT_GOAL := help
 
 setup: $(READY)
@@ -60,11 +60,20 @@ generate: $(READY)
 	@$(BIN)/lstmgen generate --cue "$$CUE" $(ARGS)
 
 test: lint
-	@$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
+	@$(BIN)/python -m pytest -m "not slow and not browser" -n auto --dist loadfile
 
 # Tests that take more than some seconds each; CI runs them too.
 slow: $(READY)
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -m "slow and not browser"
+
+# The page of a run in headless Chromium, which is installed if it is missing and may be.
+browser: $(READY)
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+	  command -v google-chrome >/dev/null || \
+	  { echo "installing Chromium, once"; apt-get install -y -qq chromium >/dev/null; } || \
+	  { echo "no Chromium: install it (on Debian: apt install chromium) and try again"; exit 1; }
+	@$(PIP) -e '.[browser]'
+	@$(BIN)/python -m pytest -m browser tests/browser
 
 # The long versions: 50 kills, 10,000 reads beside a writer, 10,000 drawn inputs, 5,000 flipped bits.
 soak: $(READY)

@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": "Show the equations with the numbers of one window.",
     "inspect": "Show gates, gradients, the words used, and the nearest contexts.",
     "write": "Write a text together with a model, word by word.",
+    "report": "Write a run and its model as one HTML page.",
     "export": "Write a trained model to a folder of its own.",
     "bench": "Time training and generating with a config on this machine.",
     "check": "Prove on your own config that resuming loses nothing.",

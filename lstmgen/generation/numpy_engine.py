@@ -84,6 +84,15 @@ class Engine:
             x[unknown] = self._unknown
         return x
 
+    def word_vectors(self, ids: NDArray[np.int64]) -> Array:
+        """What stands for words where words are compared, (words, size).
+
+        The embedding, or for one-hot inputs the columns of the first layer's weights.
+        """
+        if self._embedding is not None:
+            return self._vectors(ids)
+        return np.asarray(self.layers[0].weights.weight_ih[:, ids].T)
+
     def _rare_vector(self, rare: NDArray[np.int64]) -> Array:
         """The mean input vector of the words seen once."""
         if self._embedding is not None:

@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import struct
 import zipfile
 from collections.abc import Callable
@@ -572,6 +573,21 @@ SAMPLES = (
           "not a run folder. Train it first, or leave it out to use the newest run"),
     Fault("t41_seed_of_memory", "a seed for what draws nothing", (*INSPECT, "--memory", "--seed",
           "1"), "error: --seed goes with --why, not with --memory. Leave it out"),
+    Fault("t41_page_outside_a_run", "a page of a model outside a run, without a file's name",
+          ("report", "copy"), "copy: is outside a run folder. Name a file for the page: --output "
+          "FILE", harm=lambda folder: shutil.copytree(best(folder / RUN), folder / "copy")),
+    Fault("t41_page_in_no_folder", "a page in a folder that is not there",
+          ("report", RUN, "--output", "gone/page.html"), "error: gone/page.html: the page cannot "
+          "be written (No such file or directory). Choose another place with --output", code=1),
+    Fault("t41_page_over_a_folder", "a page that would replace a folder",
+          ("report", RUN, "--output", "runs"), "error: runs: the page cannot be written (Is a "
+          "directory). Choose another place with --output", code=1),
+    Fault("t41_page_of_a_config", "a config to make a page of", ("report", "my.yaml"),
+          "error: my.yaml: is a file, not a run folder"),
+    Fault("t41_page_of_nothing", "a page of a run that is not there", ("report", "gone"),
+          "error: gone: no such folder"),
+    Fault("t41_page_option", "`train.report=always`", ("train", "my.yaml", "train.report=always"),
+          "error: command line: train.report = 'always': must be auto"),
     Fault("t41_no_receipt", "a receipt that is not there",
           ("generate", "--replay", "gone.json"), "error: --replay gone.json: No such file"),
     Fault("t41_config_for_receipt", "a config for a receipt",

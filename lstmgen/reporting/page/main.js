@@ -1,0 +1,17 @@
+// Start: read the data of the page and show each part that it holds.
+
+const page = JSON.parse($("data").textContent);
+$("name").textContent = page.name;
+$("made").textContent = page.made;
+const training = page.training && new TrainingText(page.training);
+if (page.training) $("banner").hidden = false;
+if (page.run) showRun(page.run);
+else $("run").remove();
+showMemory(page.memory);
+showOrigins(page.origins);
+if (page.model) {
+  const model = new Model(page.model), text = new Text(page.text), pen = new Pen(model, text, page.sample, training);
+  showPen(pen, page.sample);
+  showInside(pen, page);
+  showVocabulary(model, text, page.map);
+} else for (const id of ["pen", "inside", "vocabulary"]) $(id).remove();

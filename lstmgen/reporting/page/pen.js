@@ -1,0 +1,200 @@
+// The pen: continue a cue, take other words, undo.
+
+const SLICE = 40; // milliseconds of work between two frames
+const COPIED = 5; // words of a passage that counts as copied
+
+/** The text in the pen: what was typed, and what the model wrote. */
+class Pen {
+  /** @param {Model} model @param {Text} text @param {any} data @param {TrainingText | null} training */
+  constructor(model, text, data, training) {
+    Object.assign(this, { model, text, training });
+    this.model = model;
+    this.text = text;
+    this.training = training;
+    this.minCopied = COPIED * /** @type {number} */ (data.per_word);
+    this.start = /** @type {number[]} */ (data.start);
+    this.reading = new Reading(model, this.start);
+    this.chances = /** @type {number[]} */ (this.start.map(() => 1)); // of each word, before any filter
+    this.past = /** @type {{ids: number[], from: number}[]} */ ([]); // for undo
+    this.from = this.start.length; // where the last continuation begins
+    this.listeners = /** @type {(() => void)[]} */ ([]);
+    this.running = false;
+    this.version = 0;
+  }
+
+  get ids() {
+    return this.reading.ids;
+  }
+
+  /** Read a word that was typed or drawn. @param {number} id @param {number} chance */
+  push(id, chance = id < this.model.vocabSize ? Math.exp(this.reading.next()[id]) : NaN) {
+    this.reading.push(id);
+    this.chances.push(chance);
+  }
+
+  /** Replace the text, reading only what is new. @param {number[]} ids */
+  set(ids) {
+    let same = 0;
+    while (same < ids.length && ids[same] === this.ids[same]) same++;
+    this.reading.truncate(Math.max(same, this.start.length));
+    this.chances.length = this.ids.length;
+    ids.slice(this.ids.length).forEach((id) => this.push(id));
+  }
+
+  remember() {
+    this.past.push({ ids: [...this.ids], from: this.from });
+  }
+
+  /** @returns {boolean} whether there was something to undo */
+  undo() {
+    this.running = false;
+    const before = this.past.pop();
+    if (before) {
+      this.set(before.ids);
+      this.from = before.from;
+    }
+    return !!before;
+  }
+
+  /** Log-probabilities of the words that may follow. */
+  scores() {
+    const scores = this.reading.next(), [story] = this.start;
+    for (const id of this.text.specials) if (id !== story || this.ids.length === this.start.length) scores[id] = -Infinity;
+    return scores;
+  }
+
+  /**
+   * The words of a continuation, one at a time: at least as many as asked for, then to the end of
+   * the sentence, at most half as many more.
+   * @param {{temperature: number, topP: number, words: number, seed: number}} settings
+   */
+  *words(settings) {
+    const random = new Random(settings.seed);
+    for (let words = 0, tokens = 0; words < settings.words * 1.5 && tokens < 4 * settings.words + 50; tokens++) {
+      const scores = this.scores(), id = draw(scores, settings, random);
+      if (id === this.start[0]) return; // the story ends
+      const last = this.text.surfaces[this.ids[this.ids.length - 1]];
+      if (words >= settings.words && /^[.!?…]["'”’»]*$/.test(last) && !/^["'”’»)]/.test(this.text.surfaces[id])) return;
+      this.push(id, Math.exp(scores[id]));
+      words += this.text.isWordEntry[id] ? 1 : 0;
+      yield id;
+    }
+  }
+
+  /** Continue in slices, so that the page stays responsive. @param {any} settings @param {() => void} show */
+  async run(settings, show) {
+    const version = ++this.version, words = this.words(settings);
+    this.running = true;
+    for (let done = false; !done && this.running && version === this.version; ) {
+      const until = performance.now() + SLICE;
+      while (!done && performance.now() < until) done = !!words.next().done;
+      show();
+      await new Promise((next) => setTimeout(next));
+    }
+    if (version === this.version) this.running = false;
+    show();
+  }
+
+  /** The ids of copied passages' tokens and where they stand. @returns {(string | null)[]} for each token */
+  copied() {
+    const places = /** @type {(string | null)[]} */ (this.ids.map(() => null));
+    const { training } = this;
+    if (!training || this.running) return places; // searched when the text is complete
+    const runs = training.runs(this.ids);
+    runs.forEach(({ run, at }, end) => {
+      if (run < this.minCopied) return;
+      for (let i = end, left = run; i >= 0 && left > 0; i--) {
+        places[i] = places[i] ?? training.locate(at);
+        left -= training.canonical[this.ids[i]] ? 1 : 0;
+      }
+    });
+    return places;
+  }
+}
+
+/** @param {Pen} pen @param {any} data the key "sample" of the page's data */
+function showPen(pen, data) {
+  const { text, model } = pen, cue = $("cue");
+  const number = (/** @type {string} */ id) => Number($(id).value);
+  const settings = () => ({ temperature: number("temperature"), topP: number("top-p"), words: number("words"), seed: number("seed") });
+  cue.value = data.cue;
+  $("temperature").value = data.temperature;
+  $("top-p").value = data.top_p;
+  $("words").value = data.words;
+  let typed = /** @type {string | null} */ (null), hints = (/** @type {number} */ _) => "";
+  const view = new WordView($("text"), text, { hint: (i) => hints(i), pick: choose });
+
+  const show = () => {
+    const copied = pen.copied(), unlikely = color("--gate"), likely = color("--paper");
+    const hint = (/** @type {number} */ i) => `probability ${percent(pen.chances[i])}${copied[i] ? `; copied from ${copied[i]}` : ""}`;
+    hints = hint;
+    view.show(pen.ids);
+    view.spans.forEach((span, i) => {
+      if (i < pen.start.length) span.hidden = true;
+      shade(span, blend([likely, unlikely], Math.min(0.5, Math.max(0, -Math.log10(pen.chances[i]) * 0.13) || 0)));
+      span.classList.toggle("copied", copied[i] !== null);
+      span.classList.toggle("written", i >= pen.from);
+    });
+    const first = view.spans[pen.start.length];
+    if (first) first.tabIndex = 0;
+    $("stop").disabled = !pen.running;
+    $("undo").disabled = !pen.past.length;
+    if (!pen.running) pen.listeners.forEach((listener) => listener());
+  };
+
+  const readCue = () => {
+    if (cue.value === typed) return;
+    const { ids, unknown } = text.encode((typed = cue.value).replace(/[ \t]+$/, ""));
+    pen.set([...pen.start, ...ids]);
+    $("unknown").textContent = unknown.length ? `Not in the vocabulary, read as a rare word: ${unknown.join(", ")}` : "";
+  };
+  const begin = () => {
+    pen.from = pen.ids.length;
+    $("choices").replaceChildren();
+    return pen.run(settings(), show);
+  };
+  const proceed = () => {
+    pen.remember();
+    readCue();
+    return begin();
+  };
+  $("continue").addEventListener("click", proceed);
+  $("stop").addEventListener("click", () => (pen.running = false));
+  $("undo").addEventListener("click", () => {
+    pen.undo();
+    $("choices").replaceChildren();
+    show();
+  });
+  $("again").addEventListener("click", () => {
+    pen.remember();
+    if (cue.value !== typed) readCue();
+    else pen.set(pen.ids.slice(0, pen.from));
+    $("seed").value = number("seed") + 1;
+    return begin();
+  });
+  cue.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Enter" && !event.shiftKey) {
+      event.preventDefault();
+      proceed();
+    }
+  });
+
+  /** Show the likeliest words at a place. @param {number} i */
+  function choose(i) {
+    pen.running = false;
+    if (i < pen.start.length) return;
+    const scores = pen.reading.next(i);
+    const take = (/** @type {number} */ id) => {
+      pen.remember();
+      pen.set([...pen.ids.slice(0, i), id]);
+      begin();
+    };
+    $("choices").replaceChildren(
+      el("p", {}, `Instead of “${text.name(pen.ids[i])}” (${percent(pen.chances[i])}):`),
+      ...highest(scores, 5).map((id) => el("button", { type: "button", onclick: () => take(id), disabled: text.specials.has(id) ? "" : null },
+        text.specials.has(id) ? "(the story ends)" : text.name(id), el("small", {}, ` ${percent(Math.exp(scores[id]))}`))),
+    );
+  }
+  readCue();
+  show();
+}
