@@ -329,6 +329,12 @@ class TrainConfig(Section):
         2, "Newest checkpoints to keep, besides the best.", ge=1, unit="checkpoints",
         on_resume="free",
     )  # fmt: skip
+    report: Literal["auto"] | None = key(
+        "auto",
+        "Page of the run, report.html, at the end of training. auto: with the model inside, up to "
+        "5 MB of weights; null or none: no page.",
+        portable=False, on_resume="free",
+    )  # fmt: skip
 
     @property
     def base(self) -> str | None:

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
 
-from lstmgen.errors import StorageError, counted, printable
+from lstmgen.errors import LstmgenError, StorageError, counted, printable
 from lstmgen.reporting import number_format
 from lstmgen.reporting.plots import draw_losses
 from lstmgen.reporting.start_facts import ngram_name, start_facts
@@ -224,6 +224,8 @@ class TrainingConsole:
         plot = self._draw(event)
         if plot:
             rows.append(("plot", plot))
+        if event.report and not event.interrupted:
+            rows.append(("page", self._write_page(event)))
         rows.append(("run", str(event.run)))
         run = shlex.quote(str(event.run))
         if event.interrupted:
@@ -245,6 +247,16 @@ class TrainingConsole:
         except StorageError as error:  # the training itself is complete
             return f"not drawn: {error}"
         return str(path) if drawn else ""
+
+    def _write_page(self, event: Finished) -> str:
+        """Write the page of the run; the file, or why there is none."""
+        from lstmgen.reporting.run_page import Contents, write_page  # numpy
+
+        try:
+            written = write_page(event.run, event.run.parent, contents=Contents())
+        except LstmgenError as error:  # the training itself is complete
+            return f"not written: {error}"
+        return f"{written.path} (open it in a browser)"
 
 
 def _describe_memorizing(event: Finished, found: Memorizing) -> str:

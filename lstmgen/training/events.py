@@ -128,6 +128,7 @@ class Finished:
         best_step, best_nats: None without a validation text.
         patience: of the config.
         memorizing: None if there is no sign of it.
+        report: whether the config asks for a page of the run (``train.report``).
         interrupted: stopped by a signal, with more to train.
         sampling: the settings chosen for this text; None if none were.
     """
@@ -141,6 +142,7 @@ class Finished:
     seconds: float
     words: int
     interrupted: bool
+    report: bool
     patience: int | None
     memorizing: Memorizing | None
     sampling: ChosenSampling | None

@@ -157,6 +157,7 @@ class Journal:
             seconds=self.seconds(),
             words=self.progress.words,
             interrupted=interrupted,
+            report=self.setup.config.train.report is not None,
             patience=self.setup.config.train.patience,
             memorizing=find_memorizing(self.records.rows()) if self.world.is_main else None,
             sampling=sampling,
