@@ -56,7 +56,7 @@ function drawChart(host, { title, x, series, guides = [], log = false, value = s
     const on = vertical ? px(at) : py(to(at)), late = on > (left + end) / 2;
     if (vertical && (at > last || at < first)) continue;
     picture.append(el("line", vertical ? { class: "guide", x1: on, x2: on, y1: 14, y2: below } : { class: "guide", x1: left, x2: end, y1: on, y2: on }));
-    if (vertical) label(late ? on - 4 : on + 4, below - 6, name, late ? "end" : "start");
+    if (vertical) label(late ? on - 4 : on + 4, 52, name, late ? "end" : "start");
     else label(end - 4, on - 4, name, "end");
   }
   const cursor = el("line", { class: "cursor", y1: 14, y2: below, x1: -9, x2: -9 });

@@ -196,5 +196,6 @@ function showPen(pen, data) {
     );
   }
   readCue();
+  redraw(() => pen.running || show());
   show();
 }
