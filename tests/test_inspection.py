@@ -24,8 +24,9 @@ from lstmgen.inspection.window_explanation import nll
 from lstmgen.model.factory import build_model, load_weights
 from lstmgen.model.layer_interface import zero_state as torch_zero_state
 from lstmgen.model.run_layers import run_layer
+from lstmgen.reporting.gradients_report import _bar
 from lstmgen.reporting.heat_map import units_that_fit
-from lstmgen.reporting.inspecting import _bar, gates_page
+from lstmgen.reporting.inspecting import gates_page
 from lstmgen.reporting.inspection_plots import check_picture
 from tests.helpers.inspected import subject_of, trace_of
 from tests.helpers.program import call_cli

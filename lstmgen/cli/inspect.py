@@ -27,7 +27,8 @@ from lstmgen.cli.options import RunsDir
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.inspection.subject import Request, inspect_gates, inspect_gradients
 from lstmgen.inspection.trained_model import inspect_memory, inspect_origins
-from lstmgen.reporting.inspecting import gates_json, gates_page, gradients_json, gradients_page
+from lstmgen.reporting.gradients_report import gradients_json, gradients_page
+from lstmgen.reporting.inspecting import gates_json, gates_page
 from lstmgen.reporting.inspection_plots import draw_gates, draw_gradients
 from lstmgen.reporting.memory_report import memory_json, memory_page
 from lstmgen.reporting.origins_report import origins_json, origins_page

@@ -8,8 +8,9 @@ from lstmgen.errors import UsageError, printable
 from lstmgen.inspection.subject import Subject
 from lstmgen.inspection.tracing import VANISHED, GateTrace, GradientTrace
 from lstmgen.reporting.explanation import shown_word
+from lstmgen.reporting.gradients_report import describe_window, has_cell
 from lstmgen.reporting.heat_map import Panel
-from lstmgen.reporting.inspecting import describe_units, describe_window, gate_panels, has_cell
+from lstmgen.reporting.inspecting import describe_units, gate_panels
 from lstmgen.reporting.plots import INK, QUIET, TRAIN, VALID, add_title, new_figure, save_figure
 
 if TYPE_CHECKING:
