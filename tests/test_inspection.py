@@ -443,6 +443,107 @@ def test_the_page_of_gradients_shows_where_they_end_in_training(runs, name, mode
     assert "train.window = 6: in training gradients flow back over all of these words" in short
 
 
+GRADIENTS = ("inspect", "--gradients", "--cue", CUE)
+
+
+def test_compared_models_are_those_inspected_alone(runs):
+    """Each with its own overrides, on the same words."""
+    alone = [
+        (run_of(runs, "lstm"),),
+        ("my.yaml", "model.cell=gru", "train.window=4"),
+        (run_of(runs, "elman"),),
+        ("my.yaml",),
+    ]
+    flat = [argument for model in alone for argument in model]
+    done = call_cli(*GRADIENTS, *flat, "--json", cwd=runs, check=0)
+    found = json.loads(done.stdout)
+    assert list(found) == ["models"]
+    assert found["models"] == [
+        json.loads(call_cli(*GRADIENTS, *model, "--json", cwd=runs, check=0).stdout)
+        for model in alone
+    ]
+    assert [model["train_window"] for model in found["models"]] == [6, 4, 6, 6]
+
+
+def test_the_page_of_compared_models_says_what_its_json_does(runs):
+    models = (run_of(runs, "lstm"), "my.yaml", "model.cell=gru", "train.window=4")
+    found = json.loads(call_cli(*GRADIENTS, *models, "--json", cwd=runs, check=0).stdout)["models"]
+    page = call_cli(*GRADIENTS, *models, cwd=runs, check=0).stdout
+    lines = page.splitlines()
+    assert lines[0] == "Layer 1 of 2 models that read the same 8 words:"
+    assert lines[2].startswith("B  my.yaml model.cell=gru train.window=4, not trained: gru, loss ")
+    assert max(map(cell_len, lines[2:])) <= 100  # the line before names the run
+    rows = [line for line in lines if line[:4].strip().isdigit()]
+    assert [int(row[:4]) for row in rows] == list(range(1, 9))
+    for row, place in zip(rows, reversed(range(8)), strict=True):
+        assert row.split()[1] == found[0]["words"][place]
+        numbers = [float(cell) for cell in row.split()[2:] if cell[0].isdigit()]
+        norms = [model["state_norms"] for model in (m["this_model"] for m in found)]
+        assert numbers == pytest.approx([norm[place] / norm[-1] for norm in norms], rel=6e-3)
+    for window, letter in ((6, "A"), (4, "B")):
+        rule = f"train.window = {window} ({letter}): in training no gradient flows further back ---"
+        (place,) = [k for k, line in enumerate(lines) if line.startswith(rule)]
+        assert int(lines[place - 1][:4]) == window
+
+
+def test_compared_models_read_the_training_text_of_the_first(runs):
+    (runs / "lower.txt").write_text("the old cat sat by the mill. the dog ran. " * 9, "utf-8")
+    lower = ("my.yaml", "data.train=lower.txt", "data.lowercase=true")
+    options = ("inspect", "--gradients", "--window", 5, "--json", run_of(runs, "lstm"), *lower)
+    first, second = json.loads(call_cli(*options, cwd=runs, check=0).stdout)["models"]
+    assert [*first["words"], first["target"]] == ["<story>", "The", "cat", "sat", "by", "the"]
+    assert [*second["words"], second["target"]] == ["<story>", "the", "cat", "sat", "by", "the"]
+    options = ("inspect", "--gradients", "--cue", "The river sat", *lower, run_of(runs, "lstm"))
+    page = call_cli(*options, cwd=runs, check=0).stdout
+    assert "note on A: not in the vocabulary, read as a rare word: river" in page
+    assert "\n   1  river " in page  # as the second model knows it
+    (runs / "other.txt").write_text("The cat sat by the mill", encoding="utf-8")
+    options = ("inspect", "--gradients", "--text", "other.txt", "--window", 4, "--json")
+    found = json.loads(call_cli(*options, *lower, run_of(runs, "gru"), cwd=runs, check=0).stdout)
+    assert [model["words"][1] for model in found["models"]] == ["the", "The"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["inspect", "--gates", "my.yaml", "my.yaml"], "error: my.yaml: one model at a time. Over"),
+        (["explain", "my.yaml", "my.yaml"], "and inspect --gradients compares models"),
+        (["inspect", "--gradients", *["my.yaml"] * 9], "error: 9 models: at most 8 can be"),
+        (
+            ["inspect", "--gradients", "--text", "-", "my.yaml", "my.yaml"],
+            "error: --text -: standard input can be read once only. Name a file",
+        ),
+        (
+            ["inspect", "--gradients", "my.yaml", "my.yaml", "model.hidden_sizes=[5]", "--layer",
+             "2"],
+            "error: my.yaml: --layer 2: the model has 1",
+        ),
+        (
+            ["inspect", "--gradients", "my.yaml", "nowhere"],
+            "error: nowhere: neither a run folder nor a config or preset",
+        ),
+        (
+            ["inspect", "--gradients", "my.yaml", "fable", "--cue", "The old zebra"],
+            "error: my.yaml: the word to predict is not in the vocabulary",
+        ),
+        (
+            ["inspect", "--gradients", "my.yaml", "my.yaml", "data.tokenizer=character"],
+            "data.tokenizer is character, that of my.yaml, not trained is word",
+        ),
+        (
+            ["inspect", "--gradients", "my.yaml", "my.yaml", "data.train=flat.txt", "--cue",
+             "The cat\n\nsat by"],
+            "reads other words here than my.yaml, not trained, such as white space",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_compared_is_one_message(runs, arguments, message):
+    (runs / "flat.txt").write_text("The old cat sat by the mill. The dog ran. " * 9, "utf-8")
+    done = call_cli(*arguments, cwd=runs, check=2, stdin="")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1 and done.stdout == ""
+
+
 def test_bars_span_eight_powers_of_ten():
     assert [len(_bar(share)) for share in (1.0, 1e-2, 1e-4, 1e-8, 1e-12, 0.0)] == [
         20,

@@ -8,6 +8,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from lstmgen.cells import CELLS
+from lstmgen.inspection.subject import TracedModel
 from lstmgen.inspection.tracing import VANISHED, GradientTrace
 from lstmgen.reporting import inspection_plots, plots
 from lstmgen.reporting.inspection_plots import draw_gates, draw_gradients
@@ -208,7 +209,8 @@ def test_a_picture_of_gradients_marks_where_they_end_in_training(monkeypatch, wo
     norms = 0.1 ** np.arange(words)[::-1]
     trace = GradientTrace(0.0, norms, norms)
     figure = drawn(
-        monkeypatch, lambda: draw_gradients(subject, trace, trace, Path("a.png"), layer=1)
+        monkeypatch,
+        lambda: draw_gradients([TracedModel(subject, trace, trace)], Path("a.png"), layer=1),
     )
     (axes,), (legend,) = figure.axes, figure.legends
     upright = [line.get_xdata()[0] for line in axes.lines if line.get_label().startswith("train.w")
@@ -219,3 +221,27 @@ def test_a_picture_of_gradients_marks_where_they_end_in_training(monkeypatch, wo
     assert not axes.texts and fits(legend, figure) and fits(figure._suptitle, figure)
     assert legend.get_window_extent().y1 <= axes.get_tightbbox().y0
     assert figure._suptitle.get_text().endswith(": layer 1, state: hidden and cell state")
+
+
+@pytest.mark.parametrize("models", [2, 8])
+def test_compared_curves_differ_in_color_and_style(monkeypatch, models):
+    norms = 0.5 ** np.arange(9)[::-1]
+    traced = [
+        TracedModel(subject_of(cell, words=9, name=f"{'folder/' * 40}{k}"),
+                    GradientTrace(0.0, norms, norms), GradientTrace(0.0, norms, norms))
+        for k, cell in zip(range(models), [*CELLS, *CELLS], strict=False)
+    ]  # fmt: skip
+    figure = drawn(monkeypatch, lambda: draw_gradients(traced, Path("a.png"), layer=1))
+    (axes,), (legend,) = figure.axes, figure.legends
+    curves = [line for line in axes.lines if len(line.get_xdata()) == 9]
+    assert len(curves) == models
+    assert len({line.get_color() for line in curves}) == models
+    assert len({str(line._unscaled_dash_pattern) for line in curves}) == models
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels[0].startswith("A: ...") and labels[0].endswith("/0 (elman)")
+    letters = ", ".join("ABCDEFGH"[:models])
+    assert labels[-1] == (
+        f"train.window = 4 ({letters}): in training no gradient flows further back"
+    )
+    assert fits(legend, figure) and legend.get_window_extent().y1 <= axes.get_tightbbox().y0
+    assert axes.bbox.height > 200

@@ -13,7 +13,7 @@ from rich.text import Text
 from lstmgen.cli.inspection_options import (
     Cue,
     LayerNumber,
-    Model,
+    Models,
     Seed,
     Start,
     TextFile,
@@ -21,11 +21,12 @@ from lstmgen.cli.inspection_options import (
     Words,
     check_options,
     choose_view,
-    make_request,
+    make_requests,
 )
 from lstmgen.cli.options import RunsDir
 from lstmgen.cli.outcome import reported, warn
-from lstmgen.inspection.subject import Request, inspect_gates, inspect_gradients
+from lstmgen.inspection.compare_gradients import compare_gradients
+from lstmgen.inspection.subject import Request, inspect_gates
 from lstmgen.inspection.trained_model import inspect_memory, inspect_origins
 from lstmgen.reporting.gradients_report import gradients_json, gradients_page
 from lstmgen.reporting.inspecting import gates_json, gates_page
@@ -39,7 +40,7 @@ GATE_WORDS, GRADIENT_WORDS, WHY_WORDS = 24, 40, 20
 
 @reported
 def inspect(
-    model: Model = None,
+    model: Models = None,
     gates: Annotated[
         bool, typer.Option("--gates", help="Show the gates and the cell state, word by word.")
     ] = False,
@@ -84,8 +85,8 @@ def inspect(
 ) -> None:
     """Show gates, gradients, the words used, and the nearest contexts.
 
-    With --gradients, the last word of --cue is predicted. --memory and --why need a trained
-    model.
+    With --gradients, the last word of --cue is predicted, and several models are compared on the
+    same words. --memory and --why need a trained model.
 
     Example: lstmgen inspect --gates --cue "The old miller did not say anything."
     """
@@ -95,15 +96,18 @@ def inspect(
         units=units, svg=svg, seed=seed, words=new_words,
     )  # fmt: skip
     words = GATE_WORDS if gates else GRADIENT_WORDS
-    request = make_request(model, cue, text, start, window, layer, units, runs_dir, words=words)
+    requests = make_requests(
+        model, cue, text, start, window, layer, units, runs_dir, words=words, several=gradients
+    )
     if gates:
-        _show_gates(request, svg=svg, as_json=as_json)
+        _show_gates(requests[0], svg=svg, as_json=as_json)
     elif memory:
-        _show_memory(request, as_json=as_json)
+        _show_memory(requests[0], as_json=as_json)
     elif why:
-        _show_origins(request, seed=seed or 0, words=new_words or WHY_WORDS, as_json=as_json)
+        words = new_words or WHY_WORDS
+        _show_origins(requests[0], seed=seed or 0, words=words, as_json=as_json)
     else:
-        _show_gradients(request, svg=svg, as_json=as_json)
+        _show_gradients(requests, svg=svg, as_json=as_json)
     if svg is not None:
         warn(f"saved: {svg}")
 
@@ -123,15 +127,14 @@ def _show_gates(request: Request, *, svg: Path | None, as_json: bool) -> None:
     _print_page(page)
 
 
-def _show_gradients(request: Request, *, svg: Path | None, as_json: bool) -> None:
-    subject, model, elman = inspect_gradients(request)
+def _show_gradients(requests: list[Request], *, svg: Path | None, as_json: bool) -> None:
+    traced, layer = compare_gradients(requests), requests[0].layer
     if svg is not None:
-        draw_gradients(subject, model, elman, svg, layer=request.layer)
+        draw_gradients(traced, svg, layer=layer)
     if as_json:
-        content = gradients_json(subject, model, elman, layer=request.layer)
-        typer.echo(json.dumps(content, allow_nan=False))
-        return
-    typer.echo(gradients_page(subject, model, elman, layer=request.layer))
+        typer.echo(json.dumps(gradients_json(traced, layer=layer), allow_nan=False))
+    else:
+        typer.echo(gradients_page(traced, layer=layer))
 
 
 def _show_memory(request: Request, *, as_json: bool) -> None:

@@ -11,12 +11,21 @@ from lstmgen.generation.load import limit_blas_threads
 from lstmgen.inspection.subject import Request
 from lstmgen.runs.folders import runs_folder
 
+MAX_MODELS = 8  # of a comparison
 Model = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[RUN|CONFIG [KEY=VALUE]...]",
         help="A run folder, one of its step folders, or a config (with key=value overrides) for "
         "an untrained model (default: the newest run).",
+    ),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="RUN|CONFIG [KEY=VALUE]...",
+        help="A run folder, one of its step folders, or a config (followed by key=value overrides) "
+        "for an untrained model (default: the newest run). --gradients compares several.",
     ),
 ]
 Cue = Annotated[
@@ -105,6 +114,47 @@ def read_units(text: str | None, *, count: int = 65536) -> tuple[int, ...]:
     return tuple(dict.fromkeys(numbers))
 
 
+def make_requests(
+    models: list[str] | None,
+    cue: str | None,
+    text: str | None,
+    start: int | None,
+    window: int | None,
+    layer: int,
+    units: str | None,
+    runs_dir: Path | None,
+    *,
+    words: int,
+    several: bool,
+) -> list[Request]:
+    """Build a request for each model, whose overrides follow it.
+
+    Args:
+        words: the default window.
+        several: whether there may be more than one model.
+
+    Raises:
+        UsageError: if the options contradict each other, or the models are too many.
+    """
+    if not several:
+        return [make_request(models, cue, text, start, window, layer, units, runs_dir, words=words)]
+    groups: list[list[str]] = [[]]
+    for argument in models or []:
+        if "=" not in argument and any("=" not in other for other in groups[-1]):
+            groups.append([])
+        groups[-1].append(argument)
+    if len(groups) > MAX_MODELS:
+        raise UsageError(
+            f"{len(groups)} models: at most {MAX_MODELS} can be compared. Leave some out"
+        )
+    if len(groups) > 1 and text == "-":
+        raise UsageError("--text -: standard input can be read once only. Name a file")
+    return [
+        make_request(group, cue, text, start, window, layer, units, runs_dir, words=words)
+        for group in groups
+    ]
+
+
 def make_request(
     model: list[str] | None,
     cue: str | None,
@@ -127,7 +177,10 @@ def make_request(
         raise UsageError("--cue is the text itself. Leave --text, --start and --window out")
     names, overrides = split_overrides(model or [])
     if len(names) > 1:
-        raise UsageError(f"{printable(names[1])}: one model at a time. Overrides are KEY=VALUE")
+        raise UsageError(
+            f"{printable(names[1])}: one model at a time. Overrides are KEY=VALUE, "
+            "and inspect --gradients compares models"
+        )
     if "" in names:
         raise UsageError("the model is an empty name. Name a run folder, a config or a preset")
     return Request(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from lstmgen.config.loader import load
 from lstmgen.config.schema import Config
 from lstmgen.errors import ConfigError, UsageError, counted, printable
 from lstmgen.evaluation.scored_text import encode_text, find_part
-from lstmgen.generation.cue import read_cue
+from lstmgen.generation.cue import find_entry, read_cue
 from lstmgen.generation.load import load_checkpoint, make_engine
 from lstmgen.generation.numpy_engine import Engine
 from lstmgen.inspection import deep_breathe
@@ -25,7 +25,9 @@ from lstmgen.inspection.tracing import (
 from lstmgen.inspection.window_explanation import Explanation, explain
 from lstmgen.runs import folders
 from lstmgen.runs.bundled import find_config
-from lstmgen.text.spacing import surface_of
+from lstmgen.text.corpus import Part
+from lstmgen.text.reading import normalize
+from lstmgen.text.spacing import Kind, surface_of
 from lstmgen.text.vocabulary import Vocabulary
 from lstmgen.training.complete_config import prepare_training
 from lstmgen.training.init_from import base_of, init_from_base
@@ -49,6 +51,12 @@ class Request:
     layer: int  # counted from 1 at the input
     units: tuple[int, ...]  # empty leaves the choice to the command
     runs: Path
+    like: "Subject | None" = None  # to compare with: its words are read if there are no others
+
+    @property
+    def names_words(self) -> bool:
+        """Whether the words are those of a cue or of another model, not of a text."""
+        return self.cue is not None or (self.like is not None and self.text is None)
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,9 @@ class Subject:
     one_hot: bool
     seed: int
     engine: Engine  # in float64
-    words: tuple[str, ...]  # the vocabulary
+    tokenizer: Kind
+    entries: tuple[str, ...]  # the vocabulary
+    words: tuple[str, ...]  # its entries as they are written
     passage: NDArray[np.int64]  # ids: the window, the word to predict, and perhaps more
     window: int
     train_window: int  # the number of words that gradients flow back in training
@@ -69,6 +79,14 @@ class Subject:
     def word(self, index: int) -> str:
         """The text of a word; ``<unknown>`` if it is not in the vocabulary."""
         return self.words[index] if index < len(self.words) else "<unknown>"
+
+
+class TracedModel(NamedTuple):
+    """The gradient of one loss through time, in a model and in untrained Elman layers."""
+
+    subject: Subject
+    model: GradientTrace
+    elman: GradientTrace
 
 
 def explain_window(request: Request) -> tuple[Subject, Explanation]:
@@ -98,6 +116,8 @@ def explain_deep_breathe(*, layers: int, start: int | None) -> tuple[Subject, Ex
         one_hot=True,
         seed=0,
         engine=deep_breathe.make_engine(layers=layers),
+        tokenizer="whitespace",
+        entries=vocabulary,
         words=vocabulary,
         passage=deep_breathe.text_ids()[begin:],
         window=deep_breathe.WINDOW,
@@ -114,15 +134,16 @@ def inspect_gates(request: Request) -> tuple[Subject, GateTrace]:
     return subject, trace_gates(subject.engine, ids, layer=request.layer - 1)
 
 
-def inspect_gradients(request: Request) -> tuple[Subject, GradientTrace, GradientTrace]:
-    """The gradient of one loss through time, in the model and in untrained Elman layers."""
+def inspect_gradients(request: Request) -> TracedModel:
+    """The gradient of the loss of one word through the words before it."""
     subject = _open_subject(request, target=True)
     ids, target = subject.passage[: subject.window], int(subject.passage[subject.window])
 
     def trace(layers: "list[Layer] | None") -> GradientTrace:
         return trace_gradient(subject.engine, ids, target, layer=request.layer - 1, layers=layers)
 
-    return subject, trace(None), trace(untrained_elman(subject.engine, seed=subject.seed))
+    elman = untrained_elman(subject.engine, seed=subject.seed)
+    return TracedModel(subject, trace(None), trace(elman))
 
 
 def _open_subject(request: Request, *, target: bool) -> Subject:
@@ -142,24 +163,9 @@ def _open_subject(request: Request, *, target: bool) -> Subject:
             f"--units {wrong[0]}: layer {request.layer} has units 0 to "
             f"{sizes[request.layer - 1] - 1}"
         )
-    notes: tuple[str, ...]
-    if part is None:
-        passage, notes = _read_cue(request.cue or "", config, vocabulary, target=target)
-        window = len(passage) - target
-    else:
-        ids = part.ids
-        window = min(request.window, len(ids) - request.start - target)
-        if window < 1:
-            raise UsageError(
-                f"--start {request.start}: the text has {counted(len(ids), 'word')}, including "
-                f"<story>, and at least {'two' if target else 'one'} must follow. "
-                "Choose a lower --start"
-            )
-        end = request.start + max(window + target, PASSAGE)
-        passage = np.asarray(ids[request.start : end], dtype=np.int64)
-        notes = ()
-        if (passage[:window] >= len(vocabulary)).any():
-            notes = ("<unknown> words are not in the vocabulary, each is read as a rare word",)
+    if request.like is not None:
+        _check_tokenizer(name, config, request.like)
+    passage, window, notes = _read_words(request, config, vocabulary, part, target=target)
     if target and passage[window] >= len(vocabulary):
         raise UsageError(
             "the word to predict is not in the vocabulary, so it has no loss. "
@@ -171,12 +177,44 @@ def _open_subject(request: Request, *, target: bool) -> Subject:
         one_hot=config.model.input == "one_hot",
         seed=config.train.seed,
         engine=engine,
+        tokenizer=config.data.tokenizer,
+        entries=vocabulary.entries,
         words=tuple(surface_of(e, config.data.tokenizer) for e in vocabulary.entries),
         passage=passage,
         window=window,
         train_window=config.train.window,
         notes=notes,
     )
+
+
+def _read_words(
+    request: Request, config: Config, vocabulary: Vocabulary, part: Part | None, *, target: bool
+) -> tuple[NDArray[np.int64], int, tuple[str, ...]]:
+    """The passage, the length of its window, and notes about it; ``part`` is the text, if any."""
+    if part is not None:
+        return _cut_window(request, vocabulary, part, target=target)
+    if request.cue is None and request.like is not None:
+        passage = _find_words(request.like, config, vocabulary)
+        window = len(passage) - target
+        return passage, window, _unknown_note(passage[:window], vocabulary)
+    passage, notes = _read_cue(request.cue or "", config, vocabulary, target=target)
+    return passage, len(passage) - target, notes
+
+
+def _cut_window(
+    request: Request, vocabulary: Vocabulary, part: Part, *, target: bool
+) -> tuple[NDArray[np.int64], int, tuple[str, ...]]:
+    ids = part.ids
+    window = min(request.window, len(ids) - request.start - target)
+    if window < 1:
+        raise UsageError(
+            f"--start {request.start}: the text has {counted(len(ids), 'word')}, including "
+            f"<story>, and at least {'two' if target else 'one'} must follow. "
+            "Choose a lower --start"
+        )
+    end = request.start + max(window + target, PASSAGE)
+    passage = np.asarray(ids[request.start : end], dtype=np.int64)
+    return passage, window, _unknown_note(passage[:window], vocabulary)
 
 
 def is_run(path: Path) -> bool:
@@ -203,7 +241,7 @@ def _open_trained(request: Request) -> tuple[str, Config, Vocabulary, Engine, An
     check_no_overrides(request)
     loaded = load_checkpoint(None if request.model is None else Path(request.model), request.runs)
     part = None
-    if request.cue is None:
+    if not request.names_words:
         part, _ = find_part(loaded, text=request.text, split="train")
     config, vocabulary = loaded.config, loaded.vocabulary
     path = loaded.checkpoint.path
@@ -231,7 +269,7 @@ def _open_untrained(request: Request, name: str) -> tuple[str, Config, Vocabular
     weights = to_arrays(dict(model.named_parameters()))
     engine = _exact_engine(config, corpus.vocabulary, weights, source=name)
     part = None
-    if request.cue is None:
+    if not request.names_words:
         part = corpus.train
         if request.text is not None:
             part, _ = encode_text(request.text, config, corpus.vocabulary)
@@ -242,6 +280,36 @@ def _open_untrained(request: Request, name: str) -> tuple[str, Config, Vocabular
 def _exact_engine(config: Config, vocabulary: Vocabulary, weights: Any, *, source: str) -> Engine:
     exact = {name: array.astype(np.float64) for name, array in weights.items()}
     return make_engine(config, vocabulary, exact, source=source)
+
+
+def _check_tokenizer(name: str, config: Config, like: Subject) -> None:
+    """Check that a model splits text as another one does.
+
+    Raises:
+        UsageError: if it does not.
+    """
+    if config.data.tokenizer != like.tokenizer:
+        raise UsageError(
+            f"{printable(name)}: data.tokenizer is {config.data.tokenizer}, that of "
+            f"{printable(like.name)} is {like.tokenizer}, so they do not read the same words. "
+            "Compare models of one tokenizer"
+        )
+
+
+def _find_words(like: Subject, config: Config, vocabulary: Vocabulary) -> NDArray[np.int64]:
+    """The ids of the words that another model reads and predicts."""
+    kind, ids = config.data.tokenizer, []
+    for index in like.passage[: like.window + 1].tolist():
+        entry = like.entries[index] if index < len(like.entries) else like.word(index)
+        form = normalize(entry, lowercase=config.data.lowercase)
+        found = find_entry(form, surface_of(form, kind), vocabulary)
+        ids.append(vocabulary.unknown_id if found is None else found)
+    return np.array(ids, dtype=np.int64)
+
+
+def _unknown_note(passage: NDArray[np.int64], vocabulary: Vocabulary) -> tuple[str, ...]:
+    note = "<unknown> words are not in the vocabulary, each is read as a rare word"
+    return (note,) if (passage >= len(vocabulary)).any() else ()
 
 
 def _read_cue(

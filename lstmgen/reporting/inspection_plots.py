@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstmgen.errors import UsageError, printable
-from lstmgen.inspection.subject import Subject
+from lstmgen.inspection.subject import Subject, TracedModel
 from lstmgen.inspection.tracing import VANISHED, GateTrace, GradientTrace
 from lstmgen.reporting.explanation import shown_word
-from lstmgen.reporting.gradients_report import describe_window, has_cell
+from lstmgen.reporting.gradients_report import LETTERS, describe_window, has_cell, windows_of
 from lstmgen.reporting.heat_map import Panel
 from lstmgen.reporting.inspecting import describe_units, gate_panels
-from lstmgen.reporting.plots import INK, QUIET, TRAIN, VALID, add_title, new_figure, save_figure
+from lstmgen.reporting.plots import INK, QUIET, add_title, new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,9 @@ MAX_UNITS = 40  # in a heat map, unless units are selected
 MAX_WORD = 20  # characters of a word
 MAX_UNIT_LABELS = 6  # below a heat map
 MAX_BAR = 3.0  # inches of a color bar
+# Of curves: those of Okabe and Ito, which color-blind readers can tell apart, but for the yellow.
+COLORS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7f7f7f")
+STYLES = ("-", "--", "-.", ":", (0, (6, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (10, 4)))
 MAX_NAME = 60  # characters of a model's name
 
 
@@ -102,39 +105,59 @@ def shorten(name: str) -> str:
     return name if len(name) <= MAX_NAME else f"...{name[-MAX_NAME:]}"
 
 
-def draw_gradients(
-    subject: Subject, model: GradientTrace, elman: GradientTrace, path: Path, *, layer: int
-) -> None:
-    """Draw the norm of the gradient by distance from the prediction."""
+def draw_gradients(traced: Sequence[TracedModel], path: Path, *, layer: int) -> None:
+    """Draw the norm of the gradient by distance from the prediction.
+
+    Args:
+        traced: one model, which is drawn beside untrained Elman layers; or several, which have
+            read the same words.
+        layer: counted from 1.
+    """
     check_picture(path)
-    figure = new_figure(8, 5)
+    subjects = [model.subject for model in traced]
+    curves = _curves(traced)
+    figure = new_figure(8, 4.4 + 0.2 * len(curves))
     axes = figure.subplots()
-    for trace, color, label in (
-        (model, VALID, f"this model ({subject.cell})"),
-        (elman, TRAIN, "untrained Elman layers of the same sizes"),
-    ):
+    for (label, trace), color, style in zip(curves, COLORS, STYLES, strict=False):
         norms = trace.relative[::-1]
-        axes.plot(range(1, len(norms) + 1), norms, color=color, linewidth=2, label=label)
-    _draw_limits(axes, subject)
+        places = range(1, len(norms) + 1)
+        axes.plot(places, norms, color=color, linestyle=style, linewidth=2, label=label)
+    _draw_limits(axes, subjects)
     axes.set_yscale("log")
     axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("words back from the prediction")
     axes.set_ylabel("norm of the gradient at the state,\nrelative to the last word's")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#eeeeee")
-    figure.legend(loc="outside lower left", frameon=False, fontsize=9)
-    state = "hidden and cell state" if has_cell(subject) else "hidden state"
-    add_title(figure, f"{shorten(subject.name)}: layer {layer}, state: {state}", size=9)
+    figure.legend(loc="outside lower left", frameon=False, fontsize=9, handlelength=3.5)
+    state = "hidden and cell state" if any(map(has_cell, subjects)) else "hidden state"
+    one = f"{shorten(subjects[0].name)}: " if len(subjects) == 1 else ""
+    add_title(figure, f"{one}layer {layer}, state: {state}", size=9)
     save_figure(figure, path)
 
 
-def _draw_limits(axes: "Axes", subject: Subject) -> None:
+def _curves(traced: Sequence[TracedModel]) -> list[tuple[str, GradientTrace]]:
+    """What is drawn, with labels; matplotlib would hide a label that begins with _."""
+    if len(traced) == 1:
+        subject, model, elman = traced[0]
+        own = f"this model ({subject.cell})"
+        return [(own, model), ("untrained Elman layers of the same sizes", elman)]
+    return [
+        (printable(f"{letter}: {shorten(model.subject.name)} ({model.subject.cell})"), model.model)
+        for letter, model in zip(LETTERS, traced, strict=False)
+    ]
+
+
+def _draw_limits(axes: "Axes", subjects: Sequence[Subject]) -> None:
     """Draw below what a gradient has vanished, and beyond what training had none."""
-    axes.axhline(
-        VANISHED, color=QUIET, linewidth=1, linestyle="--", label="below: vanished (a thousandth)"
-    )
-    if subject.train_window < subject.window:
-        place = subject.train_window + 0.5  # between the last word with a gradient and the next
-        axes.axvline(place, color=INK, linewidth=1, linestyle=":", label=describe_window(subject))
-    else:
-        axes.plot([], [], linestyle="none", label=describe_window(subject))
+    label = "below: vanished (a thousandth)"
+    axes.axhline(VANISHED, color=QUIET, linewidth=1, linestyle="--", label=label)
+    for window, letters in windows_of(subjects).items():
+        several = len(subjects) > 1
+        label = describe_window(subjects[0], window=window, letters=letters if several else "")
+        color = COLORS[LETTERS.index(letters[0])] if several else INK
+        if window < subjects[0].window:
+            # Between the last word that gets a gradient and the next.
+            axes.axvline(window + 0.5, color=color, linewidth=1.2, linestyle=":", label=label)
+        else:
+            axes.plot([], [], linestyle="none", label=label)

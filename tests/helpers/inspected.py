@@ -13,6 +13,7 @@ def subject_of(cell, *, words, name="run"):
     """A subject whose engine is two layers without weights."""
     return Subject(
         name=name, cell=cell, one_hot=False, seed=0, notes=(), words=("a", "b" * 200),
+        entries=("a", "b" * 200), tokenizer="word",
         engine=SimpleNamespace(layers=[SimpleNamespace(cell=CELLS[cell])] * 2),
         passage=np.arange(words) % 2, window=words, train_window=4,
     )  # fmt: skip
