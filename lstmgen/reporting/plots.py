@@ -47,6 +47,7 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, baselines: Mapping[s
     axes.set_xlabel("step")
     axes.set_ylabel("nats per word")
     axes.set_xlim(left=0)
+    axes.locator_params(axis="x", integer=True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#eeeeee")
     _add_perplexities(axes)
