@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lstmgen.evaluation import choose_sampling
+from lstmgen.reporting import run_page
 from tests.helpers.program import call_cli
 from tests.helpers.scenes import STORY, make_trained, write_story
 
@@ -19,6 +20,8 @@ os.environ.pop("LSTMGEN_RUNS_DIR", None)
 os.environ.pop("LSTMGEN_DEVICE", None)
 # Every training ends with a choice of the temperature, for which few samples do here.
 choose_sampling.SAMPLES = 4
+# And with a page, for which a short sample and few scored words do.
+run_page.ORIGIN_WORDS, run_page.MAX_SCORED = 3, 20
 
 
 @pytest.fixture

@@ -16,7 +16,9 @@ SCRIPTS = (  # in the order in which they are run
     "engine.js", "sampling.js", "text.js", "copies.js", "dom.js", "curves.js", "run.js", "pen.js",
     "inside.js", "words.js", "origins.js", "main.js",
 )  # fmt: skip
-_ESCAPED = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+_ESCAPED = {  # what could end the block, and what UTF-8 lacks
+    code: f"\\u{code:04x}" for code in (*map(ord, "<>&\u2028\u2029"), *range(0xD800, 0xE000))
+}
 
 
 def build_page(data: dict[str, Any], *, title: str) -> str:

@@ -67,7 +67,7 @@ def write_page(
     notes: list[str] = []
     data = collect(loaded, run, contents=contents, note=notes.append)
     name = run.name if run else loaded.checkpoint.path.name
-    page = build_page(data, title=f"{printable(name)} · lstmgen").encode()
+    page = build_page(data, title=f"{printable(name)} · lstmgen").encode(errors="replace")
     _replace(path, page)
     return Written(path, len(page), tuple(notes))
 
@@ -89,6 +89,11 @@ def collect(
     text = _find_text(loaded, note) if run else None
     size = sum(array.nbytes for array in loaded.weights.values())
     has_model = size <= MAX_WEIGHTS if contents.model is None else contents.model
+    if not has_model and run is None:
+        raise UsageError(
+            f"{printable(loaded.checkpoint.path)}: is outside a run folder, so without its model "
+            f"({size:,} bytes of weights) the page would be empty. Add --model"
+        )
     if not has_model and contents.model is None:
         note(
             f"the model is not in the page: its weights are {size:,} bytes, more than "

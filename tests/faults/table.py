@@ -576,6 +576,10 @@ SAMPLES = (
     Fault("t41_page_outside_a_run", "a page of a model outside a run, without a file's name",
           ("report", "copy"), "copy: is outside a run folder. Name a file for the page: --output "
           "FILE", harm=lambda folder: shutil.copytree(best(folder / RUN), folder / "copy")),
+    Fault("t41_page_of_nothing_at_all", "a page of a model outside a run, without the model",
+          ("report", "copy", "--no-model", "-o", "x.html"), "copy: is outside a run folder, so "
+          "without its model (", harm=lambda folder: shutil.copytree(best(folder / RUN),
+                                                                     folder / "copy")),
     Fault("t41_page_in_no_folder", "a page in a folder that is not there",
           ("report", RUN, "--output", "gone/page.html"), "error: gone/page.html: the page cannot "
           "be written (No such file or directory). Choose another place with --output", code=1),

@@ -45,7 +45,7 @@ function drawChart(host, { title, x, series, guides = [], log = false, value = s
   }
   for (const v of marks ?? ticks(first, last, width < 500 ? 3 : 6)) label(px(v), below + 16, place(v));
   label((left + end) / 2, below + 32, x);
-  if (right) label(width, 8, right.name, "end");
+  if (right) label(width, 11, right.name, "end");
   for (const { points, style, dots } of drawn) {
     const path = points.map(([a, b], i) => `${i ? "L" : "M"}${px(a).toFixed(1)} ${py(to(b)).toFixed(1)}`).join("");
     picture.append(el("path", { class: `series s${style}`, d: path }));

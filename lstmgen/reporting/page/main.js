@@ -5,9 +5,10 @@ $("name").textContent = page.name;
 $("made").textContent = page.made;
 const training = page.training && new TrainingText(page.training);
 if (page.training) $("banner").hidden = false;
-if (page.run) showRun(page.run);
-else $("run").remove();
-showMemory(page.memory);
+if (page.run) {
+  showRun(page.run);
+  showMemory(page.memory);
+} else $("run").remove();
 showOrigins(page.origins);
 if (page.model) {
   const model = new Model(page.model), text = new Text(page.text), pen = new Pen(model, text, page.sample, training);
