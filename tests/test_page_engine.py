@@ -263,3 +263,23 @@ def test_the_same_seed_draws_the_same_numbers_and_another_seed_others():
     assert first not in others
     assert all(0 <= number < 1 for draw in others for number in draw)
     assert 0.35 < np.mean([draw[0] for draw in others]) < 0.65  # near seeds, far apart
+
+
+def test_units_are_found_by_the_correlation_of_their_memory(pair):
+    engine, page, vocabulary = pair
+    ids = encode(CUES[3] + " The dog did not.", vocabulary)
+    memory = "cell" if engine.layers[0].cell.has_cell else "hidden"
+    inside = [0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    inside = inside[: len(ids)]
+    expected = {}
+    runs = forward_stack(engine.layers, engine.embed(np.array(ids))[None])
+    for layer, run in enumerate(runs):
+        states = np.tanh(run.states.cell[0]) if memory == "cell" else run.states.hidden[0]
+        for unit in range(states.shape[1]):
+            expected[layer, unit] = np.corrcoef(states[:, unit], inside)[0, 1]
+    found = page.run("unitsThatFollow(new Reading(model, ids), text, m, null)", ids=ids, m=memory)
+    assert len(found) == len(expected)
+    sizes = [abs(one["correlation"]) for one in found]
+    assert sizes == sorted(sizes, reverse=True)
+    for one in found:
+        assert one["correlation"] == pytest.approx(expected[one["layer"], one["unit"]], abs=1e-9)

@@ -75,7 +75,9 @@ def _read_started(history: History) -> Started | None:
 
 
 def _facts(history: History, card: Started | None) -> list[tuple[str, str]]:
-    facts = [(name, value) for name, value in start_facts(card) if name != "run"] if card else []
+    names = {"baselines": "baseline perplexity"}
+    facts = [(names.get(name, name), value) for name, value in start_facts(card)] if card else []
+    facts = [(name, value) for name, value in facts if name != "run"]
     valid = [row["valid_nats"] for row in history.rows if row["valid_nats"] is not None]
     if valid:
         best = min(valid)

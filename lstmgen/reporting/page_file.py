@@ -14,7 +14,7 @@ from typing import Any
 
 SCRIPTS = (  # in the order in which they are run
     "engine.js", "sampling.js", "text.js", "copies.js", "dom.js", "curves.js", "run.js", "pen.js",
-    "inside.js", "words.js", "origins.js", "main.js",
+    "equations.js", "features.js", "inside.js", "words.js", "origins.js", "main.js",
 )  # fmt: skip
 _ESCAPED = {  # what could end the block, and what UTF-8 lacks
     code: f"\\u{code:04x}" for code in (*map(ord, "<>&\u2028\u2029"), *range(0xD800, 0xE000))

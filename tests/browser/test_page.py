@@ -66,7 +66,7 @@ def test_predictions_and_greedy_words_equal_those_of_numpy(runs, open_page, name
     for cue in CUES:
         _, ids = read_cue(cue, loaded.vocabulary, kind="word", lowercase=False)
         found = opened.eval(
-            "cue => { const t = new Text(page.text), m = new Model(page.model);"
+            "cue => { const t = new Vocabulary(page.text), m = new Model(page.model);"
             "return Array.from(new Reading(m, [0, ...t.encode(cue).ids]).next()); }",
             cue,
         )
@@ -77,7 +77,7 @@ def test_predictions_and_greedy_words_equal_those_of_numpy(runs, open_page, name
         scores[list(loaded.vocabulary.specials)] = -np.inf
         ids.append(int(highest(scores, 1)[0]))
     found = opened.eval(
-        "ids => { const t = new Text(page.text), m = new Model(page.model);"
+        "ids => { const t = new Vocabulary(page.text), m = new Model(page.model);"
         "const r = new Reading(m, ids); for (let i = 0; i < 50; i++) { const s = r.next();"
         "for (const id of t.specials) s[id] = -Infinity;"
         "r.push(draw(s, {temperature: 0, topP: 1}, new Random(0))); } return r.ids; }",
@@ -88,10 +88,13 @@ def test_predictions_and_greedy_words_equal_those_of_numpy(runs, open_page, name
 
 def test_the_pen_writes_takes_other_words_and_undoes(runs, open_page):
     opened = open_page(page_of(runs, "fable"))
-    opened.write("The old dog", words=20, temperature=0.8, seed=4)
+    opened.page.locator("#stop:disabled").wait_for()
+    first = opened.words()  # there is a text from the start
+    assert len(first) > 20
+    opened.write("The old cat", words=20, temperature=0.8, seed=4)
     written = opened.words()
     assert len(written) > 23
-    assert written[1:4] == ["The", "old", "dog"]
+    assert written[1:4] == ["The", "old", "cat"]
     place = 6
     opened.page.locator("#text .word").nth(place).click()
     choices = opened.page.locator("#choices button")
@@ -103,7 +106,7 @@ def test_the_pen_writes_takes_other_words_and_undoes(runs, open_page):
     other = next(
         button for button in choices.all() if button.inner_text().split(" ")[0] != written[place]
     )
-    taken = re.split(r"\s+(?=<?[\d.]+ %)", other.inner_text())[0]
+    taken = re.split(r"\s+(?=<?[\d.]+\s%)", other.inner_text())[0]
     other.click()
     opened.page.locator("#stop:disabled").wait_for()
     after = opened.words()
@@ -113,7 +116,20 @@ def test_the_pen_writes_takes_other_words_and_undoes(runs, open_page):
     opened.page.click("#undo")
     assert opened.words() == written
     opened.page.click("#undo")
-    assert opened.words() == opened.words()[:1] + ["The", "old", "dog"]
+    assert opened.words() == first
+    assert opened.page.input_value("#cue") == "The old dog"
+    assert opened.page.locator("#undo").is_disabled()
+
+
+def test_words_of_ones_own_replace_a_word(runs, open_page):
+    opened = open_page(page_of(runs, "fable"))
+    opened.write("The old dog", words=20)
+    opened.page.locator("#text .word").nth(5).click()
+    opened.page.fill("#choices input", "cold river, zebra")
+    opened.page.keyboard.press("Enter")
+    opened.page.locator("#stop:disabled").wait_for()
+    assert opened.words()[5:8] == ["cold", "river", ","]
+    assert "zebra" in opened.text("#unknown")
 
 
 def test_again_writes_something_else_and_the_same_seed_the_same(runs, open_page):
@@ -147,7 +163,7 @@ def test_copied_passages_are_underlined_with_their_place(runs, open_page):
     copied = opened.page.locator("#text .copied")
     assert copied.count() >= 9
     copied.first.hover()
-    assert "copied from story.txt, line 1" in copied.first.get_attribute("title")
+    assert "copied from story.txt, line 1" in opened.text("#word-note")
     assert opened.page.locator("#banner").is_visible()
 
 
@@ -164,7 +180,6 @@ def test_without_the_training_text_nothing_of_it_is_in_the_page(runs, open_page,
 def test_the_inside_follows_word_unit_layer_and_clamp(runs, open_page):
     opened = open_page(page_of(runs, "fable"))
     opened.page.fill("#own", "The old dog sat by the river.")
-    opened.page.locator("#own").blur()
     words = opened.page.locator("#inside-text .word")
     assert words.count() == 9
     before = opened.text("#equations")
@@ -176,8 +191,7 @@ def test_the_inside_follows_word_unit_layer_and_clamp(runs, open_page):
     assert "unit 5" in opened.text("#equations")
     words.nth(5).hover()
     assert "“by”" in opened.text("#prediction")
-    reach = opened.text("#reach")
-    assert "gradient" in reach
+    assert "Layer 1: compared with one word back" in opened.text("#reach")
     unclamped = opened.text("#clamped")
     opened.page.locator("#clamp-value").evaluate(
         "e => { e.value = 1; e.dispatchEvent(new Event('input')); }"
@@ -190,8 +204,18 @@ def test_the_inside_follows_word_unit_layer_and_clamp(runs, open_page):
     opened.page.select_option("#layer", "1")
     assert "layer 2" in opened.text("#equations")
     opened.page.click("#find")
-    assert opened.page.locator("#found button").count() == 5
-    opened.page.locator("#found button").first.click()
+    found = opened.page.locator("#found button")
+    assert found.count() == 5
+    chosen = re.match(r"layer (\d+), unit (\d+)", found.first.inner_text())
+    assert chosen
+    assert f"layer {chosen[1]}, unit {chosen[2]}" in opened.text("#equations")
+    opened.page.select_option("#feature", "word")
+    opened.page.fill("#feature-word", "zebra")
+    opened.page.click("#find")
+    assert "not in the vocabulary" in opened.text("#found")
+    opened.page.fill("#feature-word", "dog")
+    opened.page.click("#find")
+    assert found.count() == 5
     assert opened.page.locator("#maps canvas").count() == 6
     assert "story.txt, line" in opened.text("#places")
 

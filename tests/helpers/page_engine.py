@@ -7,7 +7,16 @@ from py_mini_racer import MiniRacer
 
 from lstmgen.reporting.page_file import read_part, to_json
 
-PARTS = ("engine.js", "sampling.js", "text.js", "copies.js", "dom.js", "inside.js", "pen.js")
+PARTS = (
+    "engine.js",
+    "sampling.js",
+    "text.js",
+    "copies.js",
+    "dom.js",
+    "equations.js",
+    "features.js",
+    "pen.js",
+)
 
 
 class PageEngine:
@@ -21,7 +30,7 @@ class PageEngine:
         if data.get("model"):
             self.context.eval("globalThis.model = new Model(page.model);")
         if data.get("text"):
-            self.context.eval("globalThis.text = new Text(page.text);")
+            self.context.eval("globalThis.text = new Vocabulary(page.text);")
         if data.get("training"):
             self.context.eval("globalThis.training = new TrainingText(page.training);")
 

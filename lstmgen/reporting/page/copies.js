@@ -11,9 +11,8 @@ class TrainingText {
     this.fileLines = decodeNumbers(data.file_lines);
     let line = 0;
     this.lineStarts = decodeNumbers(data.line_starts).map((gap) => (line += gap)); // words before each line
-    /** @type {number[]} the token of each word */
-    this.places = [];
-    this.words = [];
+    this.places = /** @type {number[]} */ ([]); // the token of each word
+    this.words = /** @type {number[]} */ ([]);
     const breaks = new Set(/** @type {number[]} */ (data.breaks));
     this.ids.forEach((id, place) => {
       if (!this.canonical[id] && !breaks.has(id)) return;

@@ -43,7 +43,7 @@ function drawChart(host, { title, x, series, guides = [], log = false, value = s
     label(left - 6, py(y) + 4, level(y), "end");
     if (right) label(end + 6, py(y) + 4, short(right.of(y)), "start");
   }
-  for (const v of marks ?? ticks(first, last, width < 500 ? 3 : 6)) label(px(v), below + 16, place(v));
+  for (const v of marks ?? ticks(first, last, width < 500 ? 4 : 6).filter(Number.isInteger)) label(px(v), below + 16, place(v));
   label((left + end) / 2, below + 32, x);
   if (right) label(width, 11, right.name, "end");
   for (const { points, style, dots } of drawn) {

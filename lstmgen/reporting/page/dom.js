@@ -27,7 +27,16 @@ function short(value) {
 }
 
 /** @param {number} p a probability */
-const percent = (p) => (p >= 0.0995 ? (100 * p).toFixed(0) : p >= 0.0005 ? (100 * p).toFixed(1) : "<0.1") + " %";
+const percent = (p) => (p >= 0.0995 ? (100 * p).toFixed(0) : p >= 0.0005 ? (100 * p).toFixed(1) : "<0.1") + "\u00a0%";
+
+/** @param {string[]} unknown words */
+const notInVocabulary = (unknown) => (unknown.length ? `Not in the vocabulary, read as a rare word: ${unknown.join(", ")}` : "");
+
+/** @param {any} table @param {string[]} head @param {string[][]} rows */
+function fillTable(table, head, rows) {
+  const line = (/** @type {string} */ tag, /** @type {string[]} */ cells) => el("tr", {}, ...cells.map((cell) => el(tag, {}, cell)));
+  table.replaceChildren(line("th", head), ...rows.map((row) => line("td", row)));
+}
 
 /** @param {string} name of a custom property of the style sheet, a color @returns {number[]} */
 function color(name) {
@@ -49,10 +58,10 @@ function shade(node, rgb) {
   node.style.color = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2] > 140 ? "#111" : "#fff";
 }
 
-/** Colors of values from -1 to 1, or of gates from 0 to 1. @param {boolean} signed */
-function scale(signed) {
+/** Colors of values from -reach to reach, or of gates from 0 to 1. @param {boolean} signed @param {number} reach */
+function scale(signed, reach = 1) {
   const colors = (signed ? ["--negative", "--middle", "--positive"] : ["--middle", "--gate"]).map(color);
-  return (/** @type {number} */ value) => blend(colors, signed ? (value + 1) / 2 : value);
+  return (/** @type {number} */ value) => blend(colors, signed ? (value / reach + 1) / 2 : value);
 }
 
 /** Redraw when the window, the color scheme or the medium changes. @param {() => void} drawing */
@@ -69,11 +78,10 @@ function redraw(drawing) {
 /** A text word by word; arrow keys move between words, Enter picks one. */
 class WordView {
   /**
-   * @param {any} host @param {Text} text
-   * @param {{hint?: (i: number) => string, pick?: (i: number) => void, hover?: (i: number) => void}} on
+   * @param {any} host @param {Vocabulary} text
+   * @param {{pick: (i: number) => void, hover: (i: number) => void}} on
    */
   constructor(host, text, on) {
-    Object.assign(this, { host, text, on });
     this.host = host;
     this.text = text;
     this.on = on;
@@ -102,25 +110,20 @@ class WordView {
 
   /** @param {number} i @param {number} id @param {string} shown */
   word(i, id, shown) {
-    const { hint, pick, hover } = this.on, attributes = { class: "word", tabindex: i ? -1 : 0, role: "button" };
+    const { pick, hover } = this.on, attributes = { class: "word", tabindex: i ? -1 : 0, role: "button" };
     const word = el("span", attributes, shown || "▸");
     if (!shown) word.setAttribute("aria-label", "start of the text");
     if (shown && !shown.trim()) {
       word.classList.add("break");
       word.setAttribute("aria-label", this.text.name(id));
     }
-    const hovered = () => {
-      if (hint) word.title = hint(i);
-      if (hover) hover(i);
-    };
-    word.addEventListener("mouseenter", hovered);
-    word.addEventListener("focus", hovered);
-    if (pick) word.addEventListener("click", () => pick(i));
+    for (const event of ["mouseenter", "focus"]) word.addEventListener(event, () => hover(i));
+    word.addEventListener("click", () => pick(i));
     word.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
       const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
       const next = step && this.spans[i + step];
       if (next) next.focus();
-      else if (event.key === "Enter" && pick) pick(i);
+      else if (event.key === "Enter") pick(i);
       else if (!step) return;
       event.preventDefault();
     });

@@ -147,7 +147,7 @@ class Model {
     this.tails = /** @type {Softmax[]} */ (tails);
     this.ranks = /** @type {number[]} */ (data.ranks); // of the adaptive softmax; else empty
     const width = this.embedding ? this.embedding.columns : this.vocabSize;
-    this.unknown = new Float64Array(width); // the mean vector of the words seen once
+    this.unknown = /** @type {Float64Array} */ (new Float64Array(width)); // the mean vector of the words seen once
     for (const id of data.seen_once)
       this.vector(id).forEach((v, j) => (this.unknown[j] += v / data.seen_once.length));
   }
@@ -341,6 +341,14 @@ class Reading {
     const states = last ? last.map((step) => step.after) : this.model.zeroStates();
     this.ids.push(id);
     this.steps.push(this.model.read(id, states, this.clamp));
+  }
+
+  /** The first words, as a reading of its own. @param {number} length */
+  first(length) {
+    const copy = new Reading(this.model);
+    copy.ids = this.ids.slice(0, length);
+    copy.steps = this.steps.slice(0, length);
+    return copy;
   }
 
   /** Forget the words from a place on. @param {number} length */

@@ -4,14 +4,16 @@ const UNITS = 40; // rows of a heat map
 const LONGEST = 400; // words of a text that are shown
 const REST = 120; // milliseconds for which the pointer rests on a word before all of its curves are drawn
 const VANISHED = 1e-3; // of the gradient at the last word
+const SMALLEST = 1e-8; // gradient that is drawn
+const SURVEYED = 600; // tokens of the training text in which units are searched
 
 /** @param {Pen} pen @param {any} data the page's data */
 function showInside(pen, data) {
   const { model, text, training } = pen, { gates } = model, memory = model.hasCell ? "cell" : "hidden";
   const fresh = model.untrained(data.model.seed);
-  let ids = pen.ids, reading = pen.reading, word = ids.length - 1, layer = 0, unit = -1;
+  let ids = [...pen.ids], reading = pen.reading.first(LONGEST), word = ids.length - 1, layer = 0, unit = -1;
   let order = /** @type {number[]} */ ([]), clamp = /** @type {Clamp | null} */ (null);
-  let waiting = 0, untrained = /** @type {Reading | null} */ (null);
+  let corpus = /** @type {Reading | null} */ (null), waiting = 0, untrained = /** @type {Reading | null} */ (null);
   const view = new WordView($("inside-text"), text, { hover: (i) => look(i, false), pick: (i) => look(i, true) }), { spans } = view;
   const $layer = $("layer"), $unit = $("unit"), $gate = $("clamp-gate"), $value = $("clamp-value");
   model.layers.forEach(({ size }, i) => $layer.append(el("option", { value: i }, `${i + 1} (${size} units)`)));
@@ -21,14 +23,15 @@ function showInside(pen, data) {
   const values = (/** @type {Step} */ step, /** @type {string} */ name) =>
     name === "cell" ? step.after.cell.map(Math.tanh) : name === "hidden" ? step.after.hidden : step.gates[name];
   const panels = [...gates.map((g) => ({ name: g.name, title: `${g.name} (${g.letter})`, signed: g.squash === "tanh" })),
-    ...(model.hasCell ? [{ name: "cell", title: "cell, as tanh(c)", signed: true }] : []), { name: "hidden", title: "hidden state (h)", signed: true }];
+    ...(model.hasCell ? [{ name: "cell", title: "cell, as tanh(c)", signed: true }] : []), { name: "hidden", title: "hidden (h)", signed: true }];
   const at = (/** @type {number} */ t) => reading.steps[t][layer];
 
   /** Take the pen's text or the typed sentence. */
   const open = () => {
-    const own = $("own").value.trim();
-    ids = (own ? [...pen.start, ...text.encode(own).ids] : pen.ids).slice(0, LONGEST);
-    reading = own ? new Reading(model, ids) : pen.reading;
+    const own = $("own").value.trim(), typed = text.encode(own);
+    ids = (own ? [...pen.start, ...typed.ids] : pen.ids).slice(0, LONGEST);
+    $("own-unknown").textContent = notInVocabulary(typed.unknown);
+    reading = own ? new Reading(model, ids) : pen.reading.first(LONGEST);
     $("cut").hidden = own || pen.ids.length <= LONGEST;
     untrained = null;
     word = ids.length - 1;
@@ -60,12 +63,11 @@ function showInside(pen, data) {
   const show = () => {
     $unit.value = unit;
     $unit.max = model.layers[layer].size - 1;
-    $("of-units").textContent = `of 0 to ${$unit.max}; the rows are the ${Math.min(UNITS, order.length)} of ${order.length} whose ${memory} changes most over this text`;
+    $("of-units").textContent = `of 0 to ${$unit.max}`;
     const paint = scale(true);
     spans.forEach((span, t) => {
       shade(span, paint(values(at(t), memory)[unit]));
       span.classList.toggle("chosen", t === word);
-      span.title = `${memory} of unit ${unit}: ${short(at(t).after[/** @type {"cell" | "hidden"} */ (memory)][unit])}`;
     });
     showMaps();
     explain(word);
@@ -77,8 +79,11 @@ function showInside(pen, data) {
   const showMaps = () => {
     const rows = order.slice(0, UNITS);
     if (!rows.includes(unit)) rows.unshift(unit);
+    $("rows").textContent = `the ${Math.min(UNITS, order.length)} of ${order.length} units whose ${memory} state changes most over this text, largest change first`
+      + (order.indexOf(unit) < UNITS ? "" : `, below unit ${unit}`);
     $("maps").replaceChildren(...panels.map(({ name, title, signed }) => {
-      const paint = scale(signed), canvas = el("canvas", { width: ids.length, height: rows.length, role: "img", "aria-label": `${title} by unit and word` });
+      const reach = name === "hidden" ? Math.max(...ids.map((_, t) => Math.max(...values(at(t), name).map(Math.abs)))) || 1 : 1;
+      const paint = scale(signed, reach), canvas = el("canvas", { width: ids.length, height: rows.length, role: "img", "aria-label": `${title} by unit and word` });
       const brush = canvas.getContext("2d"), note = el("figcaption");
       const say = (/** @type {number} */ t, /** @type {number} */ u) =>
         (note.textContent = `${title}: ${short(values(at(t), name)[u])} in unit ${u} at “${text.name(ids[t])}”`);
@@ -99,7 +104,10 @@ function showInside(pen, data) {
         ({ t: word, u: unit } = find(event));
         show();
       });
-      return el("figure", {}, note, canvas);
+      const column = el("div", { class: "marker" }), row = el("div", { class: "marker" });
+      Object.assign(column.style, { left: `${(100 * word) / ids.length}%`, width: `${100 / ids.length}%`, top: 0, bottom: 0 });
+      Object.assign(row.style, { top: `${(100 * rows.indexOf(unit)) / rows.length}%`, height: `${100 / rows.length}%`, left: 0, right: 0 });
+      return el("figure", {}, note, el("div", { class: "map" }, canvas, column, row));
     }));
   };
 
@@ -110,15 +118,19 @@ function showInside(pen, data) {
     const norms = reading.gradientNorms(count, target, layer);
     if (whole) untrained = untrained ?? new Reading(fresh, ids);
     const other = whole && untrained ? untrained.gradientNorms(count, target, layer).states : [];
-    const curve = (/** @type {number[]} */ states) => states.map((n, t) => [count - t, n / (states[count - 1] || 1)]).reverse();
-    const most = Math.max(...norms.words), own = curve(norms.states), gone = own.findIndex(([, n]) => n < VANISHED);
+    const curve = (/** @type {number[]} */ states) => states.map((n, t) => [count - t, n / (states[count - 1] || 1)]).reverse().filter(([, n]) => n > SMALLEST);
+    const most = Math.max(...norms.words), own = curve(norms.states), read = count - pen.start.length;
+    const reach = (/** @type {number[][]} */ points) => {
+      const kept = points.filter(([, n]) => n >= VANISHED).map(([back]) => back), far = Math.max(0, ...kept);
+      return far + 1 > count ? `more than a thousandth of it is left after all ${count} words` : `it stays below a thousandth of that from ${far + 1} words back on`;
+    };
     spans.forEach((span, t) => (span.style.borderBottomWidth = t < count ? `${Math.round((5 * norms.words[t]) / (most || 1))}px` : "0"));
-    $("prediction").replaceChildren(`The prediction of “${text.name(target)}” (${percent(Math.exp(scores[target]))}) after ${count} words; likeliest: `,
+    $("prediction").replaceChildren(`The prediction of “${text.name(target)}” (${percent(Math.exp(scores[target]))}) ${read > 0 ? `after ${read} ${read === 1 ? "word" : "words"}` : "at the start"}; most likely: `,
       ...highest(scores, 5).flatMap((id) => [el("b", {}, text.name(id)), ` ${percent(Math.exp(scores[id]))}  `]));
-    $("reach").textContent = gone < 0 ? `More than a thousandth of the gradient at the state is left ${count} words back.`
-      : `The gradient at the state falls below a thousandth ${own[gone][0]} words back.`;
+    $("reach").textContent = `Layer ${layer + 1}: compared with one word back, ${reach(own)}`
+      + `${other.length ? ` (before training: ${reach(curve(other))})` : ""}. The window of the training was ${data.model.window} words.`;
     drawChart($("gradient"), {
-      title: "How far back the prediction reaches: norm of the gradient at the state", x: "words back", log: true,
+      title: `How far back it reaches: gradient at the hidden${model.hasCell ? " and cell" : ""} state of layer ${layer + 1}`, x: "words back", log: true,
       guides: [{ name: `window ${data.model.window}`, at: data.model.window, vertical: true }, { name: "a thousandth", at: VANISHED }],
       series: [{ name: "before training", points: curve(other), style: 1 }, { name: "this model", points: own, style: 0 }],
     });
@@ -130,9 +142,10 @@ function showInside(pen, data) {
       const all = places.flatMap((t) => [...values(at(t), name)]);
       return short(all.reduce((a, b) => a + b, 0) / all.length);
     };
-    const head = ["gate", `unit ${unit} here`, "all units here", `at every “${text.name(ids[word])}”`, "whole text"];
-    $("means").replaceChildren(el("tr", {}, ...head.map((h) => el("th", {}, h))), ...panels.map(({ name, title }) =>
-      el("tr", {}, ...[title, short(values(step, name)[unit]), mean(name, [word]), mean(name, same), mean(name, ids.map((_, t) => t))].map((v) => el("td", {}, v)))));
+    const head = ["", `unit ${unit}`, "mean of all units", `… at every “${text.name(ids[word])}”`, "… over this text"];
+    fillTable($("means"), head, panels.map(({ name, title }) =>
+      [title, short(values(step, name)[unit]), mean(name, [word]), mean(name, same), mean(name, ids.map((_, t) => t))]));
+    $("after-reading").textContent = `After reading “${text.name(ids[word])}”`;
     $("equations").textContent = [`“${text.name(ids[word])}”, layer ${layer + 1}, unit ${unit}`, "", ...spellOut(model, layer, step, unit), "", ...data.model.equations].join("\n");
   };
 
@@ -142,9 +155,9 @@ function showInside(pen, data) {
     $("places").replaceChildren(el("p", {}, `Unit ${unit} of layer ${layer + 1} is highest in the training text here:`),
       ...places.map((/** @type {number} */ place) => {
         const joiner = new Detokenizer(text), line = el("p", { class: "place" });
-        for (let i = Math.max(0, place - 8); i < Math.min(training.ids.length, place + 5); i++) {
+        for (let i = Math.max(0, place - 80); i < Math.min(training.ids.length, place + 8); i++) {
           const added = joiner.add(training.ids[i]).replace(/\n/g, " ");
-          line.append(i === place ? el("b", {}, added) : added);
+          if (i > place - 14) line.append(i === place ? el("b", {}, added) : added);
         }
         line.append(el("small", {}, ` ${training.locateToken(place)}`));
         return line;
@@ -160,36 +173,50 @@ function showInside(pen, data) {
     const after = clamp ? new Reading(model, ids.slice(0, word + 1), clamp).next() : before;
     $("clamp-reset").disabled = !clamp;
     const changed = [...new Set([...highest(before, 5), ...highest(after, 5)])];
-    $("clamped").replaceChildren(el("tr", {}, ...["next word", "as trained", clamp ? `${gate} of unit ${unit} at ${short(clamp.value)}` : "with the gate held"].map((h) => el("th", {}, h))),
-      ...changed.map((id) => el("tr", {}, ...[text.name(id), percent(Math.exp(before[id])), percent(Math.exp(after[id]))].map((v) => el("td", {}, v)))));
+    fillTable($("clamped"), ["next word", "as trained", ...(clamp ? [`${gate} of unit ${unit} at ${short(clamp.value)}`] : [])],
+      changed.map((id) => [text.name(id), percent(Math.exp(before[id])), ...(clamp ? [percent(Math.exp(after[id]))] : [])]));
   };
 
-  /** The units that follow a feature of the text best. */
-  const findUnits = () => {
-    const typed = $("feature-word").value, long = training ? training.ids.slice(0, 600) : [], all = long.length ? long : ids;
-    const wanted = new Set(text.encode(typed).ids), run = new Reading(model, all), joiner = new Detokenizer(text);
-    const feature = all.map((id) => {
-      joiner.add(id);
-      return Number($("feature").value === "quotes" ? joiner.spacing.double || joiner.spacing.single ? 1 : 0 : wanted.has(id) ? 1 : 0);
-    });
-    const found = Array.from({ length: model.layers[layer].size }, (_, u) => correlation(run.steps.map((s) => values(s[layer], memory)[u]), feature));
-    const best = highest(found.map(Math.abs), 5);
-    $("found").replaceChildren(...best.map((u) => el("button", { type: "button", onclick: () => pickUnit(u) }, `unit ${u}`, el("small", {}, ` ${found[u].toFixed(2)}`))),
-      el("span", { class: "quiet" }, ` correlation with the ${memory}, over ${all.length} words of ${long.length ? "the training text" : "this text"}`));
+  const search = () => {
+    const wanted = text.encode($("feature-word").value).ids, byQuotes = $("feature").value === "quotes";
+    const known = byQuotes || wanted.some((id) => id < model.vocabSize);
+    if (!known) return $("found").replaceChildren("This word is not in the vocabulary.");
+    const { run, own } = survey(), found = unitsThatFollow(run, text, memory, byQuotes ? null : new Set(wanted)).slice(0, 5);
+    $("found").replaceChildren(...found.map((f) => el("button", { type: "button", onclick: () => pick(f.layer, f.unit) },
+      `layer ${f.layer + 1}, unit ${f.unit}`, el("small", {}, ` ${f.correlation.toFixed(2)}`))),
+      el("span", { class: "quiet" }, ` correlation with the ${memory} state, over ${run.ids.length} words of ${own ? "this text" : "the training text"}`));
+    if (found.length) pick(found[0].layer, found[0].unit);
   };
-  const pickUnit = (/** @type {number} */ u) => {
-    unit = Math.min(Math.max(0, Math.floor(u) || 0), model.layers[layer].size - 1);
-    clamp = null;
-    show();
+  /** The beginning of the training text, or this text if the page has no other. */
+  const survey = () => {
+    if (!training) return { run: reading, own: true };
+    corpus = corpus ?? new Reading(model, training.ids.slice(0, SURVEYED));
+    return { run: corpus, own: false };
   };
-  $layer.addEventListener("change", () => {
-    layer = Number($layer.value);
+  const showMeans = () => {
+    const { run, own } = survey(), frequent = commonest(run.ids, 10), head = ["token", ...panels.map((p) => p.title)];
+    const row = (/** @type {string} */ name, /** @type {number[]} */ places) => [name, ...panels.map((p) => {
+      const all = places.flatMap((t) => [...values(run.steps[t][layer], p.name)]);
+      return short(all.reduce((sum, v) => sum + v, 0) / all.length);
+    })];
+    const rows = [...frequent.map((id) => row(text.name(id), run.ids.flatMap((other, t) => (other === id ? [t] : [])))),
+      row("all tokens", run.ids.map((_, t) => t))];
+    fillTable($("token-means"), head, rows);
+    $("surveyed").textContent = `Means over all units of layer ${layer + 1}, at the commonest tokens among ${run.ids.length} of ${own ? "this text" : "the training text"}.`;
+  };
+  const pick = (/** @type {number} */ place, /** @type {number} */ u) => {
     clamp = null;
+    unit = u < 0 ? -1 : Math.min(Math.floor(u) || 0, model.layers[place].size - 1); // -1: the one that changes most
+    if (place === layer) return show();
+    $layer.value = layer = place;
     open();
-  });
-  $unit.addEventListener("change", () => pickUnit(Number($unit.value)));
-  $("own").addEventListener("change", open);
-  $("find").addEventListener("click", findUnits);
+    showMeans();
+  };
+  $layer.addEventListener("change", () => pick(Number($layer.value), -1));
+  $unit.addEventListener("change", () => pick(layer, Number($unit.value)));
+  $("own").addEventListener("input", open);
+  $("find").addEventListener("click", search);
+  $("feature").addEventListener("change", () => ($("feature-word").disabled = $("feature").value === "quotes"));
   $("inside-text").addEventListener("mouseleave", () => explain(word));
   for (const event of ["change", "input"]) $value.addEventListener(event, () => {
     clamp = { layer, gate: $gate.value, unit, value: Number($value.value) };
@@ -204,38 +231,5 @@ function showInside(pen, data) {
   pen.listeners.push(() => setTimeout(() => pen.running || $("own").value.trim() || open()));
   redraw(show);
   open();
-}
-
-/** @param {number[]} a @param {number[]} b */
-function correlation(a, b) {
-  const mean = (/** @type {number[]} */ x) => x.reduce((s, v) => s + v, 0) / x.length, ma = mean(a), mb = mean(b);
-  let ab = 0, aa = 0, bb = 0;
-  a.forEach((v, i) => {
-    ab += (v - ma) * (b[i] - mb);
-    aa += (v - ma) ** 2;
-    bb += (b[i] - mb) ** 2;
-  });
-  return ab / Math.sqrt(aa * bb) || 0;
-}
-
-/** The equations of a unit with its numbers, as lstmgen explain prints them. @param {Model} model @param {number} place @param {Step} step @param {number} u */
-function spellOut(model, place, step, u) {
-  const layer = model.layers[place], n = (/** @type {number} */ v) => v.toFixed(4);
-  const plus = (/** @type {number[]} */ terms) => terms.map((v, i) => (i ? (v < 0 ? `- ${n(-v)}` : `+ ${n(v)}`) : n(v))).join(" ");
-  const g = Object.fromEntries(model.gates.map(({ name }) => [name, n(step.gates[name][u])]));
-  const line = Object.fromEntries(model.gates.map(({ name, letter, squash }, k) => {
-    const row = k * layer.size + u, product = (/** @type {Matrix} */ m, /** @type {Float64Array} */ x) =>
-      m.values.subarray(row * m.columns, (row + 1) * m.columns).reduce((sum, w, j) => sum + w * x[j], 0);
-    const x = product(layer.ih, step.x), h = product(layer.hh, step.before.hidden), biasIh = layer.biasIh[row], biasHh = layer.biasHh[row];
-    if (model.cell === "gru" && name === "candidate")
-      return [name, `${letter} = ${squash}(${plus([x, biasIh])} + ${g.reset} * (${plus([h, biasHh])})) = ${g[name]}`];
-    const terms = [x, h, ...(step.sums[name] ? [step.sums[name][u]] : []), biasIh + biasHh];
-    return [name, `${letter} = ${squash}(${plus(terms)}) = ${squash}(${n(terms.reduce((a, b) => a + b, 0))}) = ${g[name]}`];
-  }));
-  const before = n(step.before.hidden[u]), after = n(step.after.hidden[u]);
-  if (model.cell === "elman") return [line.candidate, `h' = g = ${after}`];
-  if (model.cell === "gru") return [...Object.values(line), `h' = (1 - ${g.update}) * ${g.candidate} + ${g.update} * ${before} = ${after}`];
-  const cell = n(step.after.cell[u]);
-  return [line.input, line.forget, line.candidate, `c' = ${g.forget} * ${n(step.before.cell[u])} + ${g.input} * ${g.candidate} = ${cell}`,
-    line.output, `h' = ${g.output} * tanh(${cell}) = ${after}`];
+  setTimeout(showMeans, 400); // after the page has opened
 }

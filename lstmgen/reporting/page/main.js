@@ -11,7 +11,7 @@ if (page.run) {
 } else $("run").remove();
 showOrigins(page.origins);
 if (page.model) {
-  const model = new Model(page.model), text = new Text(page.text), pen = new Pen(model, text, page.sample, training);
+  const model = new Model(page.model), text = new Vocabulary(page.text), pen = new Pen(model, text, page.sample, training);
   showPen(pen, page.sample);
   showInside(pen, page);
   showVocabulary(model, text, page.map);

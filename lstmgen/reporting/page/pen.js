@@ -5,9 +5,8 @@ const COPIED = 5; // words of a passage that counts as copied
 
 /** The text in the pen: what was typed, and what the model wrote. */
 class Pen {
-  /** @param {Model} model @param {Text} text @param {any} data @param {TrainingText | null} training */
+  /** @param {Model} model @param {Vocabulary} text @param {any} data @param {TrainingText | null} training */
   constructor(model, text, data, training) {
-    Object.assign(this, { model, text, training });
     this.model = model;
     this.text = text;
     this.training = training;
@@ -15,7 +14,7 @@ class Pen {
     this.start = /** @type {number[]} */ (data.start);
     this.reading = new Reading(model, this.start);
     this.chances = /** @type {number[]} */ (this.start.map(() => 1)); // of each word, before any filter
-    this.past = /** @type {{ids: number[], from: number}[]} */ ([]); // for undo
+    this.past = /** @type {{ids: number[], from: number, cue: string}[]} */ ([]); // for undo
     this.from = this.start.length; // where the last continuation begins
     this.listeners = /** @type {(() => void)[]} */ ([]);
     this.running = false;
@@ -41,19 +40,19 @@ class Pen {
     ids.slice(this.ids.length).forEach((id) => this.push(id));
   }
 
-  remember() {
-    this.past.push({ ids: [...this.ids], from: this.from });
+  /** @param {string} cue from which the text was begun */
+  remember(cue) {
+    this.past.push({ ids: [...this.ids], from: this.from, cue });
   }
 
-  /** @returns {boolean} whether there was something to undo */
+  /** Go back to the text before; its cue, or null if there is none. */
   undo() {
     this.running = false;
     const before = this.past.pop();
-    if (before) {
-      this.set(before.ids);
-      this.from = before.from;
-    }
-    return !!before;
+    if (!before) return null;
+    this.set(before.ids);
+    this.from = before.from;
+    return before.cue;
   }
 
   /** Log-probabilities of the words that may follow. */
@@ -63,18 +62,27 @@ class Pen {
     return scores;
   }
 
+  /** Whether the text ends with a sentence, closing marks included. */
+  sentenceEnds() {
+    let i = this.ids.length - 1;
+    while (i > 0 && /^["'”’»›)\]]+$/.test(this.text.surfaces[this.ids[i]])) i--;
+    return /[.!?…。！？]["'”’»›)\]]*$/.test(this.text.surfaces[this.ids[i]] ?? "");
+  }
+
   /**
    * The words of a continuation, one at a time: at least as many as asked for, then to the end of
    * the sentence, at most half as many more.
    * @param {{temperature: number, topP: number, words: number, seed: number}} settings
    */
   *words(settings) {
-    const random = new Random(settings.seed);
+    const random = new Random(settings.seed), { surfaces } = this.text, joiner = new Detokenizer(this.text);
+    this.ids.forEach((id) => joiner.add(id));
     for (let words = 0, tokens = 0; words < settings.words * 1.5 && tokens < 4 * settings.words + 50; tokens++) {
       const scores = this.scores(), id = draw(scores, settings, random);
       if (id === this.start[0]) return; // the story ends
-      const last = this.text.surfaces[this.ids[this.ids.length - 1]];
-      if (words >= settings.words && /^[.!?…]["'”’»]*$/.test(last) && !/^["'”’»)]/.test(this.text.surfaces[id])) return;
+      const open = words < settings.words * 1.25 && joiner.spacing.double + joiner.spacing.single > 0;
+      if (words >= settings.words && !open && this.sentenceEnds() && !/^[.!?…)\]]/.test(surfaces[id])) return;
+      joiner.add(id);
       this.push(id, Math.exp(scores[id]));
       words += this.text.isWordEntry[id] ? 1 : 0;
       yield id;
@@ -121,19 +129,19 @@ function showPen(pen, data) {
   $("temperature").value = data.temperature;
   $("top-p").value = data.top_p;
   $("words").value = data.words;
-  let typed = /** @type {string | null} */ (null), hints = (/** @type {number} */ _) => "";
-  const view = new WordView($("text"), text, { hint: (i) => hints(i), pick: choose });
+  let typed = /** @type {string | null} */ (null), describe = (/** @type {number} */ _) => "";
+  const view = new WordView($("text"), text, { hover: (i) => ($("word-note").textContent = describe(i)), pick: choose });
 
   const show = () => {
     const copied = pen.copied(), unlikely = color("--gate"), likely = color("--paper");
-    const hint = (/** @type {number} */ i) => `probability ${percent(pen.chances[i])}${copied[i] ? `; copied from ${copied[i]}` : ""}`;
-    hints = hint;
+    describe = (i) => (i < pen.start.length ? "" : `“${text.name(pen.ids[i])}”: probability ${percent(pen.chances[i])}${copied[i] ? `, copied from ${copied[i]}` : ""}`);
     view.show(pen.ids);
     view.spans.forEach((span, i) => {
       if (i < pen.start.length) span.hidden = true;
       shade(span, blend([likely, unlikely], Math.min(0.5, Math.max(0, -Math.log10(pen.chances[i]) * 0.13) || 0)));
       span.classList.toggle("copied", copied[i] !== null);
       span.classList.toggle("written", i >= pen.from);
+      if (pen.running) span.classList.remove("chosen");
     });
     const first = view.spans[pen.start.length];
     if (first) first.tabIndex = 0;
@@ -146,7 +154,7 @@ function showPen(pen, data) {
     if (cue.value === typed) return;
     const { ids, unknown } = text.encode((typed = cue.value).replace(/[ \t]+$/, ""));
     pen.set([...pen.start, ...ids]);
-    $("unknown").textContent = unknown.length ? `Not in the vocabulary, read as a rare word: ${unknown.join(", ")}` : "";
+    $("unknown").textContent = notInVocabulary(unknown);
   };
   const begin = () => {
     pen.from = pen.ids.length;
@@ -154,19 +162,19 @@ function showPen(pen, data) {
     return pen.run(settings(), show);
   };
   const proceed = () => {
-    pen.remember();
+    pen.remember(typed ?? "");
     readCue();
     return begin();
   };
   $("continue").addEventListener("click", proceed);
   $("stop").addEventListener("click", () => (pen.running = false));
   $("undo").addEventListener("click", () => {
-    pen.undo();
+    cue.value = typed = pen.undo() ?? typed;
     $("choices").replaceChildren();
     show();
   });
   $("again").addEventListener("click", () => {
-    pen.remember();
+    pen.remember(typed ?? "");
     if (cue.value !== typed) readCue();
     else pen.set(pen.ids.slice(0, pen.from));
     $("seed").value = number("seed") + 1;
@@ -184,18 +192,31 @@ function showPen(pen, data) {
     pen.running = false;
     if (i < pen.start.length) return;
     const scores = pen.reading.next(i);
-    const take = (/** @type {number} */ id) => {
-      pen.remember();
-      pen.set([...pen.ids.slice(0, i), id]);
+    const take = (/** @type {number[]} */ words) => {
+      pen.remember(typed ?? "");
+      pen.set([...pen.ids.slice(0, i), ...words]);
       begin();
     };
+    const other = el("input", { type: "text", size: 12, "aria-label": "other words", placeholder: "other words" });
+    other.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+      const { ids, unknown } = text.encode(other.value.trim());
+      if (event.key !== "Enter" || !ids.length) return;
+      take(ids);
+      $("unknown").textContent = notInVocabulary(unknown);
+    });
+    view.spans.forEach((span, place) => span.classList.toggle("chosen", place === i));
     $("choices").replaceChildren(
-      el("p", {}, `Instead of “${text.name(pen.ids[i])}” (${percent(pen.chances[i])}):`),
-      ...highest(scores, 5).map((id) => el("button", { type: "button", onclick: () => take(id), disabled: text.specials.has(id) ? "" : null },
-        text.specials.has(id) ? "(the story ends)" : text.name(id), el("small", {}, ` ${percent(Math.exp(scores[id]))}`))),
+      el("p", {}, `Instead of “${text.name(pen.ids[i])}” (${percent(pen.chances[i])}). The text after it is written again; Undo brings it back.`),
+      ...highest(scores, 5).map((id) => el("button", { type: "button", onclick: () => take([id]), disabled: text.specials.has(id) ? "" : null },
+        text.specials.has(id) ? "(the story ends)" : text.name(id), el("small", {}, ` ${percent(Math.exp(scores[id]))}`))), other,
     );
   }
+  $("copy").addEventListener("click", () => {
+    /** @type {any} */ (getSelection()).selectAllChildren($("text"));
+    document.execCommand("copy"); // which needs no permission, unlike navigator.clipboard
+  });
   readCue();
   redraw(() => pen.running || show());
   show();
+  setTimeout(() => pen.past.length || begin()); // so that there is a text to look at
 }

@@ -43,7 +43,7 @@ function draw(scores, { temperature, topP }, random) {
   const total = weights.reduce((a, b) => a + b, 0);
   // Together, the words below this weight have less than 1 - p, so they need no sorting.
   const least = ((1 - topP) * total) / weights.length;
-  const likely = [];
+  const likely = /** @type {number[]} */ ([]);
   weights.forEach((weight, id) => {
     if (weight > least) likely.push(id);
   });

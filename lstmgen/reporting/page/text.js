@@ -6,7 +6,7 @@ const BY_USUAL = 1, BY_OTHER = 2, FLIPPED = "¬";
 /** @typedef {{previous: number, double: number, single: number}} Spacing */
 
 /** The vocabulary, tokenizer and detokenizer. */
-class Text {
+class Vocabulary {
   /** @param {any} data the key "text" of the page's data */
   constructor(data) {
     this.kind = /** @type {string} */ (data.kind);
@@ -144,7 +144,7 @@ class Text {
 
 /** Joins tokens to a text, one at a time. */
 class Detokenizer {
-  /** @param {Text} text */
+  /** @param {Vocabulary} text */
   constructor(text) {
     this.text = text;
     this.spacing = /** @type {Spacing} */ ({ previous: START, double: 0, single: 0 });

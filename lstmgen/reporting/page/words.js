@@ -1,6 +1,6 @@
 // The words: which are near each other, and where the commonest lie.
 
-/** @param {Model} model @param {Text} text @param {any} map the key "map" of the page's data */
+/** @param {Model} model @param {Vocabulary} text @param {any} map the key "map" of the page's data */
 function showVocabulary(model, text, map) {
   const vectors = text.entries.map((_, id) => model.wordVector(id)), norms = vectors.map(norm), near = $("near");
   const look = () => {
