@@ -7,7 +7,6 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import CHROMIUM, FLAGS
 
-
 SENTENCES = (
     'The old miller looked up. "I only asked," said Anna. "Where is the lamp?" He did not answer, '
     "and the river was dark."
