@@ -23,7 +23,16 @@ LONGER = ("train.epochs=12", "train.learning_rate=2e-2", "model.hidden_sizes=[16
           "model.dropout.input=0", "model.dropout.output=0")  # fmt: skip
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=" ".join)
+QUICK = (("model.cell=gru",), *SETTINGS[5:8])  # one-hot, adaptive, two layers
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(row, id=" ".join(row), marks=[] if row in QUICK else pytest.mark.slow)
+        for row in SETTINGS
+    ],
+)
 def test_every_cell_learns_generates_and_evaluates(tiny, tmp_path, settings):
     run = train(tiny, *LONGER, *settings, cwd=tmp_path)
     nats = [float(row["train_nats"]) for row in metrics_of(run) if row["train_nats"]]

@@ -2,13 +2,15 @@
 
 Scripts and styles are inside, and the content security policy allows these alone, by their
 hashes. The data of the page is JSON in a block that browsers do not execute. Its texts are
-set as text by ``page/dom.js``, so no word of a corpus or a config is ever read as HTML.
+set as text by ``page/dom.js``, so no word of a corpus or a config is ever read as HTML. JSDoc
+comments, which are for those who change the scripts, are left out.
 """
 
 import base64
 import hashlib
 import html
 import json
+import re
 from importlib.resources import files
 from typing import Any
 
@@ -16,6 +18,7 @@ SCRIPTS = (  # in the order in which they are run
     "engine.js", "sampling.js", "text.js", "copies.js", "dom.js", "curves.js", "run.js", "pen.js",
     "equations.js", "features.js", "inside.js", "words.js", "origins.js", "main.js",
 )  # fmt: skip
+_TYPES = re.compile(r"^ */\*\*.*?\*/\n|/\*\*.*?\*/ ?", re.DOTALL | re.MULTILINE)  # JSDoc
 _ESCAPED = {  # what could end the block, and what UTF-8 lacks
     code: f"\\u{code:04x}" for code in (*map(ord, "<>&\u2028\u2029"), *range(0xD800, 0xE000))
 }
@@ -28,7 +31,7 @@ def build_page(data: dict[str, Any], *, title: str) -> str:
         data: JSON values, as ``page_data`` makes them.
         title: of the page.
     """
-    script = "\n" + "\n".join(map(read_part, SCRIPTS))
+    script = "\n" + "\n".join(_TYPES.sub("", read_part(name)) for name in SCRIPTS)
     style = "\n" + read_part("page.css")
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "

@@ -24,7 +24,7 @@ MAX_WEIGHTS = 5_000_000  # bytes up to which the model is in the page by default
 MAX_TEXT = 200_000  # tokens up to which the training text is in the page
 MAX_SCORED = 400  # words of the validation text
 PLACES = 3  # of each unit
-ORIGIN_WORDS = 30  # words of the sample whose origins are shown
+ORIGIN_WORDS = 20  # words of the sample whose origins are shown
 
 
 @dataclass(frozen=True)

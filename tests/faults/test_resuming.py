@@ -60,7 +60,16 @@ ROWS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("settings", "stop_at"), ROWS.values(), ids=ROWS)
+QUICK = ("mid_epoch", "epoch_end", "random_with_an_evaluation_due", "ema_and_every_regulariser")
+
+
+@pytest.mark.parametrize(
+    ("settings", "stop_at"),
+    [
+        pytest.param(*row, id=name, marks=[] if name in QUICK else pytest.mark.slow)
+        for name, row in ROWS.items()
+    ],
+)
 def test_t01_resumed_equals_uninterrupted(tiny, tmp_path, settings, stop_at):
     """A resumed run ends with the bytes of one never stopped, whatever the settings and the step.
 

@@ -4,6 +4,7 @@ const UNITS = 40; // rows of a heat map
 const LONGEST = 400; // words of a text that are shown
 const REST = 120; // milliseconds for which the pointer rests on a word before all of its curves are drawn
 const VANISHED = 1e-3; // of the gradient at the last word
+const SETTLED = 150; // milliseconds without a change after which the text of the pen is taken
 const SMALLEST = 1e-8; // gradient that is drawn
 const SURVEYED = 600; // tokens of the training text in which units are searched
 
@@ -228,7 +229,11 @@ function showInside(pen, data) {
   };
   $("clamp-reset").addEventListener("click", release);
   $gate.addEventListener("change", release);
-  pen.listeners.push(() => setTimeout(() => pen.running || $("own").value.trim() || open()));
+  let stale = 0;
+  pen.listeners.push(() => {
+    clearTimeout(stale);
+    stale = setTimeout(() => pen.running || $("own").value.trim() || open(), SETTLED);
+  });
   redraw(show);
   open();
   setTimeout(showMeans, 400); // after the page has opened
