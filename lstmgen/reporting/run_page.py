@@ -40,6 +40,7 @@ class Written:
     """A page that was written."""
 
     path: Path
+    has_model: bool
     size: int  # bytes
     notes: tuple[str, ...]  # what the page lacks, and why
 
@@ -69,7 +70,7 @@ def write_page(
     name = run.name if run else loaded.checkpoint.path.name
     page = build_page(data, title=f"{printable(name)} · lstmgen").encode(errors="replace")
     _replace(path, page)
-    return Written(path, len(page), tuple(notes))
+    return Written(path, data["model"] is not None, len(page), tuple(notes))
 
 
 def collect(
@@ -169,7 +170,9 @@ def _find_text(loaded: LoadedCheckpoint, note: Callable[[str], None]) -> Trainin
 
 def _run_of(loaded: LoadedCheckpoint) -> Path | None:
     """The run folder of a checkpoint, if it is in one."""
-    path = loaded.checkpoint.path.absolute()
+    path = loaded.checkpoint.path
+    if path.parent.name != folders.CHECKPOINTS:
+        path = path.absolute()
     run = path.parent.parent
     inside = path.parent.name == folders.CHECKPOINTS and (run / folders.RESOLVED).is_file()
     return run if inside else None

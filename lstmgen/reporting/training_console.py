@@ -256,7 +256,8 @@ class TrainingConsole:
             written = write_page(event.run, event.run.parent, contents=Contents())
         except LstmgenError as error:  # the training itself is complete
             return f"not written: {error}"
-        return f"{written.path} (open it in a browser)"
+        model = "" if written.has_model else "; `lstmgen report --model` puts the model into it"
+        return f"{written.path} (open it in a browser{model})"
 
 
 def _describe_memorizing(event: Finished, found: Memorizing) -> str:
