@@ -16,6 +16,7 @@ from lstmgen.cli import output_encoding
 # Each command is the function of its name in the module of its name. The summaries are repeated
 # here so that --help imports no command; a test compares them with the docstrings.
 COMMANDS = {
+    "init": "Examine a text, and write a config that fits it.",
     "train": "Train a model and print the folder of the run.",
     "generate": "Continue a cue.",
     "evaluate": "Score a text with a model, and print its perplexity.",

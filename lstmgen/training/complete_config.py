@@ -40,17 +40,21 @@ def prepare_training(
         ConfigError, CheckpointError, DataError: as ``open_base``, ``inherit`` and
             ``prepare_text`` do.
     """
-    completed, corpus, chosen = _complete(loaded, runs, progress, choose_base=choose_base)
+    completed, corpus, chosen = complete(loaded, runs, progress, choose_base=choose_base)
     if choose_base:
         completed, notice = _with_text(completed, chosen, tokens=corpus.train.tokens)
         corpus = replace(corpus, notices=(*corpus.notices, notice))
     return completed, corpus
 
 
-def _complete(
-    loaded: LoadedConfig, runs: Path, progress: Progress | None, *, choose_base: bool
+def complete(
+    loaded: LoadedConfig, runs: Path, progress: Progress | None = None, *, choose_base: bool
 ) -> tuple[LoadedConfig, Corpus, list[str]]:
-    """Complete a config; also the names of the keys that the text's size has decided."""
+    """Complete a config, as ``prepare_training`` does.
+
+    Returns:
+        The config, its text, and the names of the keys that the text's size has decided.
+    """
     loaded = resolve_stdin(loaded, runs)
     data = resolve_lowercase(loaded.config.data)
     loaded = replace(loaded, config=loaded.config.model_copy(update={"data": data}))
