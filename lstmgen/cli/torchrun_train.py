@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lstmgen.cli.train_common import prepare_source, watch
+from lstmgen.cli.train_common import watch
 from lstmgen.config.loader import LoadedConfig
 from lstmgen.errors import LstmgenError
 from lstmgen.reporting.training_console import TrainingConsole
@@ -16,6 +16,7 @@ from lstmgen.runs import folders
 from lstmgen.training import rank_agreement
 from lstmgen.training.events import Event, Finished
 from lstmgen.training.signals import StopRequests, listening
+from lstmgen.training.source import prepare_source
 
 if TYPE_CHECKING:  # numpy
     from lstmgen.text.corpus import Corpus
@@ -48,7 +49,9 @@ def train_distributed(
         )
 
     def prepare() -> "tuple[LoadedConfig, Corpus]":
-        return prepare_source(str(source), overrides, console, runs=runs, ranks=True)
+        return prepare_source(
+            str(source), overrides, runs=runs, progress=console.preparing, ranks=True
+        )
 
     with listening() as requests, distributed.process_group() as world, _reporting_once():
         run = world.broadcast(rank_agreement.run_on_all(world, find))

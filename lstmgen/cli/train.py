@@ -9,13 +9,14 @@ import typer
 from lstmgen.cli.options import Quiet, RunsDir, split_overrides
 from lstmgen.cli.outcome import reported
 from lstmgen.cli.torchrun_train import train_distributed
-from lstmgen.cli.train_common import prepare_source, watch
+from lstmgen.cli.train_common import watch
 from lstmgen.errors import UsageError
 from lstmgen.reporting.training_console import TrainingConsole
 from lstmgen.runs.folders import runs_folder
 from lstmgen.training import core_sharing
 from lstmgen.training.rank_agreement import is_distributed
 from lstmgen.training.signals import listening
+from lstmgen.training.source import prepare_source
 
 
 @reported
@@ -52,7 +53,9 @@ def train(
         if is_distributed():
             train_distributed(source, overrides, console, resume=resume, name=name, runs=runs)
             return
-        prepared = None if resume else prepare_source(str(source), overrides, console, runs=runs)
+        prepared = None
+        if not resume:
+            prepared = prepare_source(str(source), overrides, runs=runs, progress=console.preparing)
         with listening() as requests:
             from lstmgen.training import start  # torch, after all checks
 
