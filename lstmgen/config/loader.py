@@ -5,6 +5,7 @@ Relative paths in a file are relative to the file, those on the command line to 
 directory. All problems are reported at once, each with its line.
 """
 
+import copy
 import difflib
 import glob
 import os
@@ -95,6 +96,25 @@ def load_text(text: str, overrides: Sequence[str] = ()) -> LoadedConfig:
     return LoadedConfig(
         loaded.config, Path(f"{name}.yaml"), yaml.safe_dump({"data": {"train": source}})
     )
+
+
+def load_values(values: Mapping[str, Any], overrides: Sequence[str] = ()) -> LoadedConfig:
+    """Check a config given as nested dictionaries, with the overrides applied.
+
+    Args:
+        values: sections by name; paths are relative to the current directory.
+
+    Raises:
+        ConfigError: lists all problems.
+    """
+    wrong = [name for name, section in values.items() if not isinstance(section, Mapping)]
+    if wrong:
+        message = "must be a dictionary of keys, such as {'train': {'epochs': 2}}"
+        raise ConfigError([Problem("", str(wrong[0]), "", message)])
+    sections: dict[str, Any] = {name: copy.deepcopy(dict(part)) for name, part in values.items()}
+    _make_absolute(sections, folder=Path.cwd())
+    loaded = load(None, overrides, first=sections)
+    return LoadedConfig(loaded.config, None, yaml.safe_dump(sections, sort_keys=False))
 
 
 def dump(config: Config, *, portable: bool = False) -> str:

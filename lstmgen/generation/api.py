@@ -1,21 +1,45 @@
 """The Python API: load a checkpoint and continue cues, without torch."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
+from lstmgen.cells.building_blocks import State
 from lstmgen.config.loader import override_sample
 from lstmgen.config.schema import SampleConfig
-from lstmgen.errors import UsageError
+from lstmgen.errors import UsageError, counted
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.load import load_generator
 from lstmgen.generation.next_word import CueReader
+from lstmgen.generation.numpy_engine import States
 from lstmgen.generation.sample_results import generate_samples
+from lstmgen.generation.sampling import highest, probabilities
 from lstmgen.generation.sampling_loop import continue_cue
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.runs.folders import runs_folder
-from lstmgen.text.reading import encodable
+from lstmgen.text.reading import encodable, normalize
+from lstmgen.text.spacing import surface_of
+from lstmgen.text.tokenizer import tokenize
+
+SHOWN = 60  # characters of a sample in its repr
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well one token of a text was predicted."""
+
+    text: str  # as it is written
+    nats: float  # -ln of its probability
+    rank: int  # 1 if it was the most likely token
+
+    @property
+    def probability(self) -> float:
+        """The probability that the model gave it."""
+        return math.exp(-self.nats)
 
 
 @dataclass(frozen=True)
@@ -27,15 +51,19 @@ class Word:
     run: int  # length in words (docs/generating.md) of the copied passage that ends here, or 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sample:
     """One continuation: its text, without the cue, and its tokens."""
 
     text: str
     words: tuple[Word, ...]
 
+    def __repr__(self) -> str:
+        shown = self.text if len(self.text) <= SHOWN else f"{self.text[:SHOWN]}..."
+        return f"<Sample of {len(self.words)} tokens: {shown!r}>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Model:
     """A trained model that continues cues.
 
@@ -45,6 +73,12 @@ class Model:
 
     generator: Generator
     checkpoint: Checkpoint
+
+    def __repr__(self) -> str:
+        model = self.generator.config.model
+        sizes = " + ".join(map(str, model.hidden_sizes))
+        entries = counted(len(self.generator.vocabulary), "entry", "entries")
+        return f"<Model {self.checkpoint.path}: {model.cell}, {sizes} units, {entries}>"
 
     def generate(
         self, cue: str = "", *, samples: int = 1, seed: int = 0, **settings: Any
@@ -74,11 +108,69 @@ class Model:
     def words(self, cue: str = "", *, seed: int = 0, **settings: Any) -> Iterator[str]:
         """Stream the tokens of one continuation, each with the space before it."""
         sample = self._resolve_settings(settings)
-        _check_arguments(cue, samples=1, seed=seed)
+        _check_arguments(cue, seed=seed)
         reader = CueReader(self.generator, sample, cue)
         for piece in continue_cue(reader, samples=1, seed=seed):
             if piece.text:
                 yield piece.text
+
+    def score(self, text: str) -> list[Score]:
+        """Score each token of a text, read from the start of a story.
+
+        Tokens that the vocabulary lacks are read as unknown; they are scored where the model
+        predicts unknown words, else left out.
+
+        Raises:
+            UsageError: if the text is no valid Unicode.
+        """
+        _check_arguments(text)
+        ids, forms = self._encode(text)
+        engine, vocabulary = self.generator.engine, self.generator.vocabulary
+        states, scores = engine.zero_states(1), []
+        for word in self.generator.start_ids(self.generator.config.sample):
+            states = engine.read(np.array([word]), states)
+        for word, surface in zip(ids, forms, strict=True):
+            logits = engine.logits(states)[0].astype(np.float64)
+            if word < len(vocabulary):
+                nats = float(np.logaddexp.reduce(logits) - logits[word])
+                rank = 1 + int((logits > logits[word]).sum())
+                scores.append(Score(surface, max(0.0, nats), rank))
+            states = engine.read(np.array([word]), states)
+        return scores
+
+    def next_words(self, cue: str = "", count: int = 5) -> list[tuple[str, float]]:
+        """The most likely tokens after a cue and their probabilities, the most likely first.
+
+        The probabilities are the model's own, before temperature and filters. A token is as it
+        is written; the end of a story is ``<story>``.
+        """
+        _check_arguments(cue, count=count)
+        logits = self.generator.engine.logits(self._read(cue))[0].astype(np.float64)
+        p = probabilities(logits[None])[0]
+        return [(self.generator.surface(int(i)), float(p[i])) for i in highest(logits, count)]
+
+    def state(self, cue: str = "") -> list[State]:
+        """The state of each layer after a cue, from the input up.
+
+        Returns:
+            ``hidden`` and ``cell``, (units,) each; ``cell`` is empty if the cell type has none.
+        """
+        _check_arguments(cue)
+        return [State(state.hidden[0], state.cell[0]) for state in self._read(cue)]
+
+    def _read(self, cue: str) -> States:
+        """The states after a cue, read as ``generate`` reads it."""
+        sample = self.generator.config.sample.model_copy(update={"start_with": ""})
+        reader = CueReader(self.generator, sample, cue)
+        reader.finish()
+        return reader.states
+
+    def _encode(self, text: str) -> tuple[list[int], list[str]]:
+        """The ids of a text's tokens, as in training, and the tokens as they are written."""
+        data, vocabulary = self.generator.config.data, self.generator.vocabulary
+        forms = tokenize(normalize(text, lowercase=data.lowercase), kind=data.tokenizer)
+        ids = [vocabulary.lookup(form) for form in forms]
+        return ids, [surface_of(form, data.tokenizer) for form in forms]
 
     def _resolve_settings(self, settings: dict[str, Any]) -> SampleConfig:
         unknown = set(settings) - set(SampleConfig.model_fields)
@@ -88,10 +180,12 @@ class Model:
         return override_sample(self.generator.config.sample, settings)
 
 
-def _check_arguments(cue: object, *, samples: object, seed: object) -> None:
+def _check_arguments(cue: object, **numbers: object) -> None:
+    """Check a text, and whole numbers: 0 or more for ``seed``, else 1 or more."""
     if not isinstance(cue, str) or not encodable(cue):
         raise UsageError(f"cue = {cue!r}: must be a string of valid Unicode")
-    for name, value, least in (("samples", samples, 1), ("seed", seed, 0)):
+    for name, value in numbers.items():
+        least = 0 if name == "seed" else 1
         if not isinstance(value, int) or not least <= value < 2**63:
             raise UsageError(f"{name} = {value!r}: must be a whole number, {least} or more")
 
