@@ -591,3 +591,26 @@ def test_a_turkish_text_in_lower_case_keeps_its_letters(tmp_path):
     done = call_cli("generate", run, "--cue", "IRMAK", "--oov", "error", cwd=tmp_path, check=0)
     assert done.stdout.startswith("IRMAK")
     call_cli("train", "--resume", run, "train.epochs=1", cwd=tmp_path, check=0)
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path, tiny):
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    done = call_cli("train", tiny.name, "--dry-run", cwd=tmp_path, check=0)
+    assert done.stdout == ""
+    assert "none, this is a dry run" in done.stderr
+    plan = re.search(r"the training would evaluate about (\d+) times, .*", done.stderr)
+    assert plan
+    assert "keep at most 4 checkpoints of " in plan[0]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == before
+    run = tmp_path / call_cli("train", tiny.name, "-q", cwd=tmp_path, check=0).stdout.strip()
+    evaluations = [row for row in metrics_of(run) if row["valid_nats"]]
+    assert abs(len(evaluations) - int(plan[1])) <= 1
+
+
+def test_one_hot_input_has_an_output_of_its_own_unless_the_config_ties_them(tmp_path, tiny):
+    done = call_cli("train", tiny.name, "model.input=one_hot", cwd=tmp_path, check=0)
+    assert "model.input = one_hot: there are no word vectors to share" in done.stderr
+    resolved = (tmp_path / done.stdout.strip() / "resolved.yaml").read_text(encoding="utf-8")
+    assert "tie_weights: false" in resolved
+    untied = ("model.input=one_hot", "model.tie_weights=false")
+    assert "to share" not in call_cli("train", tiny.name, *untied, cwd=tmp_path, check=0).stderr

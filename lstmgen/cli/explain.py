@@ -34,7 +34,10 @@ def explain(
     window: Annotated[
         int | None,
         typer.Option(
-            "--window", min=1, max=1000, help=f"Words read from a text (default: {WORDS})."
+            "--window",
+            min=1,
+            max=1000,
+            help=f"Words read from a text (default: {WORDS}; the example of --oracle reads 3).",
         ),
     ] = None,
     layer: LayerNumber = 1,

@@ -1,5 +1,6 @@
 """``lstmgen train``."""
 
+import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -35,6 +36,10 @@ def train(
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the run (default: the config's).")
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Check everything and show the plan, without training."),
+    ] = False,
     runs_dir: RunsDir = None,
     quiet: Quiet = False,
 ) -> None:
@@ -47,9 +52,14 @@ def train(
         raise UsageError(f"{names[1]}: one config at a time. Overrides are KEY=VALUE")
     if not resume and not names:
         raise UsageError("no config is named. Write: lstmgen train CONFIG, as in `train story`")
+    if dry_run and (resume or name is not None):
+        raise UsageError("--dry-run plans a new training. Leave --resume and --name out")
     runs, source = runs_folder(runs_dir), names[0] if names else None
     core_sharing.share_cores()
     with closing(TrainingConsole(quiet=quiet)) as console:
+        if dry_run:
+            _plan(str(source), overrides, console)
+            return
         if is_distributed():
             train_distributed(source, overrides, console, resume=resume, name=name, runs=runs)
             return
@@ -65,3 +75,13 @@ def train(
             else:
                 events = start.train(*prepared, name=name, runs=runs, requests=requests)
             watch(events, console, requests)
+
+
+def _plan(source: str, overrides: list[str], console: TrainingConsole) -> None:
+    """Show what a training would do; its text is prepared in a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="lstmgen-") as folder:
+        prepared = prepare_source(source, overrides, runs=Path(folder), progress=console.preparing)
+        from lstmgen.training.dry_run import dry_run  # torch, after all checks
+
+        for event in dry_run(*prepared):
+            console.show(event)

@@ -195,7 +195,8 @@ class ModelConfig(Section):
         128, "Length of a word vector (unused with one_hot).", ge=1, le=65536, unit="units"
     )
     tie_weights: bool = key(
-        True, "Use the word vectors as the output matrix too (not with one_hot or adaptive)."
+        True,
+        "Use the word vectors as the output matrix too (not with adaptive; false with one_hot).",
     )
     output: Literal["softmax", "adaptive"] = key(
         "softmax",
@@ -207,6 +208,13 @@ class ModelConfig(Section):
         "fused: PyTorch's kernel; loop: a written-out loop; auto: fused where the cell has one.",
     )
     dropout: DropoutConfig = key(DropoutConfig(), "Dropout rates.")
+
+    @model_validator(mode="after")
+    def _untie_one_hot(self) -> "ModelConfig":
+        """One-hot inputs have no vectors to share, so by default their output has its own."""
+        if self.input == "one_hot" and "tie_weights" not in self.model_fields_set:
+            object.__setattr__(self, "tie_weights", False)  # the section is frozen
+        return self
 
 
 class TrainConfig(Section):

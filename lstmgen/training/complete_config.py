@@ -24,6 +24,10 @@ from lstmgen.training.init_from import (
 from lstmgen.training.size_defaults import early_stop, fine_tuning, from_scratch
 
 BUNDLED = BASES[0]
+UNTIED = (
+    "model.input = one_hot: there are no word vectors to share, so the output layer has its own "
+    "weights (model.tie_weights: false)"
+)
 MIN_COVERAGE = 0.8  # of a text's words, to start from the bundled base by default
 
 
@@ -41,6 +45,9 @@ def prepare_training(
             ``prepare_text`` do.
     """
     completed, corpus, chosen = complete(loaded, runs, progress, choose_base=choose_base)
+    model = completed.config.model
+    if model.input == "one_hot" and not is_set(loaded.config, "model.tie_weights"):
+        corpus = replace(corpus, notices=(*corpus.notices, UNTIED))
     if choose_base:
         completed, notice = _with_text(completed, chosen, tokens=corpus.train.tokens)
         corpus = replace(corpus, notices=(*corpus.notices, notice))

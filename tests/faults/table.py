@@ -265,8 +265,8 @@ CONFIGS = (
             "bad.yaml:2: model.hidden_sizes = 0: must be at least 1"),
     _config("number_for_list", "model:\n  hidden_sizes: 256",
             "bad.yaml:2: model.hidden_sizes = 256: must be a list"),
-    _config("tied_one_hot", "model:\n  input: one_hot", "bad.yaml:2: model.input = one_hot: "
-            "one-hot input has no word vectors that the output could share. Set "
+    _config("tied_one_hot", "model:\n  input: one_hot\n  tie_weights: true",
+            "bad.yaml:2: model.input = one_hot: one-hot input has no word vectors that the output could share. Set "
             "model.tie_weights: false"),
     _config("tied_adaptive", "model:\n  output: adaptive", "bad.yaml:2: model.output = adaptive"),
     _config("unknown_cell", "model:\n  cell: lsmt", "bad.yaml:2: model.cell = 'lsmt': must be "
@@ -592,6 +592,9 @@ SAMPLES = (
           "error: gone: no such folder"),
     Fault("t41_page_option", "`train.report=always`", ("train", "my.yaml", "train.report=always"),
           "error: command line: train.report = 'always': must be auto"),
+    Fault("t41_dry_run_of_a_resumption", "a dry run of what cannot be planned",
+          ("train", "--resume", RUN, "--dry-run"), "error: --dry-run plans a new training. Leave "
+          "--resume and --name out"),
     Fault("t41_no_receipt", "a receipt that is not there",
           ("generate", "--replay", "gone.json"), "error: --replay gone.json: No such file"),
     Fault("t41_config_for_receipt", "a config for a receipt",
