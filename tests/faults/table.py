@@ -266,8 +266,8 @@ CONFIGS = (
     _config("number_for_list", "model:\n  hidden_sizes: 256",
             "bad.yaml:2: model.hidden_sizes = 256: must be a list"),
     _config("tied_one_hot", "model:\n  input: one_hot\n  tie_weights: true",
-            "bad.yaml:2: model.input = one_hot: one-hot input has no word vectors that the output could share. Set "
-            "model.tie_weights: false"),
+            "bad.yaml:2: model.input = one_hot: one-hot input has no word vectors that the output "
+            "could share. Set model.tie_weights: false"),
     _config("tied_adaptive", "model:\n  output: adaptive", "bad.yaml:2: model.output = adaptive"),
     _config("unknown_cell", "model:\n  cell: lsmt", "bad.yaml:2: model.cell = 'lsmt': must be "
             "elman, gru, lstm or lstm_peephole"),
