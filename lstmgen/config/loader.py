@@ -21,9 +21,10 @@ from pydantic import ValidationError
 from lstmgen.config import schema, yaml_lines
 from lstmgen.config.schema import Config, SampleConfig, Section, all_keys
 from lstmgen.config.yaml_lines import Tree, error_at
-from lstmgen.errors import ConfigError, Problem
+from lstmgen.errors import ConfigError, Problem, counted
 
 MAX_SIZE = 1_000_000  # bytes of a config file
+MAX_PROBLEMS = 20  # shown; the others are counted
 COMMAND_LINE = "command line"
 SIMILAR, NEARLY_THE_SAME = 0.6, 0.85  # ratios of difflib for suggested keys
 
@@ -250,8 +251,12 @@ def _put(tree: Tree, places: Places, keys: tuple[str, ...], value: Any, place: s
 def _validate(tree: Tree, places: Places) -> Config:
     """Validate; remove invalid values and repeat, so that no problem hides another."""
     values: dict[str, Any] = {name: ({} if v is None else v) for name, v in tree.values.items()}
-    problems = list(tree.problems)
-    removed: set[str] = set()
+    unknown = list(_remove_unknown(values, Config, ()))
+    problems = list(tree.problems) + [
+        Problem(_place(keys, places), ".".join(keys), _format_value(value), _unknown_key(keys))
+        for keys, value in unknown[:MAX_PROBLEMS]
+    ]
+    removed = {".".join(keys) for keys, _ in unknown}
     while True:
         try:
             config = Config.model_validate(values)
@@ -263,11 +268,35 @@ def _validate(tree: Tree, places: Places) -> Config:
                 removed.add(".".join(keys))
                 _remove(values, keys)
             if any(e["type"] == "value_error" for e in errors):
-                raise ConfigError(_by_line(problems)) from None
+                raise _error(problems, unknown) from None
             continue
         if problems:
-            raise ConfigError(_by_line(problems))
+            raise _error(problems, unknown)
         return config
+
+
+def _remove_unknown(
+    values: dict[str, Any], section: type[Section], path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Remove the keys that a section does not have, and yield them with their values."""
+    for name in list(values):
+        field = section.model_fields.get(name)
+        inner = field and schema.subsection(field)
+        if field is None:
+            yield (*path, name), values.pop(name)
+        elif inner is not None and isinstance(values[name], dict):
+            values[name] = dict(values[name])  # the tree itself stays as it is
+            yield from _remove_unknown(values[name], inner, (*path, name))
+
+
+def _error(problems: list[Problem], unknown: Sequence[tuple[tuple[str, ...], Any]]) -> ConfigError:
+    """The first problems by line, and the number of the others."""
+    ordered = _by_line(problems)
+    more = max(0, len(unknown) - MAX_PROBLEMS) + max(0, len(ordered) - MAX_PROBLEMS)
+    shown = ordered[:MAX_PROBLEMS]
+    if more:
+        shown.append(Problem("", "", "", f"and {counted(more, 'other problem')}"))
+    return ConfigError(shown)
 
 
 def _by_line(problems: list[Problem]) -> list[Problem]:
@@ -315,12 +344,9 @@ def _problems(
             for c in conflicts
             if not removed & set(c.keys)
         ]
-    if "extra_forbidden" in types:
-        message = _unknown_key(keys)
-    else:
-        message = " or ".join(dict.fromkeys(_expected(e) for e in errors))
-        if not message.endswith(("?", ".")):
-            message = f"must be {message}"
+    message = " or ".join(dict.fromkeys(_expected(e) for e in errors))
+    if not message.endswith(("?", ".")):
+        message = f"must be {message}"
     value = _format_value(errors[0]["input"])
     return [Problem(_place(keys, places), ".".join(keys), value, message)]
 

@@ -45,6 +45,8 @@ SHARED = (COPY_INDEX, NGRAMS)  # files of the run that its checkpoints link to
 ORIGIN = "origin.json"
 FILES = (MODEL, STATE, PROGRESS, CONFIG, VOCABULARY, TOKENIZER, ORIGIN)
 MAX_JSON = 512 << 20  # bytes
+# Files that are small when they are written, and what they may have at most, in bytes.
+LARGEST = {CONFIG: 1_000_000, TOKENIZER: 10_000, PROGRESS: 16 << 20, ORIGIN: 64 << 20}
 MAX_INDEX = 1 << 16  # bytes
 
 
@@ -313,6 +315,8 @@ class Checkpoint:
         if name not in self.files:
             raise damaged(self.path, f"{name} is not in its manifest")
         size, digest = self.files[name]
+        if size > LARGEST.get(name, size):
+            raise damaged(self.path, f"{name} is larger than any that lstmgen writes")
         try:
             data = _read_limited(self.path, name, limit=size)
         except OSError as error:

@@ -269,6 +269,10 @@ CONFIGS = (
             "bad.yaml:2: model.input = one_hot: one-hot input has no word vectors that the output "
             "could share. Set model.tie_weights: false"),
     _config("tied_adaptive", "model:\n  output: adaptive", "bad.yaml:2: model.output = adaptive"),
+    _config("surrogate_key", '"\\ud800": 1', "bad.yaml:1: \\ud800 = 1: no such key. Known "
+            "here: data"),
+    _config("many_unknown_keys", "".join(f"k{i}: 1\n" for i in range(5000)),
+            "and 4,980 other problems", injected="5,000 unknown keys"),
     _config("unknown_cell", "model:\n  cell: lsmt", "bad.yaml:2: model.cell = 'lsmt': must be "
             "elman, gru, lstm or lstm_peephole"),
     _config("peephole_of_gru", "model:\n  cell: gru\n  peephole: full", "bad.yaml:3: "
@@ -382,6 +386,12 @@ RESUMPTIONS = (
     _forged("t03_no_carried_state", "carried states taken out of the state", "is damaged "
             "(state.safetensors: the carried states do not fit", command=RESUME,
             harm=lambda step: _drop(step, "carried/")),
+    _forged("t03_large_tokenizer", "a tokenizer.json of 20 kB", "is damaged (tokenizer.json is "
+            "larger than any that lstmgen writes", lambda step: seal(
+                step, **{"tokenizer.json": b" " * 20_000 + (step / "tokenizer.json").read_bytes()})),
+    _forged("t03_large_config", "a config.yaml of 2 MB", "is damaged (config.yaml is larger than "
+            "any that lstmgen writes", lambda step: seal(
+                step, **{"config.yaml": (step / "config.yaml").read_bytes() + b"#" * 2_000_000})),
     _forged("t03_no_moments", "the optimiser's moments taken out of the state", "is damaged "
             "(state.safetensors: the optimizer's tensors", command=RESUME,
             harm=lambda step: _drop(step, "optimizer/")),
