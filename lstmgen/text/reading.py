@@ -20,6 +20,11 @@ from lstmgen.text.encodings import SAMPLE, EncodingError, EncodingProblem, guess
 DOTLESS = 0.1  # of all small i, from which a text is Turkish or Azeri
 BLOCK = 1 << 20  # characters read at a time
 
+MAX_MARKS = 30  # combining marks in a row
+GRAPHEME_JOINER = "\u034f"  # invisible, not reordered with marks
+# Where there may be more: marks are no ASCII, no Latin or ideographic letters.
+_MANY_MARKS = re.compile(f"[^\x00-\u02ff\u3400-\u9fff\uac00-\ud7a3]{{{MAX_MARKS + 1},}}")
+
 _LINE_END = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _CONTROLS = "\x00-\x08\x0e-\x1b\x1f\x7f\ufeff"  # with the byte order mark
 _CONTROL = re.compile(f"[{_CONTROLS}]")
@@ -42,13 +47,32 @@ def normalize(text: str, *, lowercase: Lowercase = False) -> str:
     """Convert a text to the form in which it is tokenized (see the module)."""
     text = remove_control(text)
     if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
+        text = unicodedata.normalize("NFC", _split_marks(text))
     if not lowercase:
         return text
     if lowercase == "turkish":
         text = text.replace("I", "ı")
     text = text.replace("İ", "i").lower()  # not i with a second dot
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _split_marks(text: str) -> str:
+    """Put a joiner after each 30 combining marks in a row (UAX 15, Stream-Safe Text Format).
+
+    Normalization sorts such a run, in quadratic time, and no signal interrupts it.
+    """
+    return _MANY_MARKS.sub(lambda run: _split_run(run[0]), text)
+
+
+def _split_run(characters: str) -> str:
+    marks, result = 0, []
+    for character in characters:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks > MAX_MARKS:
+            result.append(GRAPHEME_JOINER)
+            marks = 1
+        result.append(character)
+    return "".join(result)
 
 
 def is_turkish(texts: Iterable[str]) -> bool:
