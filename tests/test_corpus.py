@@ -1,6 +1,8 @@
 """Reading, the vocabulary, prepared ids, and the bundled texts."""
 
+import glob
 import re
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -534,3 +536,47 @@ def test_entries_of_a_vocabulary_file_that_never_occur_are_named(tmp_path):
     assert corpus.notices[0].endswith(
         "words.txt: 2 of 4 entries never occur in the training text ('zebra', 'yak')"
     )
+
+
+def test_two_stars_take_each_file_once_whatever_links_there_are(tmp_path):
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "a.txt").write_text("a", encoding="utf-8")
+    (tmp_path / "in" / "deep" / "b.txt").write_text("b", encoding="utf-8")
+    (tmp_path / "in" / ".hidden").mkdir()
+    (tmp_path / "in" / ".hidden" / "c.txt").write_text("c", encoding="utf-8")
+    (tmp_path / "in" / "again").symlink_to(".")
+    (tmp_path / "in" / "twice").symlink_to("deep")
+    (tmp_path / "in" / "deep" / "up").symlink_to("..")
+    for pattern in ("in/**/*.txt", "**/*.txt", "in/**"):
+        found = find_files(str(tmp_path / pattern), key="data.train").files
+        assert sorted(path.name for path in found) == ["a.txt", "b.txt"], pattern
+
+
+def test_two_stars_match_what_glob_matches_without_links(tmp_path, monkeypatch):
+    for name in ("a.txt", "x/b.txt", "x/y/c.txt", "x/y/d.md", "z[1]/e.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for pattern in ("**/*.txt", "x/**/*.txt", "*/**/c.*", "**/y/*", "x/**", "z*/**/*.txt"):
+        expected = {path for path in glob.glob(pattern, recursive=True) if Path(path).is_file()}
+        found = find_files(pattern, key="data.train").files
+        assert {str(path) for path in found} == expected, pattern
+
+
+@given(st.lists(st.sampled_from("a\u0301\u0323\u0345\u05b0 \u4e00"), max_size=200))
+def test_no_text_keeps_a_long_row_of_combining_marks(characters):
+    text = "".join(characters)
+    result = normalize(text)
+    assert normalize(result) == result
+    row = 0
+    for character in unicodedata.normalize("NFD", result):
+        row = row + 1 if unicodedata.combining(character) else 0
+        assert row <= 33  # a composed character brings one or two marks of its own
+    if "\u034f" not in result:
+        assert result == unicodedata.normalize("NFC", text)
+
+
+def test_very_long_rows_of_marks_are_normalized_at_once():
+    """Sorting 400,000 marks at once would take minutes, deaf to Ctrl-C."""
+    text = "a" + "\u0301\u0323" * 200_000
+    assert normalize(text).count("\u034f") >= 400_000 // 31 - 1

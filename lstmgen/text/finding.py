@@ -3,7 +3,7 @@
 import glob
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,16 +51,37 @@ def find_files(sources: str | Sequence[str], *, key: str) -> Found:
         elif os.path.exists(path) or not glob.has_magic(source):
             matches = [path]
         else:
-            matches = sorted(
-                Path(p) for p in glob.glob(source, recursive=True) if os.path.isfile(p)
-            )
+            matches = sorted(Path(p) for p in _expand(source) if os.path.isfile(p))
             if not matches:
                 raise DataError(f"{key} = {printable(source)}: no file matches the pattern")
         files += matches
     for path in files:
         check_readable(path, key=key)
+    files = _drop_repeated(files) if len(listed) == 1 else files
     _check_plain_text(files, key=key)
     return Found(files, tuple(notices))
+
+
+def _expand(pattern: str) -> Iterator[str]:
+    """The paths that a pattern matches; ``**`` stands for any folders, each of them once.
+
+    ``glob`` follows a link to a folder above it as often as the system allows.
+    """
+    before, mark, rest = pattern.partition("**")
+    if not mark or (before and not before.endswith(os.sep)) or rest[:1] not in ("", os.sep):
+        yield from glob.iglob(pattern, recursive=True)
+        return
+    seen: set[tuple[int, int]] = set()
+    for top in glob.iglob(before) if glob.has_magic(before) else [before or "."]:
+        for folder, folders, _ in os.walk(top, followlinks=True):
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            here = "" if folder == "." and not before else folder
+            yield from _expand(os.path.join(glob.escape(here), rest.lstrip(os.sep) or "*"))
 
 
 def _walk(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -78,6 +99,15 @@ def _walk(folder: Path) -> tuple[list[Path], list[Path]]:
                 is_text = path.suffix.lower() in TEXT_SUFFIXES
                 (texts if is_text else others).append(path)
     return sorted(texts), sorted(others)
+
+
+def _drop_repeated(files: Sequence[Path]) -> list[Path]:
+    """Each file once, under its first path, even if links lead to it under others."""
+    first: dict[tuple[int, int], Path] = {}
+    for path in files:
+        status = os.stat(path)
+        first.setdefault((status.st_dev, status.st_ino), path)
+    return list(first.values())
 
 
 def _left_out(others: Sequence[Path]) -> str:

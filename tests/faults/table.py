@@ -388,10 +388,10 @@ RESUMPTIONS = (
             harm=lambda step: _drop(step, "carried/")),
     _forged("t03_large_tokenizer", "a tokenizer.json of 20 kB", "is damaged (tokenizer.json is "
             "larger than any that lstmgen writes", lambda step: seal(
-                step, **{"tokenizer.json": b" " * 20_000 + (step / "tokenizer.json").read_bytes()})),
+                step, tokenizer_json=b" " * 20_000 + (step / "tokenizer.json").read_bytes())),
     _forged("t03_large_config", "a config.yaml of 2 MB", "is damaged (config.yaml is larger than "
             "any that lstmgen writes", lambda step: seal(
-                step, **{"config.yaml": (step / "config.yaml").read_bytes() + b"#" * 2_000_000})),
+                step, config_yaml=(step / "config.yaml").read_bytes() + b"#" * 2_000_000)),
     _forged("t03_no_moments", "the optimiser's moments taken out of the state", "is damaged "
             "(state.safetensors: the optimizer's tensors", command=RESUME,
             harm=lambda step: _drop(step, "optimizer/")),
