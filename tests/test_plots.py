@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,6 +16,7 @@ from lstmgen.reporting.inspection_plots import draw_gates, draw_gradients
 from lstmgen.reporting.plots import draw_losses, perplexity_ticks, wrap_text
 from lstmgen.runs.records import training_curve
 from tests.helpers.inspected import subject_of, trace_of
+from tests.helpers.program import run_cli
 
 
 def rows_at(steps, *, nats=lambda first, last: 1.0, words=lambda step: 10 * step, valid=None):
@@ -245,3 +247,21 @@ def test_compared_curves_differ_in_color_and_style(monkeypatch, models):
     )
     assert fits(legend, figure) and legend.get_window_extent().y1 <= axes.get_tightbbox().y0
     assert axes.bbox.height > 200
+
+
+def test_the_settings_of_the_user_change_no_picture_and_stay(tmp_path):
+    rows = rows_at(range(25, 501, 25))
+    plain, own = tmp_path / "a.png", tmp_path / "b.png"
+    draw_losses(rows, plain, title="x", baselines={})
+    with matplotlib.rc_context({"text.usetex": True, "font.size": 40, "axes.facecolor": "red"}):
+        draw_losses(rows, own, title="x", baselines={})
+        assert matplotlib.rcParams["font.size"] == 40
+    assert own.read_bytes() == plain.read_bytes()
+
+
+@pytest.mark.parametrize("broken", ["module://gone.backend", "no such backend"])
+def test_a_backend_that_is_not_there_costs_no_plot(tmp_path, tiny, broken):
+    """As notebooks name one in the environment of the commands that they start."""
+    done = run_cli("train", tiny.name, "-q", cwd=tmp_path, environment={"MPLBACKEND": broken})
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / done.stdout.strip() / "plots" / "loss.png").stat().st_size > 1000

@@ -11,7 +11,7 @@ from lstmgen.reporting.explanation import shown_word
 from lstmgen.reporting.gradients_report import LETTERS, describe_window, has_cell, windows_of
 from lstmgen.reporting.heat_map import Panel
 from lstmgen.reporting.inspecting import describe_units, gate_panels
-from lstmgen.reporting.plots import INK, QUIET, add_title, new_figure, save_figure
+from lstmgen.reporting.plots import INK, QUIET, add_title, new_figure, own_settings, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,6 +42,7 @@ def check_picture(path: Path, *, words: int = 0) -> None:
         )
 
 
+@own_settings
 def draw_gates(
     subject: Subject, trace: GateTrace, path: Path, *, units: Sequence[int], layer: int
 ) -> None:
@@ -105,6 +106,7 @@ def shorten(name: str) -> str:
     return name if len(name) <= MAX_NAME else f"...{name[-MAX_NAME:]}"
 
 
+@own_settings
 def draw_gradients(traced: Sequence[TracedModel], path: Path, *, layer: int) -> None:
     """Draw the norm of the gradient by distance from the prediction.
 

@@ -1,13 +1,15 @@
 """Plots of a run."""
 
+import functools
 import logging
 import math
+import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from lstmgen.errors import NO_TEMPORARY_FOLDER, StorageError, printable
 from lstmgen.reporting import number_format
@@ -17,11 +19,49 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+P = ParamSpec("P")
+T = TypeVar("T")
 INK, TRAIN, VALID, QUIET = "#333333", "#8a9bb0", "#c44e2b", "#999999"
 BASELINES = (("#555555", "--"), ("#2a7f7f", ":"))  # color and line style
 MIN_TICKS, MAX_TICKS = 3, 14  # on the axis of perplexities
 
 
+def own_settings(draw: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a function that draws, so that no setting of the user's changes its picture.
+
+    A notebook sets ``MPLBACKEND``, and a matplotlibrc may want LaTeX.
+    """
+
+    @functools.wraps(draw)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        matplotlib = _import_matplotlib()
+        defaults = matplotlib.rcParamsDefault
+        with matplotlib.rc_context({k: v for k, v in defaults.items() if "backend" not in k}):
+            return draw(*args, **kwargs)
+
+    return wrapped
+
+
+def _import_matplotlib() -> Any:
+    """The plotting library, whatever backend the environment names: a figure needs none.
+
+    Raises:
+        StorageError: if there is no folder for its cache.
+    """
+    # It warns where its cache folder cannot be written, and works with a temporary one.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    except OSError:
+        raise StorageError(NO_TEMPORARY_FOLDER) from None
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    return matplotlib
+
+
+@own_settings
 def draw_losses(rows: list[Row], path: Path, *, title: str, baselines: Mapping[str, float]) -> bool:
     """Draw the training and validation loss by step; return False if there is too little.
 
@@ -128,12 +168,9 @@ def new_figure(width: float, height: float) -> "Figure":
     Raises:
         StorageError: if there is no folder for the plotting library's cache.
     """
-    # It warns where its cache folder cannot be written, and works with a temporary one.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    try:
-        from matplotlib.figure import Figure
-    except OSError:
-        raise StorageError(NO_TEMPORARY_FOLDER) from None
+    _import_matplotlib()
+    from matplotlib.figure import Figure
+
     return Figure(figsize=(width, height), dpi=120, layout="constrained")
 
 

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
 
-from lstmgen.errors import LstmgenError, StorageError, counted, printable
+from lstmgen.errors import LstmgenError, counted, printable
 from lstmgen.reporting import number_format
 from lstmgen.reporting.plots import draw_losses
 from lstmgen.reporting.start_facts import ngram_name, start_facts
@@ -244,8 +244,8 @@ class TrainingConsole:
         rows = Records(event.run).rows()
         try:
             drawn = draw_losses(rows, path, title=title, baselines=baselines)
-        except StorageError as error:  # the training itself is complete
-            return f"not drawn: {error}"
+        except Exception as error:  # whatever it is, the training itself is complete
+            return f"not drawn: {printable(error)}"
         return str(path) if drawn else ""
 
     def _write_page(self, event: Finished) -> str:
@@ -254,8 +254,8 @@ class TrainingConsole:
 
         try:
             written = write_page(event.run, event.run.parent, contents=Contents())
-        except LstmgenError as error:  # the training itself is complete
-            return f"not written: {error}"
+        except (LstmgenError, OSError, MemoryError) as error:  # the training itself is complete
+            return f"not written: {printable(error)}"
         model = "" if written.has_model else "; `lstmgen report --model` puts the model into it"
         return f"{written.path} (open it in a browser{model})"
 
