@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from lstmgen import __version__
 from lstmgen.cli import output_encoding
+from lstmgen.cli.outcome import warn
 
 # Each command is the function of its name in the module of its name. The summaries are repeated
 # here so that --help imports no command; a test compares them with the docstrings.
@@ -80,8 +81,7 @@ def _options(
 def main() -> None:
     """Run the command line."""
     _check_system()
-    if sys.stdout is None:  # started with a closed stdout
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open until exit)
+    _open_closed_streams()
     # Imports make many objects and hardly any garbage, so collecting it is off until the command
     # begins (``outcome.reported``), and does not search all modules at exit.
     gc.disable()
@@ -89,7 +89,46 @@ def main() -> None:
     # To find plug-ins, pydantic reads the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     output_encoding.replace_unencodable()
-    app(prog_name="lstmgen")
+    try:
+        app(prog_name="lstmgen")
+    except SystemExit as ending:
+        sys.exit(_finish_output(ending.code))
+    except OSError as error:  # --help or --version on a full disk
+        warn(f"error: {error.strerror}")
+        sys.exit(_finish_output(1))
+
+
+def _open_closed_streams() -> None:
+    """Send what would go to a closed stream nowhere.
+
+    Otherwise the next file that is opened gets its descriptor, and ``print`` writes to stdout
+    what was meant for stderr.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass
+    os.close(descriptor)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open until exit)
+            setattr(sys, name, stream)
+
+
+def _finish_output(code: Any) -> Any:
+    """Write what is left in the buffers; the exit code, 1 if a text could not be written.
+
+    The interpreter would end with 120 and a traceback where a disk is full.
+    """
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        try:
+            getattr(sys, name).flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+            if name == "stdout" and not code:
+                warn(f"error: stdout: {error.strerror}")
+                code = 1
+        except ValueError:  # closed
+            pass
+    return code
 
 
 def _check_system() -> None:

@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import ParamSpec
 
 import typer
@@ -81,6 +82,12 @@ def write_text(text: str) -> None:
     sys.stdout.write(text.translate(_C1) if sys.stdout.isatty() else text)
 
 
+def write_line(text: object) -> None:
+    """Write a line to stdout, with control characters escaped on a terminal."""
+    typer.echo(printable(text) if sys.stdout.isatty() else text)
+
+
 def warn(text: str) -> None:
     """Print a line on stderr, with control characters escaped."""
-    print(printable(text), file=sys.stderr)
+    with suppress(OSError):  # a full disk, where nothing can be said
+        print(printable(text), file=sys.stderr)

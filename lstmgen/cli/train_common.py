@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from lstmgen.cli.outcome import drop_stdout
+from lstmgen.cli.outcome import drop_stdout, write_line
 from lstmgen.reporting.training_console import TrainingConsole
 from lstmgen.training.events import Created, Event, Finished
 from lstmgen.training.signals import StopRequests
@@ -32,7 +32,7 @@ def watch(events: Iterator[Event], console: TrainingConsole, requests: StopReque
 
 def _print_run(run: Path) -> None:
     try:
-        typer.echo(run)
+        write_line(run)
     except BrokenPipeError:
         drop_stdout()
         raise

@@ -38,6 +38,10 @@ def create_run(runs: Path, name: str) -> Path:
     """
     if not re.fullmatch(r"[^/\0]{1,100}", name) or name.startswith("."):
         raise UsageError(f"--name {printable(name)!r}: must be a plain folder name")
+    if not name.isprintable():
+        raise UsageError(
+            f"--name {printable(name)}: has control characters. Choose a name without them"
+        )
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     try:
         runs.mkdir(parents=True, exist_ok=True)

@@ -52,6 +52,7 @@ def train(
         if not world.is_main:
             return runs  # replaced by rank 0's folder
         stem = loaded.path.stem.lstrip(".")[:80] if loaded.path else ""
+        stem = "".join(character for character in stem if character.isprintable())
         return folders.create_run(runs, name or stem or "run")
 
     run = world.broadcast(run_on_all(world, create))

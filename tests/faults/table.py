@@ -602,6 +602,8 @@ SAMPLES = (
           "error: gone: no such folder"),
     Fault("t41_page_option", "`train.report=always`", ("train", "my.yaml", "train.report=always"),
           "error: command line: train.report = 'always': must be auto"),
+    Fault("t41_control_characters_in_a_name", "`--name` with control characters",
+          ("train", "my.yaml", "--name", "a\nb\x1b]0;c\x07"), "error: --name a"),
     Fault("t41_dry_run_of_a_resumption", "a dry run of what cannot be planned",
           ("train", "--resume", RUN, "--dry-run"), "error: --dry-run plans a new training. Leave "
           "--resume and --name out"),

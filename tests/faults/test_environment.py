@@ -120,3 +120,60 @@ def test_t12_a_text_is_prepared_beside_its_run(trained, tmp_path, command):
     assert call_cli(*arguments, cwd=elsewhere, check=0).stdout == first != ""
     assert not list(elsewhere.iterdir())
     assert len(list(runs.glob(".prepared/*/valid.ids"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("generate", RUN, "--cue", "The cat", "--words", "5"), 1),
+        (("evaluate", RUN), 1),
+        (("train", "my.yaml", "--name", "full"), 1),
+        (("--version",), 1),
+        (("--help",), 1),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else None,
+)
+def test_t45_a_full_disk_under_stdout_is_one_message(trained, arguments, code):
+    """Without PYTHONUNBUFFERED, as users have it: the last flush is the interpreter's."""
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "lstmgen", *arguments], cwd=trained, stdout=full,
+            stderr=subprocess.PIPE, text=True, env=buffered(), check=False,
+        )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert "No space left on device" in done.stderr
+    assert done.stderr.count("error:") == 1
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize(("model", "code"), [(RUN, 0), ("nowhere", 2)])
+def test_t45_a_full_disk_under_stderr_changes_no_exit_code(trained, model, code):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "lstmgen", "generate", model, "--cue", "The"], cwd=trained,
+            stdout=subprocess.PIPE, stderr=full, text=True, env=buffered(), check=False,
+        )  # fmt: skip
+    assert done.returncode == code
+    assert bool(done.stdout) == (code == 0)
+
+
+@pytest.mark.parametrize(("model", "code"), [(RUN, 0), ("nowhere", 2)])
+def test_t45_what_a_closed_stderr_would_get_does_not_go_to_stdout(trained, model, code):
+    command = f"{sys.executable} -m lstmgen generate {model} --cue zebra --words 3 2>&-"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=trained, stdout=subprocess.PIPE, text=True, check=False
+    )
+    assert done.returncode == code
+    assert "note" not in done.stdout and "error" not in done.stdout
+    assert done.stdout.startswith("zebra") == (code == 0)
+
+
+def test_t40_the_name_of_a_config_brings_no_control_character_into_a_run(trained):
+    (trained / "a\nb\x1b.yaml").write_bytes((trained / "my.yaml").read_bytes())
+    done = call_cli("train", "a\nb\x1b.yaml", "train.max_steps=2", "-q", cwd=trained, check=0)
+    assert done.stdout.count("\n") == 1
+    assert done.stdout.startswith("runs/ab-")
+
+
+def buffered():
+    return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
