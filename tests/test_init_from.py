@@ -22,6 +22,7 @@ from lstmgen.generation.load import load_checkpoint
 from lstmgen.model.language_model import LanguageModel
 from lstmgen.model.transfer import NO_WORD, move_biases, transfer_weights
 from lstmgen.runs import checkpoint
+from lstmgen.runs.exporting import export_checkpoint
 from lstmgen.text.clusters import frequency_clusters
 from lstmgen.text.vocabulary import STORY as STORY_ENTRY
 from lstmgen.text.vocabulary import Vocabulary
@@ -418,9 +419,9 @@ def test_a_weight_beyond_float16_is_exported_in_full_only(trained_base, tmp_path
     whole = checkpoint.open_checkpoint(best(trained_base))
     large = Large(whole.path, whole.step, whole.files, whole.digest, whole.format)
     with pytest.raises(CheckpointError, match="output_bias has values above 65,504.*--full"):
-        checkpoint.export_checkpoint(large, tmp_path / "half", half=True)
+        export_checkpoint(large, tmp_path / "half", half=True)
     assert not (tmp_path / "half").exists()
-    checkpoint.export_checkpoint(large, tmp_path / "full", half=False)
+    export_checkpoint(large, tmp_path / "full", half=False)
 
 
 # The base that comes along, and texts without a config

@@ -9,7 +9,7 @@ from lstmgen.cli.options import Run, RunsDir
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.errors import UsageError, printable
 from lstmgen.generation.load import load_checkpoint
-from lstmgen.runs.checkpoint import export_checkpoint
+from lstmgen.runs.exporting import export_checkpoint
 from lstmgen.runs.folders import runs_folder
 
 

@@ -82,7 +82,7 @@ def write_shared(path: Path, arrays: "Arrays") -> SharedFile:
 
     data = save(dict(arrays))
     digest = hashlib.sha256(data).hexdigest()
-    with _storage_errors(path, len(data)):
+    with storage_errors(path, len(data)):
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             _replace_durably(path, data)
     return SharedFile(path, len(data), digest)
@@ -132,8 +132,8 @@ def write_checkpoint(
     }
     final, temporary = step_folder(checkpoints, step), checkpoints / f".step-{step}.tmp"
     size = sum(map(len, contents.values()))
-    contents["manifest.json"] = _manifest(step, contents, shared)
-    with _storage_errors(final, size, temporary=temporary):
+    contents["manifest.json"] = make_manifest(step, contents, shared)
+    with storage_errors(final, size, temporary=temporary):
         checkpoints.mkdir(exist_ok=True)  # not its parents: a deleted run is not recreated
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
@@ -141,11 +141,11 @@ def write_checkpoint(
             write_durably(temporary / name, data)
         for file in shared:
             _link(file.path, temporary / file.path.name)
-        _fsync_folder(temporary)
+        fsync_folder(temporary)
         if final.exists():  # a run that resumed from an older step rewrites it
             shutil.rmtree(final)
         temporary.rename(final)
-        _fsync_folder(checkpoints)
+        fsync_folder(checkpoints)
     return final
 
 
@@ -159,63 +159,17 @@ def add_sampling(folder: Path, sampling: Mapping[str, Any]) -> None:
     before = open_checkpoint(folder)
     files = {name: {"size": s, "sha256": digest} for name, (s, digest) in before.files.items()}
     data = _seal(before.step, files, sampling)
-    with _storage_errors(folder, len(data)):
+    with storage_errors(folder, len(data)):
         _replace_durably(folder / "manifest.json", data)
 
 
-def export_checkpoint(source: "Checkpoint", target: Path, *, half: bool) -> int:
-    """Copy the files needed for generation and fine-tuning to a new folder.
-
-    Args:
-        target: must not exist yet.
-        half: convert the weights to float16.
-
-    Returns:
-        The number of bytes written.
-
-    Raises:
-        StorageError: the folder cannot be written.
-        CheckpointError: a weight is too large for float16.
-    """
-    from safetensors.numpy import save
-
-    names = (MODEL, CONFIG, VOCABULARY, TOKENIZER, ORIGIN, *SHARED)
-    contents = {name: source.read(name) for name in names if name in source.files}
-    if half:
-        weights = source.read_tensors(MODEL)
-        contents[MODEL] = save({name: _to_half(w, source, name) for name, w in weights.items()})
-    contents["manifest.json"] = _manifest(source.step, contents, (), source.sampling)
-    size = sum(map(len, contents.values()))
-    temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
-    with _storage_errors(target, size, temporary=temporary):
-        temporary.mkdir(parents=True)
-        for name, data in contents.items():
-            write_durably(temporary / name, data)
-        _fsync_folder(temporary)
-        temporary.rename(target)
-        _fsync_folder(target.parent)
-    return size
-
-
-def _to_half(weight: "NDArray[np.generic]", source: "Checkpoint", name: str) -> "NDArray[Any]":
-    import numpy as np
-
-    with np.errstate(over="ignore"):
-        half = np.asarray(weight, np.float16)
-    if not np.isfinite(half).all():
-        raise CheckpointError(
-            f"{printable(source.path)}: {name} has values above 65,504, which float16 cannot "
-            "represent. Export it with --full"
-        )
-    return half
-
-
-def _manifest(
+def make_manifest(
     step: int,
     contents: Mapping[str, bytes],
     shared: Sequence[SharedFile],
     sampling: Any = None,
 ) -> bytes:
+    """The manifest of a checkpoint with these files."""
     files = {
         name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for name, data in contents.items()
@@ -235,7 +189,7 @@ def _seal(step: int, files: Mapping[str, Any], sampling: Any) -> bytes:
 def write_index(checkpoints: Path, index: Index) -> None:
     """Replace the index atomically."""
     path = checkpoints / "index.json"
-    with _storage_errors(path, 64):
+    with storage_errors(path, 64):
         _replace_durably(path, _json({"best": index.best, "last": index.last}))
 
 
@@ -471,7 +425,7 @@ def _replace_durably(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     write_durably(temporary, data)
     temporary.replace(path)
-    _fsync_folder(path.parent)
+    fsync_folder(path.parent)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -482,7 +436,8 @@ def _link(source: Path, target: Path) -> None:
         write_durably(target, source.read_bytes())
 
 
-def _fsync_folder(path: Path) -> None:
+def fsync_folder(path: Path) -> None:
+    """Flush a folder's entries to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -491,7 +446,7 @@ def _fsync_folder(path: Path) -> None:
 
 
 @contextmanager
-def _storage_errors(path: Path, size: int, *, temporary: Path | None = None) -> Iterator[None]:
+def storage_errors(path: Path, size: int, *, temporary: Path | None = None) -> Iterator[None]:
     """Convert an OSError to a StorageError that compares the size with the free space.
 
     Args:
