@@ -1,5 +1,6 @@
 """``lstmgen export``."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -8,34 +9,73 @@ import typer
 from lstmgen.cli.options import Run, RunsDir
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.errors import UsageError, printable
-from lstmgen.generation.load import load_checkpoint
-from lstmgen.runs.exporting import export_checkpoint
+from lstmgen.generation.load import LoadedCheckpoint, load_checkpoint
+from lstmgen.runs import checkpoint, exporting
 from lstmgen.runs.folders import runs_folder
+
+TEXT_OPTION = "--training-text/--no-training-text"
 
 
 @reported
 def export(
     run: Run = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder to write; it must not exist yet.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder to write, or a zip file if the name ends in .zip; it must not exist yet.",
+        ),
     ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Keep weights in float32 instead of float16.")
     ] = False,
+    training_text: Annotated[
+        bool,
+        typer.Option(
+            TEXT_OPTION,
+            help="Include the copy index and the n-grams, which contain the training text's words.",
+        ),
+    ] = True,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Write a trained model to a folder of its own.
+    """Write a trained model to a folder of its own, or to a zip file to give away.
 
     Files needed only for resuming are left out. The folder can be copied anywhere, used by
     generate, and used as a starting point (train.init_from).
 
-    Example: lstmgen export runs/story-20261121-180000 --output old-miller
+    Example: lstmgen export runs/story-20261121-180000 --output old-miller.zip
     """
     if output is None:
         raise UsageError("no folder is named. Write: lstmgen export RUN --output FOLDER")
-    if output.exists() or output.is_symlink():
-        raise UsageError(f"--output {printable(output)}: exists already. Name a new folder")
+    _check_new(output, "--output")
     loaded = load_checkpoint(run, runs_folder(runs_dir))
-    written = export_checkpoint(loaded.checkpoint, output, half=not full)
+    config, left_out = exporting.without_training_text(loaded.config)
+    written = exporting.export_checkpoint(
+        loaded.checkpoint,
+        output,
+        half=not full,
+        training_text=training_text,
+        config=None if training_text or not left_out else config,
+    )
     typer.echo(output)
-    warn(f"{written:,} bytes, of step {loaded.checkpoint.step:,} of {loaded.checkpoint.path}")
+    _note_written(written, loaded)
+    if not training_text:
+        for name in left_out:
+            warn(f"note: sample.{name} is left out, since it needs the training text")
+    elif set(checkpoint.SHARED) & set(loaded.checkpoint.files):
+        warn("note: it contains the words of the training text; --no-training-text omits them")
+    if exporting.is_zip(output):
+        folder = shlex.quote(exporting.folder_in(output))
+        warn(f"to use it: unzip it, then lstmgen generate {folder}")
+
+
+def _check_new(path: Path, option: str) -> None:
+    """Check that a file or folder to write does not exist yet."""
+    if path.exists() or path.is_symlink():
+        raise UsageError(f"{option} {printable(path)}: exists already. Choose a new name")
+
+
+def _note_written(written: int, loaded: LoadedCheckpoint) -> None:
+    source = loaded.checkpoint
+    warn(f"{written:,} bytes, of step {source.step:,} of {source.path}")

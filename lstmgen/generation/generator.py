@@ -53,8 +53,8 @@ class Generator:
             if value and self.ngrams is None:
                 raise UsageError(
                     f"{option} {value:g}: this checkpoint holds no n-grams of its training text "
-                    "(data.ngrams: false, a text of characters, more than a million tokens, or "
-                    "made by an older lstmgen). Leave the option out"
+                    "(data.ngrams: false, a text of characters, more than a million tokens, "
+                    "exported without them, or made by an older lstmgen). Leave the option out"
                 )
         return resolve_constraints(
             sample,
@@ -99,7 +99,8 @@ class Generator:
         if self.copies is None:
             raise UsageError(
                 f"{option}: this checkpoint holds no index of its training text "
-                "(data.copy_index: false, a text of characters, or more than 5 million tokens)"
+                "(data.copy_index: false, a text of characters, more than 5 million tokens, or "
+                "exported without it)"
             )
         return self.copies
 

@@ -24,7 +24,7 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -450,12 +450,14 @@ def storage_errors(path: Path, size: int, *, temporary: Path | None = None) -> I
     """Convert an OSError to a StorageError that compares the size with the free space.
 
     Args:
-        temporary: an incomplete folder to remove first.
+        temporary: an incomplete folder or file to remove first.
     """
     try:
         yield
     except OSError as error:
         if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink()  # an OSError if it is a folder
             shutil.rmtree(temporary, ignore_errors=True)
         problem = f"{printable(path)} cannot be written ({error.strerror})"
         try:

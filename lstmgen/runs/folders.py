@@ -154,6 +154,10 @@ def find_step(path: Path | None, runs: Path, *, step: Choice = "best") -> Path:
     run = newest_run(runs) if path is None else path
     run = find_base(run) or run
     if run.is_file():
+        if run.suffix.lower() == ".zip":
+            raise CheckpointError(
+                f"{printable(run)}: is a zip file. Unzip it, and name the folder in it"
+            )
         raise CheckpointError(f"{printable(run)}: is a file, not a run folder")
     if (run / "manifest.json").is_file():
         if step != "best":
