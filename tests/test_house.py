@@ -71,10 +71,10 @@ def test_t44_imported_packages_are_the_declared_dependencies():
     ("module", "absent"),
     [
         ("lstmgen.cli.app", {"torch", "numpy", "pydantic", "rich", "matplotlib"}),
-        ("lstmgen.cli.generate", {"torch", "rich", "matplotlib"}),
+        ("lstmgen.cli.generate", {"torch", "rich", "matplotlib", "onnx", "onnxruntime"}),
         ("lstmgen.cli.train", {"torch", "numpy", "matplotlib"}),
         ("lstmgen.cli.write", {"torch", "rich", "matplotlib"}),
-        ("lstmgen.cli.export", {"torch", "rich", "matplotlib"}),
+        ("lstmgen.cli.export", {"torch", "rich", "matplotlib", "onnx", "onnxruntime"}),
         ("lstmgen.cli.inspect", {"torch", "matplotlib"}),
         ("lstmgen.cli.explain", {"torch", "matplotlib"}),
         ("lstmgen.reporting.training_console", {"torch", "numpy", "matplotlib", "pydantic"}),

@@ -37,6 +37,12 @@ def export(
             help="Include the copy index and the n-grams, which contain the training text's words.",
         ),
     ] = True,
+    onnx: Annotated[
+        Path | None,
+        typer.Option(
+            "--onnx", help="ONNX file to write instead, for other programs; it must not exist yet."
+        ),
+    ] = None,
     runs_dir: RunsDir = None,
 ) -> None:
     """Write a trained model to a folder of its own, or to a zip file to give away.
@@ -46,6 +52,14 @@ def export(
 
     Example: lstmgen export runs/story-20261121-180000 --output old-miller.zip
     """
+    if onnx is not None:
+        if output is not None or full or not training_text:
+            raise UsageError(
+                "--onnx FILE is one file in float32, without the training text. Leave --output, "
+                "--full and --no-training-text out"
+            )
+        _export_onnx(run, onnx, runs_folder(runs_dir))
+        return
     if output is None:
         raise UsageError("no folder is named. Write: lstmgen export RUN --output FOLDER")
     _check_new(output, "--output")
@@ -68,6 +82,19 @@ def export(
     if exporting.is_zip(output):
         folder = shlex.quote(exporting.folder_in(output))
         warn(f"to use it: unzip it, then lstmgen generate {folder}")
+
+
+def _export_onnx(run: Path | None, target: Path, runs: Path) -> None:
+    """Write an ONNX file."""
+    from lstmgen.generation import onnx_export
+
+    onnx_export.require_packages()
+    _check_new(target, "--onnx")
+    loaded = load_checkpoint(run, runs)
+    written, difference = onnx_export.export_onnx(loaded, target)
+    typer.echo(target)
+    _note_written(written, loaded)
+    warn(f"checked: ONNX Runtime computes the same logits and states (to {difference:.1e})")
 
 
 def _check_new(path: Path, option: str) -> None:

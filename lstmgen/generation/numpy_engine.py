@@ -49,6 +49,7 @@ class Engine:
         for place, size in enumerate(hidden_sizes):
             self.layers.append(reader.layer(f"layers.{place}.", CELLS[cell], width, size))
             width = size
+        self.is_tied = clusters is None and "output_weight" not in weights
         self.output: Softmax | Adaptive
         if clusters is None:
             self.output = read_softmax(reader, vocab_size, width, tied=self._embedding)
@@ -57,6 +58,11 @@ class Engine:
         reader.check_all_used()
         self.dtype = self.layers[0].weights.weight_hh.dtype
         self._unknown = self._rare_vector(np.asarray(seen_once, dtype=np.int64))
+
+    @property
+    def has_embedding(self) -> bool:
+        """Whether words are read as vectors; one-hot otherwise."""
+        return self._embedding is not None
 
     def zero_states(self, batch: int) -> States:
         """The states before the first word."""

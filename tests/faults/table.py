@@ -610,6 +610,9 @@ SAMPLES = (
     Fault("t41_export_over_a_file", "an export that would replace a file",
           ("export", RUN, "-o", "my.zip"), "error: --output my.zip: exists already. Choose a new",
           files={"my.zip": b"mine"}),
+    Fault("t41_onnx_and_folder", "an ONNX file and a folder at once",
+          ("export", RUN, "--onnx", "a.onnx", "-o", "a"), "error: --onnx FILE is one file in "
+          "float32, without the training text. Leave --output, --full and --no-training-text out"),
     Fault("t41_no_receipt", "a receipt that is not there",
           ("generate", "--replay", "gone.json"), "error: --replay gone.json: No such file"),
     Fault("t41_config_for_receipt", "a config for a receipt",
