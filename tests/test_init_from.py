@@ -419,9 +419,9 @@ def test_a_weight_beyond_float16_is_exported_in_full_only(trained_base, tmp_path
     whole = checkpoint.open_checkpoint(best(trained_base))
     large = Large(whole.path, whole.step, whole.files, whole.digest, whole.format)
     with pytest.raises(CheckpointError, match="output_bias has values above 65,504.*--full"):
-        export_checkpoint(large, tmp_path / "half", half=True)
+        export_checkpoint(large, tmp_path / "half", numbers="float16")
     assert not (tmp_path / "half").exists()
-    export_checkpoint(large, tmp_path / "full", half=False)
+    export_checkpoint(large, tmp_path / "full", numbers="float32")
 
 
 # The base that comes along, and texts without a config

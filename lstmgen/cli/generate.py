@@ -179,7 +179,9 @@ class _Output:
 
     def note_source(self, checkpoint: Checkpoint, *, seed: int) -> None:
         """Print which checkpoint and seed a text is generated with."""
-        self.note(f"{describe_step(checkpoint.path, checkpoint.step)}, --seed {seed}")
+        quantized = f" (quantized: {checkpoint.quantized})" if checkpoint.quantized else ""
+        step = describe_step(checkpoint.path, checkpoint.step)
+        self.note(f"{step}{quantized}, --seed {seed}")
 
 
 def _choice(last: bool, step: int | None) -> Choice:

@@ -31,6 +31,7 @@ class ScoreResult:
         order, ngram: of the Kneser-Ney model of the training text, and its perplexity; NaN
             if that text is not available or too long to count.
         init_from: the checkpoint's record of its base; None from scratch.
+        quantized: how its weights are stored; None for floats.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class ScoreResult:
     ngram: float
     scores_unknown: bool
     init_from: dict[str, Any] | None
+    quantized: str | None
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ def score(scoring: Scoring, *, exact: bool, order: int) -> ScoreResult:
         ngram=math.nan if ngrams is None else ngrams.perplexity(part.ids),
         scores_unknown=vocabulary.models_unknown,
         init_from=loaded.checkpoint.read_origin().get("init_from"),
+        quantized=loaded.checkpoint.quantized,
     )
 
 

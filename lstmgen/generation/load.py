@@ -21,6 +21,7 @@ from lstmgen.ngrams.kneser_ney import KneserNey
 from lstmgen.runs import checkpoint, folders
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.runs.folders import Choice
+from lstmgen.runs.quantizing import dequantize
 from lstmgen.text import copy_index
 from lstmgen.text.clusters import frequency_clusters
 from lstmgen.text.copy_index import CopyIndex
@@ -78,12 +79,11 @@ def load_checkpoint(
             if limit_threads and model.is_file() and model.stat().st_size <= SMALL_MODEL:
                 limit_blas_threads()
             loaded = load_step(folder)
-            weights: Any = loaded.checkpoint.read_tensors(checkpoint.MODEL)
-            _check_finite(weights, folder)
+            weights = _read_weights(loaded.checkpoint)
             with_copies = copies or needs_copies(loaded.config.sample)
             return replace(
                 loaded,
-                weights={name: _to_float32(array) for name, array in weights.items()},
+                weights=weights,
                 copies=_read_copies(loaded) if with_copies else None,
                 ngrams=_read_ngrams(loaded) if ngrams else None,
             )
@@ -204,6 +204,18 @@ def _read_chosen(source: Checkpoint) -> ChosenSampling | None:
         return ChosenSampling.from_json(source.sampling)
     except ValueError as error:
         raise checkpoint.damaged(source.path, f"manifest.json: sampling: {error}") from None
+
+
+def _read_weights(source: Checkpoint) -> Weights:
+    """A model's weights, in float32 if they are stored in less."""
+    tensors: Any = source.read_tensors(checkpoint.MODEL)
+    if source.quantized is not None:
+        try:
+            tensors = dequantize(tensors)
+        except ValueError as error:
+            raise checkpoint.damaged(source.path, f"{checkpoint.MODEL}: {error}") from None
+    _check_finite(tensors, source.path)
+    return {name: _to_float32(array) for name, array in tensors.items()}
 
 
 def _check_finite(weights: Weights, path: Path) -> None:

@@ -143,6 +143,7 @@ def sample_json(result: Result, sample: int) -> dict[str, Any]:
             "path": str(result.checkpoint.path),
             "step": result.checkpoint.step,
             "digest": result.checkpoint.digest,
+            "quantized": result.checkpoint.quantized,
         },
         "lstmgen": __version__,
         "seconds": result.seconds,

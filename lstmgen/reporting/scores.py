@@ -103,6 +103,7 @@ def _score_json(scored: "ScoreResult") -> dict[str, object]:
         "ngram_perplexity": None if math.isnan(scored.ngram) else scored.ngram,
         "zero_state_perplexity": None if zero is None else zero.perplexity,
         "init_from": scored.init_from,
+        "quantized": scored.quantized,
     }
 
 
@@ -129,6 +130,8 @@ def _score_table(scored: "ScoreResult") -> str:
     ]
     if scored.zero_state is not None:
         rows.insert(4, ("from a zero state", perplexity(scored.zero_state.perplexity)))
+    if scored.quantized is not None:
+        rows.insert(1, ("weights", f"quantized ({scored.quantized})"))
     if scored.init_from is not None:
         name, digest = scored.init_from["name"], str(scored.init_from.get("digest", ""))
         rows.insert(1, ("started from", printable(f"{name} ({digest[:16]})")))

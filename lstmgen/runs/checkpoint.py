@@ -2,7 +2,8 @@
 
     checkpoints/index.json            the best and the last step
     checkpoints/step-N/manifest.json  format, size and SHA-256 of every file below, own digest;
-                                      after training, the chosen sampling settings
+                                      after training, the chosen sampling settings; the kind of
+                                      quantization, for an exported model with quantized weights
                        model.safetensors state.safetensors state.json
                        config.yaml vocabulary.json tokenizer.json
                        origin.json: names of the texts, and the model training started from
@@ -37,7 +38,10 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, NDArray[np.generic]]
 
-FORMAT = 4  # 2: with copy_index.safetensors; 3: with origin.json; 4: with ngrams and sampling
+# 2: with copy_index.safetensors; 3: with origin.json; 4: with ngrams and sampling; 5: quantized
+FORMAT = 5
+UNQUANTIZED_FORMAT = 4  # of checkpoints that older versions can read
+QUANTIZED = ("int8",)  # kinds of quantized weights
 MODEL, STATE, PROGRESS = "model.safetensors", "state.safetensors", "state.json"
 CONFIG, VOCABULARY, TOKENIZER = "config.yaml", "vocabulary.json", "tokenizer.json"
 COPY_INDEX, NGRAMS = "copy_index.safetensors", "ngrams.safetensors"
@@ -158,7 +162,7 @@ def add_sampling(folder: Path, sampling: Mapping[str, Any]) -> None:
     """
     before = open_checkpoint(folder)
     files = {name: {"size": s, "sha256": digest} for name, (s, digest) in before.files.items()}
-    data = _seal(before.step, files, sampling)
+    data = _seal(before.step, files, sampling, before.quantized)
     with storage_errors(folder, len(data)):
         _replace_durably(folder / "manifest.json", data)
 
@@ -168,6 +172,7 @@ def make_manifest(
     contents: Mapping[str, bytes],
     shared: Sequence[SharedFile],
     sampling: Any = None,
+    quantized: str | None = None,
 ) -> bytes:
     """The manifest of a checkpoint with these files."""
     files = {
@@ -175,14 +180,16 @@ def make_manifest(
         for name, data in contents.items()
     }
     files |= {f.path.name: {"size": f.size, "sha256": f.sha256} for f in shared}
-    return _seal(step, files, sampling)
+    return _seal(step, files, sampling, quantized)
 
 
-def _seal(step: int, files: Mapping[str, Any], sampling: Any) -> bytes:
+def _seal(step: int, files: Mapping[str, Any], sampling: Any, quantized: str | None) -> bytes:
     """A manifest with its digest."""
-    facts = {"format": FORMAT, "step": step, "files": files}
+    facts = {"format": FORMAT if quantized else UNQUANTIZED_FORMAT, "step": step, "files": files}
     if sampling is not None:
         facts["sampling"] = sampling
+    if quantized is not None:
+        facts["quantized"] = quantized
     return _json({**facts, "digest": digest_of(facts)})
 
 
@@ -259,6 +266,7 @@ class Checkpoint:
     digest: str  # SHA-256 of the manifest, and so of all files
     format: int
     sampling: Any = None  # settings chosen when training ended, not validated; None without any
+    quantized: str | None = None  # one of QUANTIZED; None for floats
 
     def read(self, name: str) -> bytes:
         """A file's verified bytes.
@@ -348,7 +356,11 @@ def open_checkpoint(path: Path) -> Checkpoint:
         if name not in (*FILES, *SHARED) or not valid or type(entry.get("sha256")) is not str:
             raise damaged(path, f"manifest.json has an invalid entry {name!r}")
         entries[name] = (entry["size"], entry["sha256"])
-    return Checkpoint(path, step, entries, str(digest), version, manifest.get("sampling"))
+    quantized = manifest.get("quantized")
+    if quantized not in (None, *QUANTIZED):
+        raise other_version(path, f"quantized = {quantized}")
+    chosen = manifest.get("sampling")
+    return Checkpoint(path, step, entries, str(digest), version, chosen, quantized)
 
 
 def damaged(path: Path, reason: str) -> DamagedError:

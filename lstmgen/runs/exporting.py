@@ -5,7 +5,7 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lstmgen.config.loader import dump
 from lstmgen.config.schema import Config
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ZIP = ".zip"
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # of every entry, so that equal models make equal files
+Numbers = Literal["float16", "float32", "int8"]  # how weights are stored; int8: with scales
 NEED_TEXT = ("max_copied", "ngram_weight", "pair_penalty")  # keys of ``sample`` that read SHARED
 
 
@@ -37,7 +38,7 @@ def export_checkpoint(
     source: Checkpoint,
     target: Path,
     *,
-    half: bool,
+    numbers: Numbers,
     training_text: bool = True,
     config: Config | None = None,
 ) -> int:
@@ -45,7 +46,7 @@ def export_checkpoint(
 
     Args:
         target: must not exist yet; a zip file if its name ends in ``.zip``.
-        half: convert the weights to float16.
+        numbers: how weights are stored; those that are quantized already remain as they are.
         training_text: include the copy index and the n-grams.
         config: written instead of the checkpoint's own.
 
@@ -58,15 +59,22 @@ def export_checkpoint(
     """
     from safetensors.numpy import save
 
+    from lstmgen.runs.quantizing import quantize  # numpy
+
     shared = SHARED if training_text else ()
     names = (MODEL, CONFIG, VOCABULARY, TOKENIZER, ORIGIN, *shared)
     contents = {name: source.read(name) for name in names if name in source.files}
-    if half:
-        weights = source.read_tensors(MODEL)
-        contents[MODEL] = save({name: _to_half(w, source, name) for name, w in weights.items()})
+    quantized = source.quantized
+    if quantized is None and numbers != "float32":
+        weights: Mapping[str, NDArray[Any]] = source.read_tensors(MODEL)
+        if numbers == "int8":
+            quantized, tensors = numbers, quantize(weights)
+        else:
+            tensors = {name: _to_half(w, source, name) for name, w in weights.items()}
+        contents[MODEL] = save(tensors)
     if config is not None:
         contents[CONFIG] = dump(config, portable=True).encode()
-    contents["manifest.json"] = make_manifest(source.step, contents, (), source.sampling)
+    contents["manifest.json"] = make_manifest(source.step, contents, (), source.sampling, quantized)
     if is_zip(target):
         return write_file(target, _zip(folder_in(target), contents))
     return _write_folder(target, contents)

@@ -169,6 +169,30 @@ def _weights(change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]):
     return harm
 
 
+NO_SCALE = "embedding.weight is no int8 matrix with a float32 scale for each row"
+
+
+def _labeled_int8(change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]):
+    """Change the weights of a checkpoint whose manifest says that they are quantized."""
+
+    def harm(step: Path) -> None:
+        _manifest(step, {"format": 5, "quantized": "int8"})
+        _weights(change)(step)
+
+    return harm
+
+
+def _int8(
+    weights: dict[str, np.ndarray], scale: Callable[[int], np.ndarray] | None
+) -> dict[str, np.ndarray]:
+    """Weights whose embedding is int8, with a scale or without."""
+    name = "embedding.weight"
+    changed = weights | {name: np.full(weights[name].shape, 127, np.int8)}
+    if scale is not None:
+        changed[f"{name}.scale"] = scale(len(weights[name])).astype(np.float32)
+    return changed
+
+
 def load_bytes(step: Path) -> dict[str, np.ndarray]:
     return load((step / "model.safetensors").read_bytes())
 
@@ -612,7 +636,16 @@ SAMPLES = (
           files={"my.zip": b"mine"}),
     Fault("t41_onnx_and_folder", "an ONNX file and a folder at once",
           ("export", RUN, "--onnx", "a.onnx", "-o", "a"), "error: --onnx FILE is one file in "
-          "float32, without the training text. Leave --output, --full and --no-training-text out"),
+          "float32, without the training text. Leave the other options out"),
+    Fault("t41_full_and_quantized", "an export in float32 and in int8 at once",
+          ("export", RUN, "-o", "a", "--full", "--quantize", "int8"),
+          "error: --full and --quantize int8 contradict each other. Leave one out"),
+    Fault("t41_text_of_no_quantizing", "an export with a text and nothing to measure",
+          ("export", RUN, "-o", "a", "--text", "story.txt"),
+          "error: --text goes with --quantize int8. Leave it out"),
+    Fault("t41_nothing_to_quantize", "a small model to quantize",
+          ("export", RUN, "-o", "a", "--quantize", "int8"), "error: --quantize int8: this model "
+          "has no matrix of 1,024 numbers or more, so there is nothing to quantize. Leave"),
     Fault("t41_no_receipt", "a receipt that is not there",
           ("generate", "--replay", "gone.json"), "error: --replay gone.json: No such file"),
     Fault("t41_config_for_receipt", "a config for a receipt",
@@ -796,6 +829,30 @@ HOSTILE = (
             _weights(lambda w: w | {"zebra": np.zeros(2, np.float32)})),
     _forged("t18_whole_numbers", "whole numbers for weights", "is damaged (output_bias has",
             _weights(lambda w: w | {"output_bias": w["output_bias"].astype(np.int64)})),
+    _forged("t16_other_quantization", "weights quantized in a way that is not known", "was written "
+            "by another version of lstmgen (quantized = int4)",
+            lambda step: _manifest(step, {"format": 5, "quantized": "int4"})),
+    _forged("t18_unlabeled_int8", "int8 weights in a model of floats", "is damaged ("
+            "embedding.weight has values that are not finite floats)",
+            _weights(lambda w: _int8(w, np.ones))),
+    *(
+        _forged(f"t18_scale_{name}", f"int8 weights with {injected}", words,
+                _labeled_int8(lambda w, scale=scale: _int8(w, scale)))
+        for name, injected, scale, words in (
+            ("missing", "no scale", None, NO_SCALE),
+            ("too_short", "a scale of fewer rows", lambda rows: np.ones(rows - 1), NO_SCALE),
+            ("nan", "a scale that is not a number", lambda rows: np.full(rows, np.nan), NO_SCALE),
+            ("zero", "a scale of zeros", np.zeros, NO_SCALE),
+            ("too_large", "a scale beyond float32", lambda rows: np.full(rows, 3e38),
+             "embedding.weight has values that are not finite floats"),
+        )
+    ),
+    _forged("t18_scale_of_doubles", "int8 weights with a scale in float64", NO_SCALE,
+            _labeled_int8(lambda w: _int8(w, np.ones) | {
+                "embedding.weight.scale": np.ones(len(w["embedding.weight"]))})),
+    _forged("t18_scale_of_nothing", "a scale without a matrix", "output_bias.scale is the scale of "
+            "no int8 matrix",
+            _labeled_int8(lambda w: w | {"output_bias.scale": w["output_bias"]})),
     _forged("t41_nan_weights", "a weight that is not a number", "is damaged (output_bias has "
             "values that are not finite floats)",
             _weights(lambda w: w | {"output_bias": _set(w["output_bias"], np.nan)})),
