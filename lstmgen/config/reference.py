@@ -65,8 +65,8 @@ def _values(kind: Any, key: Key, limits: list[Any]) -> str:
         return ", ".join(f"`{value}`" for value in get_args(kind))
     if get_origin(kind) is list:
         item = get_args(kind)[0]
-        limits = list(getattr(item, "__metadata__", ()))
-        return f"list of {_values(getattr(item, '__origin__', item), key, limits)}"
+        limits = list(getattr(item, "__metadata__", ()))  # of an Annotated type
+        return f"list of {_values(item.__origin__ if limits else item, key, limits)}"
     if kind is bool:
         return "`true`, `false`"
     if kind is str:

@@ -343,6 +343,12 @@ class TrainConfig(Section):
         "5 MB of weights; null or none: no page.",
         portable=False, on_resume="free",
     )  # fmt: skip
+    log: list[Literal["tensorboard"]] = key(
+        [],
+        "Further records of the training. tensorboard: event files for TensorBoard, in the run "
+        "folder.",
+        portable=False, on_resume="free",
+    )  # fmt: skip
 
     @property
     def base(self) -> str | None:

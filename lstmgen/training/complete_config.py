@@ -22,6 +22,7 @@ from lstmgen.training.init_from import (
     with_base_stems,
 )
 from lstmgen.training.size_defaults import early_stop, fine_tuning, from_scratch
+from lstmgen.training.tensorboard_log import check_log
 
 BUNDLED = BASES[0]
 UNTIED = (
@@ -44,6 +45,7 @@ def prepare_training(
         ConfigError, CheckpointError, DataError: as ``open_base``, ``inherit`` and
             ``prepare_text`` do.
     """
+    check_log(loaded.config)
     completed, corpus, chosen = complete(loaded, runs, progress, choose_base=choose_base)
     model = completed.config.model
     if model.input == "one_hot" and not is_set(loaded.config, "model.tie_weights"):

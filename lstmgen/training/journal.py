@@ -1,6 +1,7 @@
 """Recording a training: metrics, events and samples in the run folder, rates and times."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from lstmgen.training.memorizing import find_memorizing
 from lstmgen.training.meters import Meter, Spikes
 from lstmgen.training.progress import Progress
 from lstmgen.training.start_card import start_card
+from lstmgen.training.tensorboard_log import TensorBoardLog
 
 REPORT_SECONDS = 0.1  # between two step reports, since reading a GPU's sums syncs it
 WARM_UP = 3  # steps excluded from throughput
@@ -32,6 +34,7 @@ class Journal:
         self.warm_up, self.spikes = WARM_UP, Spikes()
         self.started_at = self.reported_at = time.monotonic()
         self.seconds_before = 0.0  # of earlier processes of this run
+        self.log = self._make_log(resumed_at=None)
 
     @property
     def progress(self) -> Progress:
@@ -41,9 +44,21 @@ class Journal:
     def restore(self) -> None:
         """Continue the records and the clock at the step of the checkpoint."""
         self.records.drop_after(self.progress.step)
+        self.log = self._make_log(resumed_at=self.progress.step)
         if self.world.is_main:
             rows = self.records.rows()
             self.seconds_before = max((row["seconds"] or 0.0 for row in rows), default=0.0)
+
+    def close(self) -> None:
+        """Close the files that are open."""
+        if self.log is not None:
+            self.log.close()
+
+    def _make_log(self, *, resumed_at: int | None) -> TensorBoardLog | None:
+        config = self.setup.config
+        if not self.world.is_main or not config.train.log:
+            return None
+        return TensorBoardLog(self.run, config, resumed_at=resumed_at)
 
     def seconds(self) -> float:
         """Training time of the run, without the time between its processes."""
@@ -89,21 +104,28 @@ class Journal:
 
     def add_row(self, report: StepReport | None, result: Evaluation | None) -> None:
         """Write a row of metrics; right after resuming there is no step report."""
-        self.records.add_row(
-            {
-                "step": self.progress.step,
-                "epoch": self.epoch(),
-                "words": self.progress.words,
-                "train_nats": self.meter.nats_per_word if self.meter.words else None,
-                "valid_nats": None if result is None else result.nats_per_word,
-                "valid_perplexity": None if result is None else result.perplexity,
-                "learning_rate": None if report is None else report.learning_rate,
-                "gradient_norm": None if report is None else report.gradient_norm,
-                "words_per_second": self.meter.words_per_second or None,
-                "seconds": self.seconds(),
-            }
-        )
+        row = {
+            "step": self.progress.step,
+            "epoch": self.epoch(),
+            "words": self.progress.words,
+            "train_nats": self.meter.nats_per_word if self.meter.words else None,
+            "valid_nats": None if result is None else result.nats_per_word,
+            "valid_perplexity": None if result is None else result.perplexity,
+            "learning_rate": None if report is None else report.learning_rate,
+            "gradient_norm": None if report is None else report.gradient_norm,
+            "words_per_second": self.meter.words_per_second or None,
+            "seconds": self.seconds(),
+        }
+        self.records.add_row(row)
+        if self.log is not None:
+            self.log.add_row(row)
         self.meter = Meter()
+
+    def add_samples(self, texts: Sequence[str]) -> None:
+        """Record the samples of this step."""
+        self.records.add_samples(self.progress.step, texts)
+        if self.log is not None:
+            self.log.add_samples(self.progress.step, texts)
 
     def add_evaluation(
         self, report: StepReport | None, result: Evaluation, *, zero_state: float | None, best: bool

@@ -3,7 +3,7 @@
 import platform
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from lstmgen.training.distributed import ALONE, World
 from lstmgen.training.events import Created, Event
 from lstmgen.training.rank_agreement import check_ranks_agree, job_name, run_main_first, run_on_all
 from lstmgen.training.signals import StopRequests
+from lstmgen.training.tensorboard_log import check_log
 from lstmgen.training.trainer import Trainer, most_checkpoints
 
 
@@ -62,7 +63,9 @@ def train(
             (run / folders.RESOLVED).write_text(dump(config), encoding="utf-8")
             folders.write_environment(run, _environment(setup, world))
         yield Created(run)
-        yield from Trainer(run, setup, requests, world).events(resumed=False)
+        trainer = Trainer(run, setup, requests, world)
+        with closing(trainer.journal):
+            yield from trainer.events(resumed=False)
 
 
 def _build_and_check(config: Config, corpus: Corpus, runs: Path, world: World) -> TrainingSetup:
@@ -99,7 +102,8 @@ def resume(
         if overrides and world.is_main:  # so that they hold for the next resume too
             folders.replace_text(run / folders.RESOLVED, dump(config))
         yield Created(run)
-        yield from trainer.events(resumed=True)
+        with closing(trainer.journal):
+            yield from trainer.events(resumed=True)
 
 
 def _find_run(path: Path | None, overrides: list[str], runs: Path) -> Path:
@@ -113,7 +117,9 @@ def _find_run(path: Path | None, overrides: list[str], runs: Path) -> Path:
 def _load_config(run: Path, overrides: list[str]) -> Config:
     if not checkpoint.saved_steps(run / folders.CHECKPOINTS):
         raise CheckpointError(f"{run}: has no checkpoint to resume from")
-    return load_resolved(run, overrides).config
+    config = load_resolved(run, overrides).config
+    check_log(config)
+    return config
 
 
 def _prepare_same_text(config: Config, run: Path) -> Corpus:

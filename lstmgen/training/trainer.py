@@ -237,7 +237,7 @@ class Trainer:
         texts = continue_cues(
             self.config, self.corpus.vocabulary, weights, index=self.index, ngrams=self.ngrams
         )
-        self.journal.records.add_samples(self.progress.step, texts)
+        self.journal.add_samples(texts)
         return Sampled(self.progress.step, tuple(texts))
 
     def _save(self) -> Iterator[Event]:

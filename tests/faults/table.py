@@ -646,6 +646,8 @@ SAMPLES = (
     Fault("t41_nothing_to_quantize", "a small model to quantize",
           ("export", RUN, "-o", "a", "--quantize", "int8"), "error: --quantize int8: this model "
           "has no matrix of 1,024 numbers or more, so there is nothing to quantize. Leave"),
+    Fault("t41_other_log", "`train.log=[wandb]`", ("train", "my.yaml", "train.log=[wandb]"),
+          "error: command line: train.log"),
     Fault("t41_no_receipt", "a receipt that is not there",
           ("generate", "--replay", "gone.json"), "error: --replay gone.json: No such file"),
     Fault("t41_config_for_receipt", "a config for a receipt",
