@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lstmgen.cli.options import Run, RunsDir
+from lstmgen.cli.options import Run, RunsDir, find_named
 from lstmgen.cli.outcome import reported
 from lstmgen.errors import UsageError
 from lstmgen.reporting.evaluation_bars import ProgressBars
@@ -65,6 +65,7 @@ def evaluate(
             "Leave --text and --split out, then score the other text with --adapt"
         )
     runs = runs_folder(runs_dir)
+    run = find_named(run, runs)
     find_step(run, runs)
     core_sharing.share_cores()
     # torch, after the run is found

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lstmgen.cli.options import Run, RunsDir
+from lstmgen.cli.options import Run, RunsDir, find_named
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.errors import UsageError, printable
 from lstmgen.generation.load import LoadedCheckpoint, load_checkpoint
@@ -66,6 +66,7 @@ def export(
     Example: lstmgen export runs/story-20261121-180000 --output old-miller.zip
     """
     runs = runs_folder(runs_dir)
+    run = find_named(run, runs)
     if onnx is not None:
         if output is not None or full or quantize or text is not None or not training_text:
             raise UsageError(

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lstmgen.cli.options import NO_SETTINGS, Quiet, Run, RunsDir, sample_options
+from lstmgen.cli.options import NO_SETTINGS, Quiet, Run, RunsDir, find_named, sample_options
 from lstmgen.cli.outcome import reported, warn, write_text
 from lstmgen.config.loader import option_of, override_sample
 from lstmgen.config.schema import SampleConfig
@@ -115,6 +115,7 @@ def generate(
     if output.as_json and output.is_page:
         raise UsageError("--json has all the details. Leave the other display options out")
     runs = runs_folder(runs_dir)
+    run = find_named(run, runs, note=output.note)
     if replay is not None:
         if settings or last or any(v is not None for v in (cue, samples, seed, receipt, step)):
             raise UsageError(

@@ -6,26 +6,29 @@ from typing import Annotated
 import typer
 
 from lstmgen.cli.options import split_overrides
-from lstmgen.errors import UsageError, printable
+from lstmgen.cli.outcome import warn
+from lstmgen.errors import ConfigError, UsageError, printable
 from lstmgen.generation.load import limit_blas_threads
 from lstmgen.inspection.subject import Request
-from lstmgen.runs.folders import runs_folder
+from lstmgen.runs.bundled import find_config
+from lstmgen.runs.folders import find_run, runs_folder, runs_named
 
 MAX_MODELS = 8  # of a comparison
 Model = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[RUN|CONFIG [KEY=VALUE]...]",
-        help="A run folder, one of its step folders, or a config (with key=value overrides) for "
-        "an untrained model (default: the newest run).",
+        help="A run folder, one of its step folders, a run's name, or a config (with key=value "
+        "overrides) for an untrained model (default: the newest run).",
     ),
 ]
 Models = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="RUN|CONFIG [KEY=VALUE]...",
-        help="A run folder, one of its step folders, or a config (followed by key=value overrides) "
-        "for an untrained model (default: the newest run). --gradients compares several.",
+        help="A run folder, one of its step folders, a run's name, or a config (followed by "
+        "key=value overrides) for an untrained model (default: the newest run). --gradients "
+        "compares several.",
     ),
 ]
 Cue = Annotated[
@@ -183,8 +186,9 @@ def make_request(
         )
     if "" in names:
         raise UsageError("the model is an empty name. Name a run folder, a config or a preset")
+    runs = runs_folder(runs_dir)
     return Request(
-        model=names[0] if names else None,
+        model=_find_model(names[0], runs) if names else None,
         overrides=tuple(overrides),
         cue=cue,
         text=text,
@@ -192,5 +196,20 @@ def make_request(
         window=window or words,
         layer=layer,
         units=read_units(units),
-        runs=runs_folder(runs_dir),
+        runs=runs,
     )
+
+
+def _find_model(name: str, runs: Path) -> str:
+    """A config, or a run that may be given by its name; the name of a preset means the preset."""
+    try:
+        config = find_config(name)
+    except ConfigError:
+        return str(find_run(Path(name), runs, note=warn))
+    named = runs_named(name, runs) if "/" not in name and config != Path(name) else []
+    if named:
+        warn(
+            f"note: {name} is the preset here, which is not trained. To read the run of this "
+            f"name, write {named[0]}"
+        )
+    return name

@@ -8,9 +8,11 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
+from lstmgen.cli.outcome import warn
 from lstmgen.config.loader import option_of
 from lstmgen.config.schema import Key, SampleConfig, all_keys
 from lstmgen.errors import UsageError, printable
+from lstmgen.runs import folders
 
 RunsDir = Annotated[
     Path | None,
@@ -29,11 +31,18 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")
 Run = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[RUN]", help="A run folder or one of its step folders (default: the newest run)."
+        metavar="[RUN]",
+        help="A run folder, one of its step folders, or the name of a run (default: the newest "
+        "run).",
     ),
 ]
 
 NO_SETTINGS: dict[str, Any] = {}  # default of the parameter that sample_options replaces
+
+
+def find_named(run: Path | None, runs: Path, *, note: Callable[[str], None] = warn) -> Path | None:
+    """The folder of a run that may be given by its name; None, the newest run, stays None."""
+    return None if run is None else folders.find_run(run, runs, note=note)
 
 
 def sample_options(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lstmgen.cli.options import Run, RunsDir
+from lstmgen.cli.options import Run, RunsDir, find_named
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.generation.load import limit_blas_threads
 from lstmgen.reporting.run_page import Contents, write_page
@@ -43,7 +43,9 @@ def report(
     """
     limit_blas_threads()
     contents = Contents(model=model, training_text=training_text)
-    written = write_page(run, runs_folder(runs_dir), output=output, contents=contents)
+    runs = runs_folder(runs_dir)
+    source = find_named(run, runs)
+    written = write_page(source, runs, output=output, contents=contents)
     for note in written.notes:
         warn(f"note: {note}")
     typer.echo(written.path)

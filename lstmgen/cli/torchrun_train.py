@@ -41,7 +41,7 @@ def train_distributed(
     def find() -> Path | None:
         """The run to continue: as requested, or because torchrun has restarted this process."""
         if resume:
-            return Path(source) if source else folders.newest_run(runs)
+            return folders.find_run(Path(source), runs) if source else folders.newest_run(runs)
         return (
             folders.run_of_job(runs, rank_agreement.job_name())
             if rank_agreement.restarts()

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lstmgen.cli.options import Quiet, RunsDir, split_overrides
-from lstmgen.cli.outcome import reported
+from lstmgen.cli.options import Quiet, RunsDir, find_named, split_overrides
+from lstmgen.cli.outcome import reported, warn
 from lstmgen.cli.torchrun_train import train_distributed
 from lstmgen.cli.train_common import watch
 from lstmgen.errors import UsageError
@@ -27,7 +27,7 @@ def train(
         typer.Argument(
             metavar="CONFIG [KEY=VALUE]...",
             help="A YAML file, a preset's name or a text, followed by key=value overrides. "
-            "With --resume: a run folder (default: the newest).",
+            "With --resume: a run's folder or name (default: the newest).",
         ),
     ] = None,
     resume: Annotated[
@@ -70,7 +70,8 @@ def train(
             from lstmgen.training import start  # torch, after all checks
 
             if prepared is None:
-                run = None if source is None else Path(source)
+                folder = None if source is None else Path(source)
+                run = find_named(folder, runs, note=_drop if quiet else warn)
                 events = start.resume(run, overrides, runs=runs, requests=requests)
             else:
                 events = start.train(*prepared, name=name, runs=runs, requests=requests)
@@ -85,3 +86,7 @@ def _plan(source: str, overrides: list[str], console: TrainingConsole) -> None:
 
         for event in dry_run(*prepared):
             console.show(event)
+
+
+def _drop(note: str) -> None:
+    """Print nothing."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lstmgen.cli.options import NO_SETTINGS, Run, RunsDir, sample_options
+from lstmgen.cli.options import NO_SETTINGS, Run, RunsDir, find_named, sample_options
 from lstmgen.cli.outcome import reported, warn, write_text
 from lstmgen.cli.terminal import read_line
 from lstmgen.cli.writing_session import WritingSession, report_unmatched
@@ -19,8 +19,7 @@ from lstmgen.errors import UsageError, printable
 from lstmgen.generation.drafts import SETTINGS, UNSAVED, read_draft
 from lstmgen.generation.load import load_generator
 from lstmgen.generation.writing import Writer
-from lstmgen.runs.bundled import find_base
-from lstmgen.runs.folders import runs_folder
+from lstmgen.runs.folders import find_run, runs_folder
 
 DraftFile = Annotated[
     Path | None,
@@ -49,11 +48,12 @@ def write(
 
     Example: printf 'The old miller\\n/go 20\\n/quit\\n' | lstmgen write
     """
-    run, draft = _tell_apart([path for path in (run, draft) if path is not None])
+    runs = runs_folder(runs_dir)
+    run, draft = _tell_apart([path for path in (run, draft) if path is not None], runs)
     opened = None if draft is None else read_draft(draft)
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")  # bad bytes are reported line by line
-    generator, checkpoint = load_generator(run, runs_folder(runs_dir), copies=True)
+    generator, checkpoint = load_generator(find_named(run, runs), runs, copies=True)
     saved = opened.settings if opened is not None else {}
     sample = override_sample(generator.config.sample, {**saved, **settings})
     writer = Writer(generator, sample, seed=secrets.randbelow(2**31) if seed is None else seed)
@@ -74,22 +74,22 @@ def write(
         session.report_unsaved()
 
 
-def _tell_apart(paths: list[Path]) -> tuple[Path | None, Path | None]:
-    """The run, a folder or a bundled base, and the draft, a file.
+def _tell_apart(paths: list[Path], runs: Path) -> tuple[Path | None, Path | None]:
+    """The run, a folder or a name, and the draft, a file.
 
     Raises:
         UsageError: if there is no such thing, or two of a kind.
     """
     for path in paths:
-        if not os.path.exists(path) and find_base(path) is None:
+        if not os.path.exists(find_run(path, runs)):
             raise UsageError(
                 f"{printable(path)}: no such run folder and no such draft. "
                 "To begin a new text, leave it out and type /save FILE later"
             )
     drafts = [path for path in paths if os.path.exists(path) and not os.path.isdir(path)]
-    runs = [path for path in paths if path not in drafts]
-    for kind, found in (("run", runs), ("draft", drafts)):
+    named = [path for path in paths if path not in drafts]
+    for kind, found in (("run", named), ("draft", drafts)):
         if len(found) > 1:
             names = ", ".join(map(printable, found))
             raise UsageError(f"{names}: one {kind} at a time. Write: lstmgen write [RUN] [DRAFT]")
-    return next(iter(runs), None), next(iter(drafts), None)
+    return next(iter(named), None), next(iter(drafts), None)

@@ -5,7 +5,8 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,10 @@ RESOLVED = finding.RESOLVED
 CHECKPOINTS = "checkpoints"
 ENVIRONMENT = "environment.json"
 LISTED = 20  # steps named in an error
+RUN_NAME = re.compile(r"(.+)-\d{8}-\d{6}(-\d{1,3})?", re.DOTALL)  # as create_run writes it
+LOCK = ".lock"
+# `is_locked` holds a lock for a moment, so a failure to lock is final after some attempts only.
+LOCK_ATTEMPTS, LOCK_PAUSE = 5, 0.02  # seconds between two
 
 Choice = int | Literal["best", "last"]  # a checkpoint of a run
 
@@ -68,19 +73,47 @@ def locked(run: Path) -> Iterator[None]:
     Raises:
         UsageError: another process trains there.
     """
-    with (run / ".lock").open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with (run / LOCK).open("a+", encoding="utf-8") as file:
+        if not _lock(file.fileno()):
             file.seek(0)
             owner = printable(file.read(200)).strip() or "another process"
-            raise UsageError(f"{printable(run)} is being trained by {owner}") from None
-        except OSError:
-            pass  # a file system without locks: train without one
+            raise UsageError(f"{printable(run)} is being trained by {owner}")
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         file.flush()
         yield
+
+
+def _lock(file: int) -> bool:
+    """Lock a file for this process; False if another one holds it."""
+    for attempt in range(LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if attempt + 1 < LOCK_ATTEMPTS:
+                time.sleep(LOCK_PAUSE)
+            continue
+        except OSError:
+            pass  # a file system without locks: train without one
+        return True
+    return False
+
+
+def is_locked(run: Path) -> bool:
+    """Whether a process trains in a run folder now. Nothing is written or created."""
+    try:
+        file = os.open(run / LOCK, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would wait for a writer
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # a file system without locks
+    finally:
+        os.close(file)  # which unlocks it
+    return False
 
 
 def write_environment(run: Path, facts: dict[str, Any]) -> None:
@@ -105,14 +138,60 @@ def newest_run(runs: Path) -> Path:
     """
     started = []
     for run, environment in _environments(runs):
-        checkpoints = run / CHECKPOINTS
-        if (checkpoints / "index.json").is_file() or checkpoint.saved_steps(checkpoints):
+        if has_checkpoint(run):
             started.append((str(environment["started"]), run))
     if not started:
         raise CheckpointError(
             f"{printable(runs)}: no run with a checkpoint here. Train one: lstmgen train CONFIG"
         )
     return max(started)[1]
+
+
+def has_checkpoint(run: Path) -> bool:
+    """Whether a run folder has a complete checkpoint."""
+    checkpoints = run / CHECKPOINTS
+    return (checkpoints / "index.json").is_file() or bool(checkpoint.saved_steps(checkpoints))
+
+
+def find_run(path: Path, runs: Path, *, note: Callable[[str], None] = lambda text: None) -> Path:
+    """The folder that an argument means, which may be a name.
+
+    An existing path comes first, then a bundled base's name, then the name of a folder in
+    ``runs``, with or without the time at its end. Of several runs with a name it is the newest,
+    of those with a complete checkpoint if there are any.
+
+    Args:
+        note: is called with a line that names the run, if several have the name.
+
+    Returns:
+        ``path`` itself if nothing else is found.
+    """
+    if os.path.exists(path) or path.name != str(path):
+        return path
+    base = find_base(path)
+    if base is not None:
+        return base
+    named = runs_named(path.name, runs)
+    if len(named) > 1:
+        note(f"note: {len(named)} runs are named {path}. This is the newest: {named[0]}")
+    return named[0] if named else path
+
+
+def runs_named(name: str, runs: Path) -> list[Path]:
+    """The run folders with a name, newest first; a complete folder name has only one."""
+    folder = runs / name
+    if os.path.isdir(folder):
+        return [folder]
+    started = {run: str(environment["started"]) for run, environment in _environments(runs)}
+    try:
+        found = [runs / entry.name for entry in os.scandir(runs) if entry.is_dir()]
+    except OSError:
+        return []
+    matches = {run: RUN_NAME.fullmatch(run.name) for run in found}
+    named = [run for run, match in matches.items() if match and match[1] == name]
+    return sorted(
+        named, key=lambda run: (has_checkpoint(run), started.get(run, ""), run.name), reverse=True
+    )
 
 
 def run_of_job(runs: Path, job: str) -> Path | None:
@@ -144,15 +223,14 @@ def find_step(path: Path | None, runs: Path, *, step: Choice = "best") -> Path:
     """The checkpoint folder for a command-line argument.
 
     Args:
-        path: a run folder, a step folder, the name of a bundled base, or None (the newest run).
+        path: a run folder, a step folder, a name (``find_run``), or None (the newest run).
         step: which checkpoint of a run.
 
     Raises:
         CheckpointError: there is no such checkpoint.
         UsageError: a step of what is one checkpoint only.
     """
-    run = newest_run(runs) if path is None else path
-    run = find_base(run) or run
+    run = newest_run(runs) if path is None else find_run(path, runs)
     if run.is_file():
         if run.suffix.lower() == ".zip":
             raise CheckpointError(
@@ -171,14 +249,31 @@ def find_step(path: Path | None, runs: Path, *, step: Choice = "best") -> Path:
     index = checkpoint.read_index(run / CHECKPOINTS)
     if index is None:
         if not run.exists():
-            raise CheckpointError(f"{printable(run)}: no such folder")
+            raise CheckpointError(_no_such_run(run, runs))
         if checkpoint.saved_steps(run / CHECKPOINTS):
             raise CheckpointError(
                 f"{printable(run)}: index.json is missing. Name one of the step folders in "
                 f"{CHECKPOINTS}, or let `lstmgen train --resume {printable(run)}` rebuild it"
             )
-        raise CheckpointError(f"{printable(run)}: is not a checkpoint and holds none yet")
+        raise CheckpointError(
+            f"{printable(run)}: is not a checkpoint and holds none yet{_hint(run, runs)}"
+        )
     return checkpoint.step_folder(run / CHECKPOINTS, index.last if step == "last" else index.best)
+
+
+def _no_such_run(run: Path, runs: Path) -> str:
+    if run.name != str(run):
+        return f"{printable(run)}: no such folder"
+    return (
+        f"{printable(run)}: no such folder, and no run in {printable(runs)} has this name. "
+        "To list the runs: lstmgen runs"
+    )
+
+
+def _hint(folder: Path, runs: Path) -> str:
+    """Where the run is that has the name of a folder which is none; else empty."""
+    named = runs_named(folder.name, runs) if folder.name == str(folder) else []
+    return f". The run of this name is {printable(named[0])}" if named else ""
 
 
 def _numbered_step(run: Path, step: int) -> Path:
