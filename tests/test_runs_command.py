@@ -1,13 +1,21 @@
 """Runs by their names, the list of runs, and their comparison."""
 
 import json
+import math
+import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from lstmgen.errors import CheckpointError
+from lstmgen.reporting.tables import Table, plain_table
 from lstmgen.runs import folders
+from lstmgen.runs.records import Records
 from tests.helpers.program import call_cli
 from tests.helpers.scenes import RUN
 
@@ -109,3 +117,260 @@ def test_looking_at_a_lock_does_not_stop_a_training(tmp_path):
     assert not folders.is_locked(tmp_path)
     with folders.locked(tmp_path):
         pass
+
+
+FACTS = {"files": 2, "train_tokens": 1200, "valid_tokens": 100, "vocab_size": 50, "cell": "LSTM",
+         "sizes": "12", "output": "softmax", "parameters": 3456, "steps": 40, "unigram": 30.5,
+         "ngram": 20.25, "ngram_order": 3}  # fmt: skip
+
+
+def make_run(runs, name, *events, started="2026-01-01T00:00:00", nats=(3.0, 2.0, 2.5)):
+    """The records of a run without a checkpoint."""
+    run = runs / name
+    run.mkdir(parents=True)
+    (run / folders.RESOLVED).write_text("train: {epochs: 4}\n", encoding="utf-8")
+    (run / folders.ENVIRONMENT).write_text(json.dumps({"started": started}), encoding="utf-8")
+    records = Records(run)
+    for place, value in enumerate(nats, start=1):
+        records.add_row({"step": 10 * place, "words": 100 * place, "train_nats": value + 0.5,
+                         "valid_nats": value, "words_per_second": 1000.0 * place,
+                         "seconds": 60.0 * place})  # fmt: skip
+    for kind, values in (("started", FACTS), *events):
+        records.add_event(kind, 10, values)
+    return run
+
+
+def listed(folder, *options):
+    return json.loads(call_cli("runs", "--json", *options, cwd=folder, check=0).stdout)["runs"]
+
+
+FINISHED = ("finished", {"reason": "finished 30 steps"})
+STATES = {
+    "finished": [FINISHED],
+    "patient": [("finished", {"reason": "no better perplexity in 5 evaluations"})],
+    "signalled": [("finished", {"reason": "stopped by a signal"})],
+    "killed": [],
+    "resumed-and-killed": [FINISHED, ("started", FACTS)],
+    "diverged": [("diverged", {"message": "loss is nan"})],
+    "odd": [("finished", {"reason": 7})],
+}
+
+
+def test_the_state_of_a_run_is_that_of_its_last_process(tmp_path):
+    for name, events in STATES.items():
+        make_run(tmp_path / "runs", name, *events)
+    states = {run["name"]: run["state"] for run in listed(tmp_path)}
+    assert states == {
+        "finished": "finished",
+        "patient": "finished",
+        "signalled": "stopped",
+        "killed": "stopped",
+        "resumed-and-killed": "stopped",
+        "diverged": "diverged",
+        "odd": "stopped",
+    }
+
+
+def test_a_run_with_a_lock_is_in_training(tmp_path):
+    run = make_run(tmp_path / "runs", "now", FINISHED)
+    with folders.locked(run):
+        done = call_cli("runs", cwd=tmp_path, check=0)
+        assert "training 75%" in done.stdout
+    assert listed(tmp_path)[0]["state"] == "finished"
+
+
+def test_runs_are_listed_newest_first_with_their_figures(tmp_path):
+    make_run(tmp_path / "runs", "zebra", FINISHED, started="2026-01-01T00:00:00")
+    make_run(tmp_path / "runs", "ant", FINISHED, started="2026-01-02T00:00:00")
+    (tmp_path / "runs" / ".prepared").mkdir()
+    (tmp_path / "runs" / "other").mkdir()
+    lines = call_cli("runs", cwd=tmp_path, check=0).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["run", "ant", "zebra"]
+    for part in ("2 files, 1,200 tokens", "3,456", "7.39", "20.25", "3.0", "finished"):
+        assert part in lines[1]
+    run = listed(tmp_path)[0]
+    assert run["best_perplexity"] == pytest.approx(math.exp(2.0))
+    assert (run["best_step"], run["words_per_second"], run["seconds"]) == (20, 2000.0, 180.0)
+    assert run["lowest_train_nats"] == 2.5
+
+
+def test_a_finished_run_is_listed_as_it_is(trained):
+    (run,) = listed(trained)
+    assert (run["name"], run["state"], run["has_checkpoint"]) == ("first", "finished", True)
+    assert run["best_perplexity"] > 1
+
+
+def break_index(run):
+    (run / "checkpoints/index.json").write_text("{", encoding="utf-8")
+
+
+def break_manifest(run):
+    for manifest in run.glob("checkpoints/step-*/manifest.json"):
+        manifest.write_text("{}", encoding="utf-8")
+
+
+def make_events_a_pipe(run):
+    (run / "events.jsonl").unlink()
+    os.mkfifo(run / "events.jsonl")
+
+
+DAMAGES = {
+    "index.json is damaged": break_index,
+    "manifest.json has no format": break_manifest,
+    "events.jsonl is not a plain file": make_events_a_pipe,
+    "index.json is missing": lambda run: (run / "checkpoints/index.json").unlink(),
+    "resolved.yaml is missing": lambda run: (run / "resolved.yaml").unlink(),
+    "environment.json cannot be read": lambda run: (run / "environment.json").write_text("["),
+    "events.jsonl or metrics.csv cannot be read": lambda run: (run / "metrics.csv").write_text(""),
+}
+
+
+@pytest.mark.parametrize("words", DAMAGES)
+def test_a_damaged_run_is_listed_with_what_is_damaged(trained, tmp_path, words):
+    shutil.copytree(trained / RUN, tmp_path / "runs" / "bad")
+    DAMAGES[words](tmp_path / "runs" / "bad")
+    done = call_cli("runs", cwd=tmp_path, check=0)
+    assert done.stdout.splitlines()[1].endswith("damaged")
+    assert done.stderr.startswith("note: bad: ") and words in done.stderr
+
+
+@pytest.mark.parametrize("value", [None, True, -1, "many", [1], {}, 1e400, 10**400])
+def test_any_value_in_an_event_is_listed(tmp_path, value):
+    run = make_run(tmp_path / "runs", "odd")
+    event = {"event": "started"} | dict.fromkeys(FACTS, value)
+    (run / "events.jsonl").write_text(json.dumps(event) + "\n", encoding="utf-8")
+    for options in ((), ("--md",), ("--json",)):
+        assert "odd" in call_cli("runs", *options, cwd=tmp_path, check=0).stdout
+
+
+HOSTILE = "a|b\n\x1b[31m`c` \u202e*d* <e> $x$"
+
+
+def test_hostile_names_are_harmless(tmp_path):
+    make_run(tmp_path / "runs", HOSTILE, FINISHED)
+    make_run(tmp_path / "runs", "_plain", FINISHED, started="2026-01-02T00:00:00")
+    plain = call_cli("runs", cwd=tmp_path, check=0).stdout
+    table = call_cli("runs", "--md", cwd=tmp_path, check=0).stdout
+    for text in (plain, table):
+        assert not set(text) & set("\x1b\u202e") and len(text.splitlines()) == 3 + (text is table)
+    assert {line.count(" | ") for line in table.splitlines()} == {6}
+    assert r"a\|b\\n" in table and r"\`c\`" in table and r"\<e\>" in table
+    assert HOSTILE in [run["name"] for run in listed(tmp_path)]
+    call_cli("runs", "compare", "_plain", f"runs/{HOSTILE}", "--svg", "c.svg", cwd=tmp_path,
+             check=0)  # fmt: skip
+    svg = (tmp_path / "c.svg").read_text(encoding="utf-8")
+    assert "_plain: perplexity 7.39 at step 20" in svg and "$x$" in svg
+
+
+def test_without_runs_there_is_one_friendly_line(tmp_path):
+    done = call_cli("runs", cwd=tmp_path, check=0)
+    assert done.stdout == ""
+    assert done.stderr == (
+        "runs: no runs here yet. Train one: lstmgen train CONFIG, as in `train story`\n"
+    )
+    assert listed(tmp_path) == []
+
+
+@pytest.mark.parametrize("columns", [*range(10, 130, 7), None])
+def test_a_table_fits_any_terminal_and_loses_nothing(columns):
+    rows = (("story-20261129", "28 files, 48,596 tokens", "1.5"), ("狐狸和葡萄", "1 file", "-"))
+    text = plain_table(Table(("run", "text", "minutes"), rows, frozenset({2})), columns=columns)
+    if columns is not None:
+        assert max(map(cell_len, text.splitlines())) <= columns
+    letters = re.sub(r"\s", "", text)
+    for cell in (cell for row in rows for cell in row):
+        assert re.sub(r"\s", "", cell) in letters
+
+
+def test_the_list_of_runs_loads_no_torch(tmp_path):
+    make_run(tmp_path / "runs", "one", FINISHED)
+    make_run(tmp_path / "runs", "two", FINISHED)
+    code = (
+        "import sys; from lstmgen.cli.app import app\n"
+        "for arguments in (['runs'], ['runs', 'compare', 'one', 'two']):\n"
+        "    app(arguments, standalone_mode=False)\n"
+        "sys.exit(bool({'torch', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True,
+                          env={**os.environ, "PYTHONPATH": os.getcwd()}, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Two runs that differ in two settings."""
+    first = make_run(tmp_path / "runs", "first", FINISHED)
+    second = make_run(tmp_path / "runs", "second", FINISHED, nats=(2.5, 1.5))
+    (second / folders.RESOLVED).write_text(
+        "model: {hidden_sizes: [9, 7]}\ntrain: {epochs: 5}\n", encoding="utf-8"
+    )
+    return first, second
+
+
+def test_a_comparison_shows_what_differs_and_the_figures(tmp_path, pair):
+    done = call_cli("runs", "compare", "first", "second", cwd=tmp_path, check=0)
+    settings, measures = done.stdout.split("\n\n")
+    assert [line.split(maxsplit=1) for line in settings.splitlines()[1:]] == [
+        ["model.hidden_sizes", "[256]  [9, 7]"],
+        ["train.epochs", "4      5"],
+    ]
+    assert re.search(r"^best perplexity +7\.39 +4\.48$", measures, re.M)
+    assert re.search(r"^words per second, median +2,000 +1,500$", measures, re.M)
+    assert done.stderr == ""
+    report = json.loads(
+        call_cli("runs", "compare", "first", "second", "--json", cwd=tmp_path, check=0).stdout
+    )
+    assert report["settings"] == {"model.hidden_sizes": [[256], [9, 7]], "train.epochs": [4, 5]}
+    assert [run["name"] for run in report["runs"]] == ["first", "second"]
+
+
+def test_options_may_stand_before_compare(tmp_path, pair):
+    (tmp_path / "elsewhere").mkdir()
+    before = ("runs", "--runs-dir", tmp_path / "runs", "--md", "compare", "first", "second")
+    done = call_cli(*before, cwd=tmp_path / "elsewhere", check=0)
+    assert done.stdout.startswith("| settings that differ | first | second |\n| --- |")
+
+
+def test_equal_settings_and_other_texts_are_noted(tmp_path, pair):
+    shutil.copytree(pair[0], tmp_path / "runs" / "third")
+    done = call_cli("runs", "compare", "first", "third", cwd=tmp_path, check=0)
+    assert done.stderr == "note: all settings of the 2 runs are equal\n"
+    path = tmp_path / "runs" / "third" / "events.jsonl"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('"vocab_size": 50', '"vocab_size": 60'), encoding="utf-8")
+    done = call_cli("runs", "compare", "first", "third", cwd=tmp_path, check=0)
+    assert "so their perplexities cannot be compared" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["c.svg", "c.png", "c.PDF"])
+def test_a_picture_has_a_line_for_each_run(tmp_path, pair, name):
+    done = call_cli("runs", "compare", "first", "second", "--svg", name, cwd=tmp_path, check=0)
+    assert f"saved: {name}" in done.stderr
+    assert (tmp_path / name).stat().st_size > 1000
+
+
+ERRORS = {
+    "name the runs to compare, two or more": ("first",),
+    "first: is named twice. Name each run once": ("first", "runs/first"),
+    "nowhere: no such run. To list the runs: lstmgen runs": ("first", "nowhere"),
+    "runs: is not a run folder (it has no resolved.yaml)": ("first", "runs"),
+    "--json and --md are two formats. Leave one out": ("first", "second", "--json", "--md"),
+    "--svg c.gif: name a file that ends in .svg, .png or .pdf": (
+        "first", "second", "--svg", "c.gif",
+    ),
+    "--svg gone/c.svg: cannot be written. Name a file in a folder": (
+        "first", "second", "--svg", "gone/c.svg",
+    ),
+    "--svg draws at most 8 runs, and these are 9": ("first",) * 9 + ("--svg", "c.svg"),
+    "--svg: none of these runs has losses to draw yet": ("new", "newer", "--svg", "c.svg"),
+    "was written by another version of lstmgen, or changed": ("first", "old"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", ERRORS)
+def test_what_cannot_be_compared_is_one_message(tmp_path, pair, words):
+    for name in ("new", "newer", "old"):
+        make_run(tmp_path / "runs", name, nats=())
+    (tmp_path / "runs/old/resolved.yaml").write_text("train: {zebra: 3}\n", encoding="utf-8")
+    done = call_cli("runs", "compare", *ERRORS[words], cwd=tmp_path, check=2)
+    assert done.stdout == "" and done.stderr.startswith("error: ") and words in done.stderr

@@ -12,10 +12,11 @@ from typer.core import TyperGroup
 
 from lstmgen import __version__
 from lstmgen.cli import output_encoding
+from lstmgen.cli.groups import PLAIN
 from lstmgen.cli.outcome import warn
 
-# Each command is the function of its name in the module of its name. The summaries are repeated
-# here so that --help imports no command; a test compares them with the docstrings.
+# Each command is the function, or the group, of its name in the module of its name. The summaries
+# are repeated here so that --help imports no command; a test compares them with the docstrings.
 COMMANDS = {
     "init": "Examine a text, and write a config that fits it.",
     "train": "Train a model and print the folder of the run.",
@@ -26,12 +27,10 @@ COMMANDS = {
     "write": "Write a text together with a model, word by word.",
     "report": "Write a run and its model as one HTML page.",
     "export": "Write a trained model to a folder of its own.",
+    "runs": "List the runs, or compare some of them.",
     "bench": "Time training and generating with a config on this machine.",
     "check": "Prove on your own config that resuming loses nothing.",
 }
-PLAIN: Any = {  # for all commands; rich would double the time of --help
-    "add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False,
-}  # fmt: skip
 
 
 class LazyGroup(TyperGroup):
@@ -45,9 +44,11 @@ class LazyGroup(TyperGroup):
 
 def load_command(name: str) -> Any:
     """Import a command with its options."""
-    module = importlib.import_module(f"lstmgen.cli.{name}")
+    command = getattr(importlib.import_module(f"lstmgen.cli.{name}"), name)
+    if isinstance(command, typer.Typer):
+        return typer.main.get_command(command)
     single = typer.Typer(**PLAIN)
-    single.command(name)(getattr(module, name))
+    single.command(name)(command)
     return typer.main.get_command(single)
 
 

@@ -6,6 +6,7 @@ Prompts, echo and everything else that is shown go to stderr; stdout is for the 
 import contextlib
 import os
 import re
+import shutil
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -60,6 +61,11 @@ def terminal_columns() -> int:
         columns = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(2).columns
         return max(columns, 20) if columns else 80
     return 80
+
+
+def output_columns() -> int | None:
+    """The width of the terminal that shows stdout; None for a pipe or a file."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def on_one_line(text: str) -> str:

@@ -14,7 +14,12 @@ def key_table(schema: type[Config] = Config) -> str:
     """Every key with its default, allowed values and description, as Markdown."""
     lines = ["| key | default | allowed | description |", "|---|---|---|---|"]
     for key in all_keys(schema).values():
-        cells = (f"`{key.name}`", f"`{_inline(key.default)}`", allowed_values(key), key.description)
+        cells = (
+            f"`{key.name}`",
+            f"`{inline_yaml(key.default)}`",
+            allowed_values(key),
+            key.description,
+        )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -55,7 +60,7 @@ def commented_yaml(config: Config, *, head: str) -> str:
         width = WIDTH - len(indent) - 2
         wrapped = textwrap.wrap(comment, width, break_on_hyphens=False)
         lines += [f"{indent}# {line}" for line in wrapped]
-        lines.append(f"{indent}{name}: {_inline(value_of(config, key.name))}")
+        lines.append(f"{indent}{name}: {inline_yaml(value_of(config, key.name))}")
     return "\n".join(lines) + "\n"
 
 
@@ -94,7 +99,7 @@ def _number(value: Any) -> str:
     return f"{int(value):,}" if value == int(value) else f"{value:g}"
 
 
-def _inline(value: Any) -> str:
+def inline_yaml(value: Any) -> str:
     """A value as YAML on one line."""
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
     return text.removesuffix("...\n").strip()

@@ -11,7 +11,17 @@ from lstmgen.reporting.explanation import shown_word
 from lstmgen.reporting.gradients_report import LETTERS, describe_window, has_cell, windows_of
 from lstmgen.reporting.heat_map import Panel
 from lstmgen.reporting.inspecting import describe_units, gate_panels
-from lstmgen.reporting.plots import INK, QUIET, add_title, new_figure, own_settings, save_figure
+from lstmgen.reporting.plots import (
+    COLORS,
+    INK,
+    QUIET,
+    STYLES,
+    add_title,
+    check_file_type,
+    new_figure,
+    own_settings,
+    save_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,9 +32,6 @@ MAX_UNITS = 40  # in a heat map, unless units are selected
 MAX_WORD = 20  # characters of a word
 MAX_UNIT_LABELS = 6  # below a heat map
 MAX_BAR = 3.0  # inches of a color bar
-# Of curves: those of Okabe and Ito, which color-blind readers can tell apart, but for the yellow.
-COLORS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7f7f7f")
-STYLES = ("-", "--", "-.", ":", (0, (6, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (10, 4)))
 MAX_NAME = 60  # characters of a model's name
 
 
@@ -34,8 +41,7 @@ def check_picture(path: Path, *, words: int = 0) -> None:
     Raises:
         UsageError: if the file type is unknown or the heat map is too long.
     """
-    if path.suffix.lower() not in (".svg", ".png", ".pdf"):
-        raise UsageError(f"--svg {printable(path)}: name a file that ends in .svg, .png or .pdf")
+    check_file_type(path)
     if words > MAX_WORDS:
         raise UsageError(
             f"--svg draws at most {MAX_WORDS} words, and these are {words}. Lower --window"

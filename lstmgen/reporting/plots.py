@@ -11,7 +11,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from lstmgen.errors import NO_TEMPORARY_FOLDER, StorageError, printable
+from lstmgen.errors import NO_TEMPORARY_FOLDER, StorageError, UsageError, printable
 from lstmgen.reporting import number_format
 from lstmgen.runs.records import Row, training_curve
 
@@ -23,6 +23,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 INK, TRAIN, VALID, QUIET = "#333333", "#8a9bb0", "#c44e2b", "#999999"
 BASELINES = (("#555555", "--"), ("#2a7f7f", ":"))  # color and line style
+# Of curves: those of Okabe and Ito, which color-blind readers can tell apart, but for the yellow.
+COLORS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7f7f7f")
+STYLES = ("-", "--", "-.", ":", (0, (6, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (10, 4)))
 MIN_TICKS, MAX_TICKS = 3, 14  # on the axis of perplexities
 
 
@@ -172,6 +175,16 @@ def new_figure(width: float, height: float) -> "Figure":
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=120, layout="constrained")
+
+
+def check_file_type(path: Path) -> None:
+    """Check the name of a picture.
+
+    Raises:
+        UsageError: if the file type is unknown.
+    """
+    if path.suffix.lower() not in (".svg", ".png", ".pdf"):
+        raise UsageError(f"--svg {printable(path)}: name a file that ends in .svg, .png or .pdf")
 
 
 def save_figure(figure: "Figure", path: Path) -> None:

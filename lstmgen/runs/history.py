@@ -20,6 +20,7 @@ class History:
     Attributes:
         command: with which it was started, as typed in a shell.
         started, finished: the last events of these kinds.
+        ending: the last event ``finished`` or ``diverged`` after the last ``started``.
         samples: (step, texts) of each time that the cues were continued.
     """
 
@@ -27,6 +28,7 @@ class History:
     command: str
     started: Mapping[str, Any]
     finished: Mapping[str, Any]
+    ending: Mapping[str, Any]
     rows: tuple[Row, ...]
     samples: tuple[tuple[int, tuple[str, ...]], ...]
 
@@ -43,6 +45,7 @@ def read_history(run: Path) -> History:
         command=_read_command(run),
         started=_last(events, "started"),
         finished=_last(events, "finished"),
+        ending=_find_ending(events),
         rows=tuple(row for row in rows if row["step"] is not None),
         samples=_read_samples(records.samples),
     )
@@ -61,6 +64,14 @@ def _read_events(path: Path) -> list[dict[str, Any]]:
 
 def _last(events: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     return next((event for event in reversed(events) if event.get("event") == kind), {})
+
+
+def _find_ending(events: list[dict[str, Any]]) -> dict[str, Any]:
+    kinds = ("started", "finished", "diverged")
+    last: dict[str, Any] = next(
+        (event for event in reversed(events) if event.get("event") in kinds), {}
+    )
+    return {} if last.get("event") == "started" else last
 
 
 def _read_command(run: Path) -> str:
