@@ -2,7 +2,7 @@
 
 docs/config.md has the table of all keys between its marks, docs/equations.md the equations of
 all cells, configs/story.yaml every key with its description; the values of story.yaml are kept
-as they are in the file.
+as they are in the file. configs/schema.json is the JSON schema of a config.
 """
 
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from lstmgen.cells import CELLS
+from lstmgen.config.json_schema import REFERENCE, schema_text
 from lstmgen.config.reference import commented_yaml, free_on_resume, key_table
 from lstmgen.config.schema import Config
 
@@ -42,13 +43,15 @@ def cells_page(text):
 
 
 def story_config(text):
-    return commented_yaml(Config.model_validate(yaml.safe_load(text)), head=STORY_HEAD)
+    config = Config.model_validate(yaml.safe_load(text))
+    return REFERENCE + commented_yaml(config, head=STORY_HEAD)
 
 
 GENERATED = {
     ROOT / "docs" / "config.md": config_page,
     ROOT / "docs" / "equations.md": cells_page,
     ROOT / "configs" / "story.yaml": story_config,
+    ROOT / "configs" / "schema.json": lambda text: schema_text(),
 }
 
 if __name__ == "__main__":

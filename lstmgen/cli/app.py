@@ -28,6 +28,7 @@ COMMANDS = {
     "report": "Write a run and its model as one HTML page.",
     "export": "Write a trained model to a folder of its own.",
     "runs": "List the runs, or compare some of them.",
+    "config": "Show what a config sets, and every key that it can set.",
     "bench": "Time training and generating with a config on this machine.",
     "check": "Prove on your own config that resuming loses nothing.",
 }

@@ -66,7 +66,7 @@ def show_runs(
 def compare(
     context: typer.Context,
     names: Annotated[
-        list[Path], typer.Argument(metavar="RUN RUN...", help="Run folders, or names of runs.")
+        list[Path], typer.Argument(metavar="RUN...", help="Run folders, or names of runs.")
     ],
     svg: Annotated[
         Path | None,

@@ -11,7 +11,7 @@ import glob
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from lstmgen.errors import ConfigError, Problem, counted
 MAX_SIZE = 1_000_000  # bytes of a config file
 MAX_PROBLEMS = 20  # shown; the others are counted
 COMMAND_LINE = "command line"
+DEVICE = "LSTMGEN_DEVICE"  # the variable of the environment
 SIMILAR, NEARLY_THE_SAME = 0.6, 0.85  # ratios of difflib for suggested keys
 
 Places = dict[tuple[str, ...], str]  # where each key was set, as file:line
@@ -47,6 +48,13 @@ class LoadedConfig:
     config: Config
     path: Path | None  # None for overrides alone
     text: str  # contents of the file
+    places: Places = field(default_factory=dict)  # where each key was set
+
+    def origin(self, key: str) -> str | None:
+        """Where a dotted key was set: ``FILE:LINE``, or a name; None: nowhere, so by default."""
+        if not schema.is_set(self.config, key):
+            return None
+        return _place(tuple(key.split(".")), self.places) or None
 
 
 def load(
@@ -76,12 +84,12 @@ def load(
         _make_absolute(tree.values, folder=path.parent)
     places = {keys: f"{source}:{line}" for keys, line in tree.lines.items()}
     variables = os.environ if environment is None else environment
-    if variables.get("LSTMGEN_DEVICE"):
-        _put(tree, places, ("train", "device"), variables["LSTMGEN_DEVICE"], "LSTMGEN_DEVICE")
+    if variables.get(DEVICE):
+        _put(tree, places, ("train", "device"), variables[DEVICE], DEVICE)
     for override in overrides:
         _override(tree, places, override)
     config = _validate(tree, places)
-    return LoadedConfig(config=config, path=path, text=text)
+    return LoadedConfig(config=config, path=path, text=text, places=places)
 
 
 def load_text(text: str, overrides: Sequence[str] = ()) -> LoadedConfig:
@@ -245,6 +253,8 @@ def _put(tree: Tree, places: Places, keys: tuple[str, ...], value: Any, place: s
             inner = node[part] = {}
         node = inner
     node[keys[-1]] = value
+    for inside in [known for known in places if known[: len(keys)] == keys]:
+        del places[inside]  # of a section that is replaced
     places[keys] = place
 
 
@@ -403,8 +413,8 @@ def _unknown_key(keys: tuple[str, ...]) -> str:
 
 def _subsections(section: type[Section], prefix: str) -> Iterator[str]:
     """The names of sections within sections."""
-    for name, field in section.model_fields.items():
-        inner = schema.subsection(field)
+    for name, declared in section.model_fields.items():
+        inner = schema.subsection(declared)
         if inner is not None:
             if prefix:
                 yield prefix + name

@@ -1,11 +1,23 @@
-"""The complete config of a run, as its folder holds it."""
+"""The complete config of a run, as its folder holds it.
+
+Its first line names the schema for editors, a copy of which is beside it, so that a run can be
+moved. The copy is that of the version that wrote the run.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from lstmgen.config.loader import LoadedConfig, load
+from lstmgen.config.json_schema import FILE, REFERENCE, schema_text
+from lstmgen.config.loader import LoadedConfig, dump, load
+from lstmgen.config.schema import Config
 from lstmgen.errors import CheckpointError, ConfigError, printable
-from lstmgen.runs.folders import RESOLVED
+from lstmgen.runs.folders import RESOLVED, replace_text
+
+
+def write_resolved(run: Path, config: Config) -> None:
+    """Write a run's complete config, and the schema that its first line names."""
+    replace_text(run / FILE, schema_text())
+    replace_text(run / RESOLVED, REFERENCE + dump(config))
 
 
 def load_resolved(run: Path, overrides: Sequence[str] = ()) -> LoadedConfig:

@@ -35,6 +35,12 @@ def from_scratch(tokens: int, *, entries: int, characters: bool = False) -> dict
     }
 
 
+def chosen_keys() -> frozenset[str]:
+    """The keys for which this module may have a value, where a config has none."""
+    fine = [fine_tuning(LEAST, entries=1, covered=covered, own_words=True) for covered in (0, 1)]
+    return frozenset().union(early_stop(LEAST), *fine)
+
+
 def early_stop(tokens: int, *, characters: bool = False) -> dict[str, Any]:
     """The patience of a short text, from scratch or from a base (measurements: docs/recipes.md)."""
     return {} if tokens >= LONG or characters else {"train.patience": PATIENCE}

@@ -17,7 +17,7 @@ from lstmgen.config.schema import Config, all_keys
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
 from lstmgen.generation.load import load_step
 from lstmgen.runs import checkpoint, folders
-from lstmgen.runs.resolved import load_resolved
+from lstmgen.runs.resolved import load_resolved, write_resolved
 from lstmgen.text.config_text import prepare_text
 from lstmgen.text.corpus import Corpus
 from lstmgen.text.vocabulary import Vocabulary
@@ -60,7 +60,7 @@ def train(
     with folders.locked(run) if world.is_main else nullcontext():
         if world.is_main:
             (run / "config.yaml").write_text(loaded.text, encoding="utf-8")
-            (run / folders.RESOLVED).write_text(dump(config), encoding="utf-8")
+            write_resolved(run, config)
             folders.write_environment(run, _environment(setup, world))
         yield Created(run)
         trainer = Trainer(run, setup, requests, world)
@@ -100,7 +100,7 @@ def resume(
         same = {"config": dump(config, portable=True), "precision (train.precision)": setup.bf16}
         check_ranks_agree(world, {"checkpoint": trainer.progress.step, **same})
         if overrides and world.is_main:  # so that they hold for the next resume too
-            folders.replace_text(run / folders.RESOLVED, dump(config))
+            write_resolved(run, config)
         yield Created(run)
         with closing(trainer.journal):
             yield from trainer.events(resumed=True)
