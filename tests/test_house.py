@@ -77,6 +77,8 @@ def test_t44_imported_packages_are_the_declared_dependencies():
         ("lstmgen.cli.export", {"torch", "rich", "matplotlib", "onnx", "onnxruntime"}),
         ("lstmgen.cli.inspect", {"torch", "matplotlib"}),
         ("lstmgen.cli.explain", {"torch", "matplotlib"}),
+        ("lstmgen.cli.runs", {"torch", "numpy", "matplotlib"}),
+        ("lstmgen.cli.config", {"torch", "numpy", "matplotlib"}),
         ("lstmgen.reporting.training_console", {"torch", "numpy", "matplotlib", "pydantic"}),
     ],
 )
