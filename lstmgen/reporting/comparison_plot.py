@@ -12,6 +12,7 @@ from lstmgen.reporting.plots import (
     add_title,
     check_file_type,
     new_figure,
+    own_settings,
     save_figure,
 )
 from lstmgen.runs.comparison import Comparison
@@ -35,6 +36,7 @@ def check_plot(path: Path, *, runs: int) -> None:
         raise UsageError(f"--svg draws at most {MAX_RUNS} runs, and these are {runs}")
 
 
+@own_settings
 def draw_comparison(comparison: Comparison, path: Path) -> None:
     """Draw the validation and training losses by step, a color and a line style for each run.
 
