@@ -133,7 +133,7 @@ def test_t12_a_text_is_prepared_beside_its_run(trained, tmp_path, command):
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else None,
 )
-def test_t45_a_full_disk_under_stdout_is_one_message(trained, arguments, code):
+def test_t35_a_full_disk_under_stdout_is_one_message(trained, arguments, code):
     """Without PYTHONUNBUFFERED, as users have it: the last flush is the interpreter's."""
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = subprocess.run(
@@ -147,7 +147,7 @@ def test_t45_a_full_disk_under_stdout_is_one_message(trained, arguments, code):
 
 
 @pytest.mark.parametrize(("model", "code"), [(RUN, 0), ("nowhere", 2)])
-def test_t45_a_full_disk_under_stderr_changes_no_exit_code(trained, model, code):
+def test_t35_a_full_disk_under_stderr_changes_no_exit_code(trained, model, code):
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = subprocess.run(
             [sys.executable, "-m", "lstmgen", "generate", model, "--cue", "The"], cwd=trained,
@@ -158,7 +158,7 @@ def test_t45_a_full_disk_under_stderr_changes_no_exit_code(trained, model, code)
 
 
 @pytest.mark.parametrize(("model", "code"), [(RUN, 0), ("nowhere", 2)])
-def test_t45_what_a_closed_stderr_would_get_does_not_go_to_stdout(trained, model, code):
+def test_t35_what_a_closed_stderr_would_get_does_not_go_to_stdout(trained, model, code):
     command = f"{sys.executable} -m lstmgen generate {model} --cue zebra --words 3 2>&-"
     done = subprocess.run(
         ["sh", "-c", command], cwd=trained, stdout=subprocess.PIPE, text=True, check=False
