@@ -8,9 +8,10 @@ import select
 import stat
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 
@@ -22,6 +23,7 @@ from lstmgen.config.word_bias import biased_words
 from lstmgen.errors import DataError, UsageError, printable
 from lstmgen.generation.chosen import needs_copies
 from lstmgen.generation.generator import Generator
+from lstmgen.generation.line_results import continue_lines
 from lstmgen.generation.load import load_generator
 from lstmgen.generation.next_word import CueReader
 from lstmgen.generation.receipts import check_receipt_path, replay_receipt, write_receipt
@@ -30,6 +32,8 @@ from lstmgen.generation.sampling_loop import continue_cue
 from lstmgen.generation.word_entries import unmatched_notes
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.runs.folders import Choice, describe_step, runs_folder
+from lstmgen.text.cue_lines import read_cue_lines
+from lstmgen.text.finding import check_readable
 from lstmgen.text.reading import encodable, read_stream, remove_control
 
 PATIENCE = 2.0  # seconds before a note says that standard input is awaited
@@ -40,6 +44,10 @@ BEAMS_NOTE = (
 
 Cue = Annotated[
     str | None, typer.Option("--cue", "-c", help="The text to continue (default: piped input).")
+]
+Cues = Annotated[
+    str | None,
+    typer.Option("--cues", help="A file of cues, one a line, or - for standard input."),
 ]
 Samples = Annotated[
     int | None, typer.Option("-n", "--samples", min=1, max=10_000, help="Number of continuations.")
@@ -88,6 +96,7 @@ Replay = Annotated[
 def generate(
     run: Run = None,
     cue: Cue = None,
+    cues: Cues = None,
     samples: Samples = None,
     settings: dict[str, Any] = NO_SETTINGS,
     seed: Seed = None,
@@ -116,6 +125,8 @@ def generate(
         raise UsageError("--json has all the details. Leave the other display options out")
     runs = runs_folder(runs_dir)
     run = find_named(run, runs, note=output.note)
+    if cues is not None:
+        _check_with_cues(cues, output, cue=cue, replay=replay, receipt=receipt)
     if replay is not None:
         if settings or last or any(v is not None for v in (cue, samples, seed, receipt, step)):
             raise UsageError(
@@ -125,7 +136,7 @@ def generate(
         return
     if receipt is not None:
         check_receipt_path(receipt)
-    blocks = [cue] if cue is not None else _piped(output)
+    blocks = [cue or ""] if cue is not None or cues is not None else _piped(output)
     details = output.needs_details or receipt is not None
     generator, checkpoint = load_generator(
         run,
@@ -139,6 +150,16 @@ def generate(
     _note_settings(generator, sample, output)
     seed = secrets.randbelow(2**31) if seed is None else seed
     output.note_source(checkpoint, seed=seed)
+    if cues is not None:
+        with _open_cues(cues, output) as stream:
+            source = "standard input" if cues == "-" else cues
+            lines = read_cue_lines(stream, name=printable(source))
+            results = continue_lines(
+                generator, checkpoint, lines, sample, samples=samples or 1, seed=seed,
+                details=details, source=source,
+            )  # fmt: skip
+            _show_lines(results, output, source=source)
+        return
     collected = details or samples not in (None, 1)
     if not collected and sample.beams is None and not sample.must_include:
         _stream(CueReader(generator, sample), blocks, output, seed=seed)
@@ -205,6 +226,29 @@ def _check_encoding(texts: Iterable[tuple[str, str | None]]) -> None:
             raise UsageError(f"{option} {printable(text)}: holds bytes that are not UTF-8")
 
 
+def _check_with_cues(
+    cues: str, output: _Output, *, cue: str | None, replay: Path | None, receipt: Path | None
+) -> None:
+    """Check that a file of cues can be read, and that no option excludes one."""
+    others = {
+        "--cue": cue is not None,
+        "--replay": replay is not None,
+        "--receipt": receipt is not None,
+        "--show-copied": output.copied,
+        "--show-probs": output.probabilities,
+        "--color": output.color,
+        "--svg": output.svg is not None,
+    }
+    excluded = [option for option, is_set in others.items() if is_set]
+    if excluded:
+        raise UsageError(
+            f"--cues {printable(cues)}: prints the text or --json of one cue after another. "
+            f"Leave {', '.join(excluded)} out"
+        )
+    if cues != "-":
+        check_readable(Path(cues), key="--cues")
+
+
 def _replay(path: Path, run: Path | None, runs: Path, output: _Output) -> None:
     result, changes = replay_receipt(path, run=run, runs=runs)
     for change in changes:
@@ -219,9 +263,7 @@ def _show(result: Result, output: _Output) -> None:
         if output.as_json:
             typer.echo(json.dumps(sample_json(result, number), allow_nan=False))
         elif not output.is_page:
-            text, cue = result.text(number), "" if output.no_cue else result.cue
-            sys.stdout.write("---\n" if number else "")
-            write_text(cue + (text if cue else text.lstrip(" ")) + "\n")
+            _write_sample(result, number, output, separate=number > 0)
     if not output.is_page:
         return
     from lstmgen.reporting.sample_page import PageOptions, draw_page, print_page  # rich
@@ -231,6 +273,40 @@ def _show(result: Result, output: _Output) -> None:
     if output.svg is not None:
         draw_page(result, output.svg, options)
         warn(f"saved: {output.svg}")
+
+
+def _write_sample(result: Result, number: int, output: _Output, *, separate: bool) -> None:
+    text, cue = result.text(number), "" if output.no_cue else result.cue
+    sys.stdout.write("---\n" if separate else "")
+    write_text(cue + (text if cue else text.lstrip(" ")) + "\n")
+
+
+def _show_lines(results: Iterable[tuple[int, Result]], output: _Output, *, source: str) -> None:
+    """Print the samples of each line of a file of cues as they come."""
+    separate = False
+    for line, result in results:
+        place = f"{source}: line {line}: "
+        _note_unknown(result.generator, result.replacements, output, place=place)
+        for number in range(len(result.samples)):
+            if output.as_json:
+                content = {"line": line} | sample_json(result, number)
+                typer.echo(json.dumps(content, allow_nan=False))
+            else:
+                _write_sample(result, number, output, separate=separate)
+            separate = True
+        sys.stdout.flush()
+    if not separate:
+        output.note(f"note: {source}: has no line, so there is nothing to continue")
+
+
+def _open_cues(cues: str, output: _Output) -> AbstractContextManager[IO[bytes]]:
+    """A file of cues, or standard input for -, which is left open."""
+    if cues != "-":
+        return Path(cues).open("rb")
+    if sys.stdin is None:
+        raise UsageError("--cues -: standard input is closed. Name a file")
+    _note_waiting(output, "cues on standard input, one a line")
+    return nullcontext(sys.stdin.buffer)
 
 
 def _stream(reader: CueReader, blocks: Iterable[str], output: _Output, *, seed: int) -> None:
@@ -265,9 +341,9 @@ def _note_settings(generator: Generator, sample: SampleConfig, output: _Output) 
 
 
 def _note_unknown(
-    generator: Generator, replacements: dict[str, str | None], output: _Output
+    generator: Generator, replacements: dict[str, str | None], output: _Output, *, place: str = ""
 ) -> None:
-    """Report what each unknown word of the cue was read as."""
+    """Report what each unknown word of the cue was read as; ``place`` is that of the cue."""
     if not replacements:
         return
     unknown = "<unk>" if generator.vocabulary.models_unknown else "a rare word"
@@ -276,7 +352,7 @@ def _note_unknown(
         for word, other in list(replacements.items())[:20]
     ]
     more = f" and {len(replacements) - 20} more" if len(replacements) > 20 else ""
-    output.note(f"note: not in the vocabulary: {', '.join(notes)}{more}")
+    output.note(f"note: {place}not in the vocabulary: {', '.join(notes)}{more}")
 
 
 def _piped(output: _Output) -> Iterable[str]:
@@ -288,11 +364,16 @@ def _piped(output: _Output) -> Iterable[str]:
     return [""] if stat.S_ISCHR(mode) else _piped_blocks(output)
 
 
+def _note_waiting(output: _Output, what: str) -> None:
+    """Note what is awaited, if standard input is silent for some time."""
+    if not select.select([0], [], [], PATIENCE)[0]:
+        output.note(f"waiting for {what}")
+
+
 def _piped_blocks(output: _Output) -> Iterator[str]:
     """Standard input without its last line end."""
     previous = ""
-    if not select.select([0], [], [], PATIENCE)[0]:
-        output.note("waiting for a cue on standard input. For none, write --cue ''")
+    _note_waiting(output, "a cue on standard input. For none, write --cue ''")
     try:
         for block in read_stream(sys.stdin.buffer, name="the piped cue: standard input"):
             if previous:

@@ -12,6 +12,11 @@ from lstmgen.text.file_formats import recognize_format
 
 TEXT_SUFFIXES = (".txt", ".text", ".md")  # in any letter case
 RESOLVED = "resolved.yaml"  # a folder with this file is a run, whose log is no text
+_FOR_PIPES = {
+    "data.train": ". For a pipe write data.train=-",
+    "--text": ". For a pipe write --text -",
+    "--cues": ". For a pipe write --cues -",
+}
 _SUFFIXES = f"{', '.join(TEXT_SUFFIXES[:-1])} or {TEXT_SUFFIXES[-1]}"
 
 
@@ -148,8 +153,7 @@ def check_readable(path: Path, *, key: str) -> None:
     name = f"{key} = {printable(path)}"
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its writer
-            hint = {"data.train": ". For a pipe write data.train=-", "--text": ". For a pipe "
-                       "write --text -"}.get(key, "")  # fmt: skip
+            hint = _FOR_PIPES.get(key, "")
             raise DataError(f"{name}: is not a plain file{hint}")
         with path.open("rb"):
             pass

@@ -105,6 +105,14 @@ def _sample(name: str, *options: str, words: str, code: int = 2) -> Fault:
     return Fault(f"t41_{name}", f"`{' '.join(options)}`", (*GENERATE, *options), words, code)
 
 
+def _cues(
+    name: str, injected: str, words: str, *, data: bytes = b"The cat\n",
+    options: tuple[str, ...] = ("--cues", "odd.txt"), harm: Callable[[Path], None] | None = None,
+) -> Fault:  # fmt: skip
+    return Fault(f"t38_cues_{name}", injected, ("generate", RUN, *options), words,
+                 files={"odd.txt": data}, harm=harm)  # fmt: skip
+
+
 def _damage(name: str, injected: str, file: str, harm: Callable[[Path], None], words: str) -> Fault:
     """Harm to a file of the best checkpoint, which ``generate`` reads."""
     return Fault(f"t15_{name}", injected, GENERATE, words,
@@ -587,6 +595,27 @@ SAMPLES = (
                           ("too_high", "sea:101"), ("of_no_word", ":1"))),
     Fault("t41_bias_to_write", "`write --bias sea`", (*WRITE, "--bias", "sea"),
           "error: --bias = sea: must be WORD:NATS with a number from -100 to 100"),
+    _cues("no_such_file", "a file of cues that is not there", "--cues = gone.txt: no such file or",
+          options=("--cues", "gone.txt")),
+    _cues("of_other_bytes", "cues in another encoding", "odd.txt: line 2: byte 0x92 is not UTF-8. "
+          "Save it as UTF-8", data=b"ab\ncd \x92 e\n"),
+    _cues("nul", "a NUL byte in a cue", "odd.txt: line 1: holds NUL bytes", data=b"a\0b\n"),
+    _cues("utf16", "cues in UTF-16", "odd.txt: is UTF-16. Save it as UTF-8",
+          data="The cat".encode("utf-16")),
+    _cues("long", "a cue of two megabytes", "odd.txt: line 1: is longer than 1,048,576 bytes",
+          data=b"a" * 2_000_000),
+    _cues("folder", "a folder for cues", "--cues = runs: is not a plain file",
+          options=("--cues", "runs")),
+    _cues("pipe", "a named pipe for cues", "pipe.txt: is not a plain file. For a pipe write --cues "
+          "-", options=("--cues", "pipe.txt"), harm=lambda f: _make_pipe(f / "pipe.txt")),
+    _cues("unknown_word", "a cue with an unknown word and `--oov error`", "odd.txt: line 2: --oov "
+          "error: the cue has words that the model does not know: zebra. Use other words, or --oov",
+          options=("--cues", "odd.txt", "--oov", "error"), data=b"The cat\nThe zebra\n"),
+    _cues("cue_too", "`--cues` with options for one cue", "error: --cues odd.txt: prints the text "
+          "or --json of one cue after another. Leave --cue, --receipt, --show-probs out",
+          options=("--cues", "odd.txt", "--cue", "a", "--show-probs", "--receipt", "r.json")),
+    _cues("replay", "`--cues` with `--replay`", "Leave --replay, --svg out",
+          options=("--cues", "odd.txt", "--replay", "r.json", "--svg", "a.svg")),
     _sample("must_include_unknown_word", "--must-include", "zebra", words="error: --must-include "
             "zebra: the model has no such word. Choose one of its training text"),
     _sample("must_include_banned_word", "--must-include", "river", "--banned", "River",

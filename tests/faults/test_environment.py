@@ -148,6 +148,7 @@ def test_t35_a_full_disk_under_stdout_is_one_message(trained, arguments, code):
 
 @pytest.mark.parametrize(("model", "code"), [(RUN, 0), ("nowhere", 2)])
 def test_t35_a_full_disk_under_stderr_changes_no_exit_code(trained, model, code):
+    """Where nothing can be said, the text still arrives."""
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = subprocess.run(
             [sys.executable, "-m", "lstmgen", "generate", model, "--cue", "The"], cwd=trained,
@@ -159,6 +160,7 @@ def test_t35_a_full_disk_under_stderr_changes_no_exit_code(trained, model, code)
 
 @pytest.mark.parametrize(("model", "code"), [(RUN, 0), ("nowhere", 2)])
 def test_t35_what_a_closed_stderr_would_get_does_not_go_to_stdout(trained, model, code):
+    """The text alone is on stdout."""
     command = f"{sys.executable} -m lstmgen generate {model} --cue zebra --words 3 2>&-"
     done = subprocess.run(
         ["sh", "-c", command], cwd=trained, stdout=subprocess.PIPE, text=True, check=False
@@ -169,6 +171,7 @@ def test_t35_what_a_closed_stderr_would_get_does_not_go_to_stdout(trained, model
 
 
 def test_t40_the_name_of_a_config_brings_no_control_character_into_a_run(trained):
+    """A run is named after its config, without them."""
     (trained / "a\nb\x1b.yaml").write_bytes((trained / "my.yaml").read_bytes())
     done = call_cli("train", "a\nb\x1b.yaml", "train.max_steps=2", "-q", cwd=trained, check=0)
     assert done.stdout.count("\n") == 1
