@@ -149,6 +149,15 @@ def test_an_empty_file_gives_nothing(trained):
     assert f"note: {FILE}: has no line, so there is nothing to continue" in done.stderr
 
 
+def test_closed_standard_input_has_no_cues(trained):
+    program = f"{sys.executable} -m lstmgen generate {RUN} --cues - -q <&-"
+    done = subprocess.run(
+        ["bash", "-c", program], cwd=trained, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: --cues -: standard input is closed. Name a file\n"
+
+
 @pytest.mark.slow
 def test_a_reader_that_stops_early_ends_the_program_silently(trained):
     (trained / FILE).write_text("The cat\n" * 5000, encoding="utf-8")
