@@ -8,13 +8,33 @@ dropout, and without random numbers.
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from lstmgen.model.language_model import LanguageModel, States
 from lstmgen.text.corpus import Part
 from lstmgen.windows.evaluation_lanes import lane_count, lane_windows, zero_state_windows
 from lstmgen.windows.window import IGNORED, Window
+
+
+class ScoredRows(NamedTuple):
+    """The words of a window that are scored."""
+
+    rows: NDArray[np.int64]  # of each word in ``window.targets``
+    columns: NDArray[np.int64]
+    features: Tensor  # (words, size), from which each word is predicted
+    targets: Tensor  # (words,) ids
+
+
+def compute_perplexity(nats: float, words: int) -> float:
+    """exp(nats per word); NaN if nothing was scored."""
+    if not words or math.isnan(nats):
+        return math.nan
+    return math.inf if nats / words > 700 else math.exp(nats / words)
 
 
 @dataclass(frozen=True)
@@ -43,7 +63,7 @@ class Evaluation:
     @property
     def perplexity(self) -> float:
         """exp(nats per word)."""
-        return math.inf if self.nats_per_word > 700 else math.exp(self.nats_per_word)
+        return compute_perplexity(self.nats, self.words)
 
     @property
     def bits_per_character(self) -> float:
@@ -95,6 +115,23 @@ def evaluate_from_zero(
     return _score(model, windows, text, unknown_id=unknown_id, keep_going=keep_going, carry=False)
 
 
+def read_window(model: LanguageModel, window: Window, states: States) -> tuple[ScoredRows, States]:
+    """Read a window; the words of it that are scored, and the states after all its inputs.
+
+    Unknown words are read and not scored, unless the model has an id for them.
+    """
+    inputs = torch.from_numpy(window.inputs).to(model.device)
+    # Padding after a short row's end affects no scored word.
+    full = torch.full((len(inputs),), inputs.shape[1])
+    features, states = model.read(inputs, states, carry=full)
+    places = window.first[:, None] + torch.arange(window.targets.shape[1]).numpy()
+    inside = (window.targets != IGNORED) & (window.targets < model.vocab_size)
+    rows, columns = inside.nonzero()
+    scored = features[torch.from_numpy(rows), torch.from_numpy(places[rows, columns])]
+    targets = torch.from_numpy(window.targets[rows, columns]).to(model.device)
+    return ScoredRows(rows, columns, scored, targets), states
+
+
 @torch.no_grad()
 def _score(
     model: LanguageModel,
@@ -107,7 +144,6 @@ def _score(
 ) -> Evaluation:
     was_training = model.training
     model.eval()
-    device = model.device
     states: States | None = None
     nats, correct, words = 0.0, 0, 0
     for window in windows:
@@ -115,20 +151,12 @@ def _score(
             break
         if states is None or not carry:
             states = model.zero_states(len(window.rows))
-        inputs = torch.from_numpy(window.inputs).to(device)
-        # Padding after a short row's end affects no scored word.
-        full = torch.full((len(inputs),), inputs.shape[1])
-        features, states = model.read(inputs, states, carry=full)
-        places = window.first[:, None] + torch.arange(window.targets.shape[1]).numpy()
-        inside = (window.targets != IGNORED) & (window.targets < model.vocab_size)
-        rows, columns = inside.nonzero()
-        if not len(rows):
+        scored, states = read_window(model, window, states)
+        if not len(scored.rows):
             continue
-        scored = features[torch.from_numpy(rows), torch.from_numpy(places[rows, columns])]
-        targets = torch.from_numpy(window.targets[rows, columns]).to(device)
-        part_nats, part_correct = model.score(scored, targets)
+        part_nats, part_correct = model.score(scored.features, scored.targets)
         nats, correct = nats + part_nats, correct + part_correct
-        words += len(targets)
+        words += len(scored.targets)
     model.train(was_training)
     scores_unknown = unknown_id < model.vocab_size
     return Evaluation(

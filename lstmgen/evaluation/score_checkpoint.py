@@ -70,8 +70,17 @@ def open_scoring(folder: Path | None, *, text: str | None, split: Split, runs: P
         DataError, CheckpointError: if the text or the checkpoint cannot be used.
     """
     loaded = load_checkpoint(folder, runs, limit_threads=False)
-    weights = loaded.weights
     part, name = find_part(loaded, text=text, split=split)
+    return Scoring(loaded, build_loaded(loaded), part, name)
+
+
+def build_loaded(loaded: LoadedCheckpoint) -> LanguageModel:
+    """The model of a checkpoint.
+
+    Raises:
+        CheckpointError: if the weights do not fit the config.
+    """
+    weights = loaded.weights
     needed = min_weights(loaded.config, vocab_size=len(loaded.vocabulary))
     stored = sum(array.size for array in weights.values())
     if needed > stored:  # before an untrusted config allocates memory
@@ -82,7 +91,7 @@ def open_scoring(folder: Path | None, *, text: str | None, split: Split, runs: P
         )
     model = build_model(loaded.config.model, loaded.vocabulary, seed=0)
     load_weights(model, weights, source=str(loaded.checkpoint.path))
-    return Scoring(loaded, model, part, name)
+    return model
 
 
 def score(scoring: Scoring, *, exact: bool, order: int) -> ScoreResult:

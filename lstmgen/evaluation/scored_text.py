@@ -15,6 +15,7 @@ from lstmgen.text.prepared import encode_files, save_stdin
 from lstmgen.text.vocabulary import Vocabulary
 
 Split = Literal["train", "valid", "test"]
+NAMES = {"train": "the training text", "valid": "the validation text", "test": "the test text"}
 NAME_A_TEXT = "Use --text FILE"
 
 
@@ -32,20 +33,37 @@ def find_part(loaded: LoadedCheckpoint, *, text: str | None, split: Split) -> tu
     if text is not None:
         return encode_text(text, loaded.config, loaded.vocabulary)
     if split == "test":
-        data = run_data(loaded)
-        if data.test is None:
-            raise UsageError("--split test: the run's config names no data.test. Use --text FILE")
-        part = _encode(data.test, loaded.config, loaded.vocabulary, key="data.test")
-        return part, "the test text"
-    corpus = find_corpus(loaded)
+        part = _encode(find_test(loaded), loaded.config, loaded.vocabulary, key="data.test")
+        return part, NAMES[split]
+    return split_part(find_corpus(loaded), split), NAMES[split]
+
+
+def find_test(loaded: LoadedCheckpoint) -> str | list[str]:
+    """The sources of the run's test text.
+
+    Raises:
+        UsageError: if there is none, or the checkpoint is outside a run folder.
+    """
+    sources = run_data(loaded).test
+    if sources is None:
+        raise UsageError("--split test: the run's config names no data.test. Use --text FILE")
+    return sources
+
+
+def split_part(corpus: Corpus, split: Split) -> Part:
+    """The part of a run's text for training or validation.
+
+    Raises:
+        UsageError: if there is no validation text.
+    """
     if split == "train":
-        return corpus.train, "the training text"
+        return corpus.train
     if corpus.valid is None:
         raise UsageError(
             "the run has no validation text, so there is nothing to score or tune on: train with "
             "data.valid, or data.valid_fraction above 0. Use --text FILE, or evaluate --split train"
         )
-    return corpus.valid, "the validation text"
+    return corpus.valid
 
 
 def find_corpus(loaded: LoadedCheckpoint, *, way_out: str = NAME_A_TEXT) -> Corpus:

@@ -112,7 +112,7 @@ def write_numbers(
     for number, path in enumerate(paths):
         opening = np.array([MARK, *counts.tags[number : number + 1]], dtype=np.uint32)
         counts.starts.append(counts.total)
-        for piece in _pieces(path, data, counts, counter):
+        for piece in read_pieces(path, data, counts, counter):
             lines = np.zeros(piece.lines, dtype=np.int64)  # dropped, but counted
             if piece.begins:
                 file.write(opening.tobytes())
@@ -125,7 +125,7 @@ def write_numbers(
             numbers = tokenizer.encode(piece.text)
             file.write(numbers.astype(np.uint32).tobytes())
             if boundaries is not None:
-                ends = _line_ends(tokenizer, piece.text, numbers)
+                ends = line_ends(tokenizer, piece.text, numbers)
                 positions = (np.concatenate([lines, ends]) + counts.total).astype(np.int64)
                 boundaries.lines.write(positions.tobytes())
                 if splits_at_lines:
@@ -134,10 +134,10 @@ def write_numbers(
     return counts
 
 
-def _pieces(
+def read_pieces(
     path: Path, data: DataConfig, counts: NumberCounts, counter: ByteCounter
 ) -> Iterator[Piece]:
-    """The documents of a file, normalized."""
+    """The documents of a file, normalized, in pieces of bounded size."""
 
     def normalized(*, count: bool) -> Iterator[str]:
         for block in read_blocks(path, encoding=data.encoding):
@@ -159,7 +159,8 @@ def _pieces(
             yield shifted
 
 
-def _line_ends(tokenizer: Tokenizer, text: str, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+def line_ends(tokenizer: Tokenizer, text: str, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The position after each line end of a piece among its numbers."""
     if tokenizer.kind != "whitespace":
         return tokenizer.line_ends(numbers)
     return np.cumsum([len(line.split()) for line in text.split("\n")])[:-1]
