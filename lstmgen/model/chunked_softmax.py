@@ -11,7 +11,7 @@ gradients.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -64,6 +64,56 @@ def score_rows(
         nats += float((logits.logsumexp(dim=1) - chosen).sum(dtype=torch.float64))
         correct += int((logits.argmax(dim=1) == ids).sum())
     return nats, correct
+
+
+class RowDetails(NamedTuple):
+    """Words in their models' distributions, each (rows,)."""
+
+    ranks: Tensor  # 1 for the most likely word; ties by id
+    top: Tensor  # the id of the most likely word
+    top_probability: Tensor
+    entropy: Tensor  # of the whole distribution, in nats
+
+
+@torch.no_grad()
+def describe_rows(
+    logits_of: Callable[[Tensor], Tensor],
+    hidden: Tensor,
+    targets: Tensor,
+    *,
+    vocab_size: int,
+    details: bool,
+) -> tuple[Tensor, RowDetails | None]:
+    """What ``score_rows`` sums, row by row, and on request more of the distribution.
+
+    Args:
+        hidden, targets: as of ``score_rows``; at least one row.
+
+    Returns:
+        Nats in float64, (rows,), and the details.
+    """
+    nats, described = [], []
+    rows = chunk_rows(vocab_size, hidden.dtype)
+    for start in range(0, len(hidden), rows):
+        ids = targets[start : start + rows]
+        logits = logits_of(hidden[start : start + rows])
+        chosen, log_sum = logits.gather(1, ids[:, None]), logits.logsumexp(dim=1)
+        nats.append((log_sum - chosen[:, 0]).double())
+        if details:
+            described.append(_describe(logits, ids, log_sum, chosen))
+    joined = (torch.cat(tensors) for tensors in zip(*described, strict=True))
+    return torch.cat(nats), RowDetails(*joined) if details else None
+
+
+def _describe(logits: Tensor, ids: Tensor, log_sum: Tensor, chosen: Tensor) -> RowDetails:
+    ranks, equal = 1 + (logits > chosen).sum(dim=1), logits == chosen
+    if int(equal.count_nonzero()) > len(ids):
+        before = torch.arange(logits.shape[1], device=ids.device) < ids[:, None]
+        ranks += (equal & before).sum(dim=1)
+    best, top = logits.max(dim=1)
+    p = torch.exp(logits - log_sum[:, None])
+    entropy = (log_sum - (p * logits).sum(dim=1)).clamp_min(0)
+    return RowDetails(ranks, top, torch.exp(best - log_sum), entropy)
 
 
 class _SummedNats(torch.autograd.Function):

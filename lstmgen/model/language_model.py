@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from lstmgen.cells.cell import Peephole
 from lstmgen.model.adaptive import AdaptiveSoftmax
-from lstmgen.model.chunked_softmax import score_rows, summed_nats
+from lstmgen.model.chunked_softmax import RowDetails, describe_rows, score_rows, summed_nats
 from lstmgen.model.dropout_masks import Masks
 from lstmgen.model.initialize import (
     init_bias,
@@ -233,6 +233,14 @@ class LanguageModel(nn.Module):
             features: (rows, size) from ``read``. targets: (rows,) ids.
         """
         return score_rows(self.logits, features, targets, vocab_size=self.vocab_size)
+
+    def describe(
+        self, features: Tensor, targets: Tensor, *, details: bool
+    ) -> tuple[Tensor, RowDetails | None]:
+        """Nats and details of each target; see ``describe_rows``."""
+        return describe_rows(
+            self.logits, features, targets, vocab_size=self.vocab_size, details=details
+        )
 
     def logits(self, features: Tensor) -> Tensor:
         """(..., vocabulary) unnormalized log-probabilities of the next word."""

@@ -562,6 +562,26 @@ TEXTS = (
           (*INSPECT, "--memory", "--text", "odd.txt"),
           "error: none of the text's 2 words is known, nothing to score",
           files={"odd.txt": b"zebra yak"}),
+    *(Fault(f"t39_records_{name}", injected, (*EVALUATE, *options), words,
+            files={"odd.txt": data})
+      for name, injected, options, data, words in (
+          ("of_nothing", "an empty text to score by words", ("--text", "odd.txt", "--per-word"),
+           b"", "error: --text: the text is empty"),
+          ("of_unknown_words", "a text of unknown words to score by lines",
+           ("--text", "odd.txt", "--per-line"), b"zebra yak",
+           "error: odd.txt: none of its 2 words is known, nothing to score"),
+          ("of_other_bytes", "a text in another encoding to score by lines",
+           ("--text", "odd.txt", "--per-line"), b"ab\ncd \x92 e",
+           "odd.txt: line 2: byte 0x92 at offset 6 is not UTF-8; it looks like Windows-1252"),
+          ("of_two_kinds", "`--per-line --per-word`", ("--per-line", "--per-word"), b"", "error: "
+           "--per-word: prints the scores of the model alone, in one pass. Leave --per-line out"),
+          ("with_others", "`--per-line` with options that it does not have",
+           ("--per-line", "--adapt", "--tune", "--order", "2", "--samples", "3"), b"", "error: "
+           "--per-line: prints the scores of the model alone, in one pass. Leave --adapt, --tune, "
+           "--order, --samples out"),
+          ("of_no_split", "a split that the run does not have, by words",
+           ("--split", "test", "--per-word"), b"", "the run's config names no data.test. Use"),
+      )),
     Fault("t39_no_text_to_score", "a text that is not there to score",
           (*EVALUATE, "--text", "gone.txt"), "error: --text = gone.txt: no such file or folder"),
     Fault("t39_no_test_split", "a split that the run does not have",
