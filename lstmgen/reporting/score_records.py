@@ -23,9 +23,10 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"})
 
 def line_records(lines: Iterable["LineScore"], files: Sequence[str]) -> Iterator[Record]:
     """A record of each line; ``perplexity`` is None if no word is scored."""
+    names = [printable(file) for file in files]
     for line in lines:
         yield {
-            "file": printable(files[line.file]),
+            "file": names[line.file],
             "line": line.line,
             "words": line.words,
             "unknown": line.unknown,
@@ -38,6 +39,7 @@ def word_records(
     words: Iterable["ScoredWord"], files: Sequence[str], vocabulary: Vocabulary, *, kind: Kind
 ) -> Iterator[Record]:
     """A record of each word; its scores are None if it is not scored."""
+    names = [printable(file) for file in files]
     special = set(vocabulary.specials)
     surfaces = [
         entry if i in special else surface_of(entry, kind)
@@ -46,7 +48,7 @@ def word_records(
     for word in words:
         details = word.details
         yield {
-            "file": printable(files[word.file]),
+            "file": names[word.file],
             "line": word.line,
             "token": word.surface,
             "unknown": word.unknown,
