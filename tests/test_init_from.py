@@ -248,6 +248,7 @@ def test_the_start_card_says_what_was_found(trained_base, here):
     assert "before training" in (run / "log.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["text", "base", "both"])
 def test_a_resumption_needs_no_base_and_has_the_same_bits(trained_base, here, words):
     base = here / "base"
@@ -435,6 +436,7 @@ def started_from(run):
 ONE_STEP = ("train.max_steps=1", "train.device=cpu", "train.threads=1")
 
 
+@pytest.mark.slow
 def test_a_text_that_the_base_knows_is_fine_tuned_without_a_config(tmp_path):
     (tmp_path / "my story.txt").write_text(STORY * 4, encoding="utf-8")
     settings = (*ONE_STEP, "train.schedule=constant")
@@ -582,6 +584,7 @@ def test_a_cue_in_another_typography_is_read_as_the_same_words():
     assert not cue.replacements
 
 
+@pytest.mark.slow
 def test_the_settings_chosen_for_a_text_are_said_and_written(tmp_path):
     (tmp_path / "story.txt").write_text(STORY * 4, encoding="utf-8")
     done = run_cli("train", "story.txt", *ONE_STEP, cwd=tmp_path, check=0)

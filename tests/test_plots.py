@@ -157,7 +157,7 @@ def test_text_is_wrapped_at_spaces_and_slashes_and_within_long_words():
     assert wrap_text("", width=60, size=8) == []
 
 
-@pytest.mark.parametrize("words", [1, 9, 60])
+@pytest.mark.parametrize("words", [1, 9, pytest.param(60, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_picture_of_gates_has_a_color_bar_for_each_range_and_fits(monkeypatch, cell, words):
     subject = subject_of(cell, name="a-long-folder/" * 30 + "step-12", words=words)
@@ -259,6 +259,7 @@ def test_the_settings_of_the_user_change_no_picture_and_stay(tmp_path):
     assert own.read_bytes() == plain.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", ["module://gone.backend", "no such backend"])
 def test_a_backend_that_is_not_there_costs_no_plot(tmp_path, tiny, broken):
     """As notebooks name one in the environment of the commands that they start."""

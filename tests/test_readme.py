@@ -54,6 +54,7 @@ def test_functions_that_the_documents_name_exist():
             assert hasattr(importlib.import_module(module), attribute), name
 
 
+@pytest.mark.slow
 def test_python_in_the_documents_runs(tmp_path):
     """Beside a small run, as the documents' readers have one."""
     call_cli("train", "fable", "train.max_steps=20", "-q", cwd=tmp_path, check=0)

@@ -336,6 +336,7 @@ def test_each_step_draws_dropout_masks_of_its_own():
         assert len(nats) == (4 if differ else 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "plan",
     [

@@ -59,6 +59,7 @@ def test_t31_two_ranks_are_one(by_two, name):
     assert len(alone["nats"]) == 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("compression", "off"), [("bf16", 1e-3), ("powersgd", 0.02)])
 def test_t31_compressed_gradients_keep_the_ranks_equal(by_two, compression, off):
     """They are other gradients than in full, near them, and the same on all ranks: ranked.py
