@@ -135,6 +135,10 @@ def score(scoring: Scoring, *, exact: bool, order: int) -> ScoreResult:
 
 def _window(loaded: LoadedCheckpoint) -> int:
     """The window in training, which a short text may have made smaller than the config's."""
-    if checkpoint.PROGRESS in loaded.checkpoint.files:
-        return int(loaded.checkpoint.read_json(checkpoint.PROGRESS)["window"])
-    return loaded.config.train.window  # an exported model
+    largest, source = loaded.config.train.window, loaded.checkpoint
+    if checkpoint.PROGRESS not in source.files:
+        return largest  # an exported model
+    window: int = source.read_counters().get("window", 0)
+    if not 1 <= window <= largest:
+        raise checkpoint.damaged(source.path, f"state.json: the window is not in 1..{largest}")
+    return window

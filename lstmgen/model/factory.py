@@ -69,5 +69,7 @@ def load_weights(model: LanguageModel, arrays: Arrays, *, source: str) -> None:
                 f"{source}: {name} is {arrays[name].shape}, the config says "
                 f"{tuple(parameter.shape)}"
             )
+        if arrays[name].dtype.kind != "f":
+            raise CheckpointError(f"{source}: {name} is {arrays[name].dtype}, not of floats")
         with torch.no_grad():
             parameter.copy_(torch.from_numpy(np.array(arrays[name])))

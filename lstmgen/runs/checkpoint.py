@@ -49,6 +49,8 @@ SHARED = (COPY_INDEX, NGRAMS)  # files of the run that its checkpoints link to
 ORIGIN = "origin.json"
 FILES = (MODEL, STATE, PROGRESS, CONFIG, VOCABULARY, TOKENIZER, ORIGIN)
 MAX_JSON = 512 << 20  # bytes
+SIZES = ("window", "stride", "batch_size", "accumulate")  # of a step, in state.json
+MAX_COUNT = 2**31
 # Files that are small when they are written, and what they may have at most, in bytes.
 LARGEST = {CONFIG: 1_000_000, TOKENIZER: 10_000, PROGRESS: 16 << 20, ORIGIN: 64 << 20}
 MAX_INDEX = 1 << 16  # bytes
@@ -297,6 +299,21 @@ class Checkpoint:
             return json.loads(self.read(name))
         except (ValueError, RecursionError) as error:
             raise damaged(self.path, f"{name} is not JSON ({error})") from None
+
+    def read_counters(self) -> dict[str, Any]:
+        """The contents of state.json, of which the sizes of a step are checked.
+
+        Raises:
+            CheckpointError: it is no object, or a size is not a whole number in range.
+        """
+        saved = self.read_json(PROGRESS)
+        if not isinstance(saved, dict):
+            raise damaged(self.path, f"{PROGRESS} does not hold counters")
+        for name in SIZES:
+            value = saved.get(name, 1)
+            if type(value) is not int or not 1 <= value <= MAX_COUNT:
+                raise damaged(self.path, f"{PROGRESS}: {name} is no whole number from 1")
+        return saved
 
     def read_origin(self) -> dict[str, Any]:
         """The training text and the model that training started from.

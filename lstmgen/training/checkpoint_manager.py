@@ -47,6 +47,7 @@ class CheckpointManager:
             restored checkpoint was written.
         until: the step at which the config ends.
         schedule_steps: the length of the learning-rate schedule; a resumed run keeps it.
+        version_before: of lstmgen, which wrote the restored checkpoint.
         saved_step: the step of the newest checkpoint; None before the first.
         saved_at: when it was written, on the monotonic clock.
     """
@@ -61,6 +62,7 @@ class CheckpointManager:
     shared: tuple[SharedFile, ...] = ()
     bf16: bool = False
     bf16_before: bool | None = None
+    version_before: str = __version__
     saved_step: int | None = None
     saved_at: float = field(default_factory=time.monotonic)
     schedule_steps: int = field(init=False)
@@ -125,7 +127,7 @@ class CheckpointManager:
         """Restore a training from its newest intact checkpoint.
 
         Returns:
-            Notices about damaged checkpoints that were skipped.
+            Notices about damaged checkpoints that were skipped, and about another version.
 
         Raises:
             CheckpointError: if none is intact, or they belong to another text.
@@ -139,6 +141,11 @@ class CheckpointManager:
                 continue
             if skipped:
                 skipped.append(f"training continues from the checkpoint of step {step:,}")
+            if self.version_before != __version__:
+                skipped.append(
+                    f"the checkpoint was written by lstmgen {printable(self.version_before)}, "
+                    f"this is {__version__}"
+                )
             try:
                 index = checkpoint.read_index(self.checkpoints)
             except DamagedError as error:
@@ -194,6 +201,7 @@ class CheckpointManager:
             progress = Progress.from_json(saved["progress"])
             self.schedule_steps = _count(saved["schedule_steps"])
             self.bf16_before = bool(saved["bf16"])
+            self.version_before = str(saved.get("lstmgen"))[:40]
             if state.average is not None:
                 state.average.start = _count(saved["average"]["start"])
                 state.average.steps = _count(saved["average"]["steps"])
@@ -207,8 +215,8 @@ class CheckpointManager:
         Raises:
             CheckpointError: if another version of lstmgen has written it.
         """
-        saved = source.read_json(checkpoint.PROGRESS)
-        if not isinstance(saved, dict) or not isinstance(saved.get("progress", {}), dict):
+        saved = source.read_counters()
+        if not isinstance(saved.get("progress", {}), dict):
             raise checkpoint.damaged(source.path, "state.json does not hold counters")
         version = saved.get("format", PROGRESS_FORMAT)  # without one: of the first format
         missing = [key for key in (*self._facts(), "bf16", "progress") if key not in saved]

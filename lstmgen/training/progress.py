@@ -78,6 +78,9 @@ class Progress:
         counts += [] if progress.best_step is None else [progress.best_step]
         if not all(type(count) is int and 0 <= count < 2**62 for count in counts):
             raise ValueError("a counter that is not an integer")
+        earlier = (progress.epoch, progress.epoch_step, progress.best_step or 0, progress.evaluated)
+        if max(earlier) > progress.step:
+            raise ValueError("a counter that is beyond the step")
         nats = progress.valid_nats if isinstance(progress.valid_nats, list) else [None]
         nats = nats if progress.best_nats is None else [*nats, progress.best_nats]
         if not all(isinstance(value, float) for value in nats):

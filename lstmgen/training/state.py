@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
-from lstmgen.errors import CheckpointError
+from lstmgen.errors import CheckpointError, printable
 from lstmgen.model.factory import Arrays, load_weights, to_arrays, to_tensors
 from lstmgen.model.language_model import States
 from lstmgen.model.layer_interface import State
@@ -51,6 +52,10 @@ def restore_state(
     Raises:
         CheckpointError: if a tensor is missing, unexpected or of another shape.
     """
+    wrong = next((name for name, array in arrays.items() if array.dtype != np.float32), None)
+    if wrong is not None:
+        reason = f"{checkpoint.STATE}: {printable(wrong)} is {arrays[wrong].dtype}, not float32"
+        raise checkpoint.damaged(path, reason)
     device = state.model.device
     tensors = {name: tensor.to(device) for name, tensor in to_tensors(arrays).items()}
     optimizer = {

@@ -418,6 +418,17 @@ RESUMPTIONS = (
     _forged("t03_no_carried_state", "carried states taken out of the state", "is damaged "
             "(state.safetensors: the carried states do not fit", command=RESUME,
             harm=lambda step: _drop(step, "carried/")),
+    *(_forged(f"t03_window_{name}", f"a window of {value!r} in state.json", "is damaged (state.json",
+              lambda step, value=value: forge(
+                  _alone(step), "state.json", lambda s: s | {"window": value}),
+              command=RESUME) for name, value in
+      (("of_text", "abc"), ("null", None), ("zero", 0), ("negative", -5), ("list", [1]))),
+    _forged("t03_a_place_beyond_the_step", "a place in the epoch beyond the step", "is damaged "
+            "(state.json: a counter that is beyond the step", command=RESUME,
+            harm=lambda step: forge(_alone(step), "state.json", lambda s: s | {
+                "progress": s["progress"] | {"epoch_step": 2**61}})),
+    _forged("t03_whole_numbers_in_the_state", "a state of whole numbers", "is damaged "
+            "(state.safetensors: ", command=RESUME, harm=lambda step: _whole_numbers(step)),
     _forged("t03_large_tokenizer", "a tokenizer.json of 20 kB", "is damaged (tokenizer.json is "
             "larger than any that lstmgen writes", lambda step: seal(
                 step, tokenizer_json=b" " * 20_000 + (step / "tokenizer.json").read_bytes())),
@@ -962,6 +973,14 @@ def _alone(step: Path) -> Path:
         if other != at:
             other.rename(run / other.name)
     return at
+
+
+def _whole_numbers(step: Path) -> None:
+    """Turn the tensors of the state into whole numbers."""
+    at = _alone(step)
+    tensors = load((at / "state.safetensors").read_bytes())
+    whole = {name: array.astype(np.int64) for name, array in tensors.items()}
+    seal(at, state_safetensors=save(whole))
 
 
 def _drop(step: Path, prefix: str) -> None:
