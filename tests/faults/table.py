@@ -418,7 +418,7 @@ RESUMPTIONS = (
     _forged("t03_no_carried_state", "carried states taken out of the state", "is damaged "
             "(state.safetensors: the carried states do not fit", command=RESUME,
             harm=lambda step: _drop(step, "carried/")),
-    *(_forged(f"t03_window_{name}", f"a window of {value!r} in state.json", "is damaged (state.json",
+    *(_forged(f"t03_window_{name}", f"a window of {value!r} in state.json", "is damaged (state.",
               lambda step, value=value: forge(
                   _alone(step), "state.json", lambda s: s | {"window": value}),
               command=RESUME) for name, value in
