@@ -6,7 +6,6 @@ import os
 import pytest
 
 from lstmgen.errors import StorageError, UsageError
-from lstmgen.generation import drafts
 from lstmgen.generation.drafts import Draft, read_draft, write_draft
 from tests.helpers.program import call_cli, write_session
 from tests.helpers.scenes import run_of
@@ -125,11 +124,10 @@ def test_a_draft_that_cannot_be_written_is_as_it_was(tmp_path, monkeypatch):
     path = tmp_path / "draft.txt"
     write_draft(path, Draft("old"))
 
-    def full(temporary, data):
-        temporary.write_bytes(data[:3])
+    def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(drafts, "write_durably", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StorageError, match=r"cannot be written \(No space left on device\). Cho"):
         write_draft(path, Draft("new text"))
     assert path.read_text() == "old\n" and list(tmp_path.iterdir()) == [path]

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from lstmgen.config.loader import override_sample
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import ConfigError, DataError, StorageError, UsageError, printable
-from lstmgen.runs.checkpoint import write_durably
+from lstmgen.runs.safe_files import replace_file
 from lstmgen.text.finding import check_readable
 from lstmgen.text.reading import encodable, read_blocks
 
@@ -73,7 +72,7 @@ def write_draft(path: Path, draft: Draft) -> None:
             raise UsageError(
                 f"{printable(path)}: is not a plain file, so it is left alone. Choose another name"
             )
-        _replace(target, _contents(path, draft).encode("utf-8", errors="replace"))
+        replace_file(target, _contents(path, draft).encode("utf-8", errors="replace"))
     except OSError as error:
         raise StorageError(
             f"{printable(path)}: cannot be written ({error.strerror}). Choose another place"
@@ -91,16 +90,3 @@ def _contents(path: Path, draft: Draft) -> str:
         return draft.text + "\n"
     saved = {"text": draft.text, **draft.settings, "checkpoint": draft.checkpoint}
     return json.dumps(saved, indent=1) + "\n"
-
-
-def _replace(target: Path, data: bytes) -> None:
-    temporary = target.with_name(f".{target.name}.tmp")
-    temporary.unlink(missing_ok=True)  # it might be a link
-    try:
-        write_durably(temporary, data)
-        if target.exists():
-            shutil.copymode(target, temporary)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -13,7 +13,7 @@ from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import ConfigError, LstmgenError, StorageError, UsageError, printable
 from lstmgen.generation.load import load_generator
 from lstmgen.generation.sample_results import Result, generate_samples, sample_json
-from lstmgen.runs.folders import replace_text
+from lstmgen.runs.safe_files import write_output
 
 FORMAT = 2  # 1: with beams, no_repeat_ngram: null meant that any n-gram may be repeated
 BEFORE = {  # what receipts without these keys meant
@@ -87,7 +87,7 @@ def write_receipt(path: Path, result: Result) -> None:
         "samples": [sample_json(result, k) for k in range(len(result.samples))],
     }
     try:
-        replace_text(path, json.dumps(receipt, indent=1) + "\n")
+        write_output(path, (json.dumps(receipt, indent=1) + "\n").encode())
     except OSError as error:
         raise StorageError(
             f"--receipt {printable(path)}: cannot be written ({error.strerror})"

@@ -18,6 +18,7 @@ from lstmgen.reporting import page_data
 from lstmgen.reporting.page_file import build_page
 from lstmgen.runs import folders
 from lstmgen.runs.history import read_history
+from lstmgen.runs.safe_files import write_output
 
 NAME = "report.html"  # in the run folder
 MAX_WEIGHTS = 5_000_000  # bytes up to which the model is in the page by default
@@ -179,13 +180,9 @@ def _run_of(loaded: LoadedCheckpoint) -> Path | None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        write_output(path, content)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise StorageError(
             f"{printable(path)}: the page cannot be written ({error.strerror}). Choose another "
             "place with --output"

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from lstmgen.errors import CheckpointError, StorageError, UsageError, printable
 from lstmgen.runs import checkpoint
 from lstmgen.runs.bundled import find_base
+from lstmgen.runs.safe_files import replace_file
 from lstmgen.text import finding
 
 RESOLVED = finding.RESOLVED
@@ -73,7 +74,8 @@ def locked(run: Path) -> Iterator[None]:
     Raises:
         UsageError: another process trains there.
     """
-    with (run / LOCK).open("a+", encoding="utf-8") as file:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    with open(os.open(run / LOCK, flags, 0o666), "r+", encoding="utf-8") as file:
         if not _lock(file.fileno()):
             file.seek(0)
             owner = printable(file.read(200)).strip() or "another process"
@@ -125,9 +127,7 @@ def write_environment(run: Path, facts: dict[str, Any]) -> None:
 
 def replace_text(path: Path, text: str) -> None:
     """Replace the contents of a file atomically."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    replace_file(path, text.encode())
 
 
 def newest_run(runs: Path) -> Path:

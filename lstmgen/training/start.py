@@ -16,7 +16,7 @@ from lstmgen.config.loader import LoadedConfig, dump
 from lstmgen.config.schema import Config, all_keys
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
 from lstmgen.generation.load import load_step
-from lstmgen.runs import checkpoint, folders
+from lstmgen.runs import checkpoint, folders, safe_files
 from lstmgen.runs.resolved import load_resolved, write_resolved
 from lstmgen.text.config_text import prepare_text
 from lstmgen.text.corpus import Corpus
@@ -29,6 +29,12 @@ from lstmgen.training.rank_agreement import check_ranks_agree, job_name, run_mai
 from lstmgen.training.signals import StopRequests
 from lstmgen.training.tensorboard_log import check_log
 from lstmgen.training.trainer import Trainer, most_checkpoints
+
+FOLDERS = (folders.CHECKPOINTS, "plots", "tensorboard")  # in a run folder
+FILES = (
+    folders.LOCK, folders.RESOLVED, folders.ENVIRONMENT, "config.yaml", "metrics.csv",
+    "events.jsonl", "samples.md", "log.txt", "plots/loss.png", "report.html",
+)  # fmt: skip
 
 
 def train(
@@ -111,6 +117,7 @@ def _find_run(path: Path | None, overrides: list[str], runs: Path) -> Path:
     if not (run / folders.RESOLVED).is_file():
         raise CheckpointError(f"{run}: is not a run folder, there is nothing to resume")
     _check_overrides(overrides)
+    safe_files.check_plain(run, files=FILES, folders=FOLDERS)
     return run
 
 

@@ -847,6 +847,11 @@ HOSTILE = (
     _forged("t17_path_in_manifest", "a manifest that names a file outside", "is damaged "
             "(manifest.json has an invalid entry",
             lambda step: _manifest(step, {"files": {"../../x": {"size": 1, "sha256": ""}}})),
+    *(Fault(f"t17_{kind}_for_{name.strip('.').replace('/', '_').replace('.', '_')}",
+            f"a {kind} in the place of {name}", RESUME, f"error: runs/first/{name}: is ",
+            harm=lambda folder, name=name, make=make: make(folder / RUN / name))
+      for name in (".lock", "log.txt", "metrics.csv", "events.jsonl", "plots/loss.png", "plots")
+      for kind, make in (("link", lambda path: _link(path)), ("pipe", lambda path: _pipe(path)))),
     _forged("t17_petabytes", "a manifest that claims a petabyte", "config.yaml is larger than any "
             "that lstmgen writes", lambda step: _manifest(
                 step, {"files": {"model.safetensors": {"size": 10**15, "sha256": "0" * 64},
@@ -973,6 +978,27 @@ def _alone(step: Path) -> Path:
         if other != at:
             other.rename(run / other.name)
     return at
+
+
+def _link(path: Path) -> None:
+    """Put a link to a file that must not change in the place of something in a run."""
+    victim = path.parent / "mine"
+    victim.write_text("mine", encoding="utf-8")
+    _remove(path)
+    path.symlink_to(victim)
+
+
+def _pipe(path: Path) -> None:
+    """Put a pipe, which nobody writes to, in its place."""
+    _remove(path)
+    os.mkfifo(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _whole_numbers(step: Path) -> None:

@@ -1,0 +1,75 @@
+"""Writing files without harm to what is there: links, devices, pipes and other people's files."""
+
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from lstmgen.errors import CheckpointError, printable
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Replace a file atomically, by a temporary one with a name that nobody has.
+
+    A link in its place is replaced, not followed; a file keeps its mode.
+    """
+    descriptor, name = tempfile.mkstemp(
+        prefix=f".{path.name[:80]}.", suffix=".tmp", dir=path.parent
+    )
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, _mode(path))
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Write a file that a user names: through a link, and into a device or a pipe as it is."""
+    target = path.resolve() if path.is_symlink() else path
+    try:
+        plain = stat.S_ISREG(target.stat().st_mode)
+    except FileNotFoundError:
+        plain = True
+    if plain:
+        replace_file(target, data)
+        return
+    with target.open("wb", buffering=0) as file:
+        file.write(data)
+
+
+def check_plain(folder: Path, *, files: tuple[str, ...], folders: tuple[str, ...]) -> None:
+    """Check that what a folder has of these is no link, pipe or device.
+
+    Raises:
+        CheckpointError: naming the first that is none.
+    """
+    for name in (*folders, *files):
+        try:
+            mode = (folder / name).lstat().st_mode
+        except OSError:
+            continue
+        if not (stat.S_ISREG(mode) if name in files else stat.S_ISDIR(mode)):
+            kind = "a link" if stat.S_ISLNK(mode) else "no plain file or folder"
+            raise CheckpointError(
+                f"{printable(folder / name)}: is {kind}. lstmgen writes none, so this "
+                "run folder was changed. Remove it, or start from the run's weights: "
+                f"train.init_from={printable(folder)}"
+            )
+
+
+def _mode(path: Path) -> int:
+    """The mode of a file that is replaced, or that of a new one."""
+    with suppress(OSError):
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode):
+            return stat.S_IMODE(status.st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
