@@ -108,7 +108,7 @@ def test_a_receipt_that_cannot_be_written_costs_no_text(parrot, tmp_path, monkey
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lstmgen.generation.receipts.replace_text", full)
+    monkeypatch.setattr("lstmgen.generation.receipts.write_output", full)
     done = call_cli(
         "generate", run_of(parrot), "-c", "The cat", *FREE, "--receipt", "r", cwd=tmp_path, check=1
     )

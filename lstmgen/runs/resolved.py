@@ -5,6 +5,7 @@ moved. The copy is that of the version that wrote the run.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lstmgen.config.json_schema import FILE, REFERENCE, schema_text
@@ -16,7 +17,8 @@ from lstmgen.runs.folders import RESOLVED, replace_text
 
 def write_resolved(run: Path, config: Config) -> None:
     """Write a run's complete config, and the schema that its first line names."""
-    replace_text(run / FILE, schema_text())
+    with suppress(OSError):  # editors can do without it
+        replace_text(run / FILE, schema_text())
     replace_text(run / RESOLVED, REFERENCE + dump(config))
 
 
