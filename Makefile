@@ -71,6 +71,7 @@ browser: $(READY)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 	  command -v google-chrome >/dev/null || \
 	  { echo "installing Chromium, once"; apt-get install -y -qq chromium >/dev/null; } || \
+	  { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
 	  { echo "no Chromium: install it (on Debian: apt install chromium) and try again"; exit 1; }
 	@$(PIP) -e '.[browser]'
 	@$(BIN)/python -m pytest -m browser tests/browser
