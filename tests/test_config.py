@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from lstmgen.cli.options import NO_SETTINGS, sample_options
-from lstmgen.config import schema
+from lstmgen.config import schema, yaml_lines
 from lstmgen.config.loader import dump, from_portable, load, override_sample
 from lstmgen.config.reference import commented_yaml, key_table
 from lstmgen.config.schema import Config, SampleConfig, all_keys, key
@@ -276,3 +276,14 @@ def test_a_text_is_told_from_a_config(tmp_path, monkeypatch):
     texts = ("draft", "letter.docx", "gone.txt", "gone.MD", "-", ".", "*.txt")
     assert [name for name in texts if not is_text(name)] == []
     assert [name for name in ("settings", "story.yaml", "story", "gone") if is_text(name)] == []
+
+
+TEXTS = st.text(st.sampled_from("1e-3.no ~:'\\\"#[]{}&*|>,\nul+x"), max_size=8)
+VALUES = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | TEXTS
+
+
+@given(st.recursive(VALUES, lambda inner: st.lists(inner, max_size=3)))
+def test_what_is_written_as_yaml_is_read_as_the_same_value(value):
+    for flow in (False, True):
+        text = yaml_lines.write({"key": value}, flow=flow)
+        assert yaml_lines.parse(text, source="x").values == {"key": value}

@@ -135,3 +135,22 @@ def test_what_cannot_be_examined_says_why(tmp_path, arguments, message):
     done = call_cli("init", *arguments, cwd=tmp_path, check=2)
     assert message in done.stderr
     assert done.stderr.count("error:") == 1
+
+
+@pytest.mark.parametrize(
+    "first", ["Once, there was a [very] old man.", 'it\'s {so}: #x "y" said', "- a? & b * c | d"]
+)
+def test_the_first_words_of_a_text_are_the_cues_of_the_config(tmp_path, first):
+    """Whatever they mean in YAML."""
+    found = examine(tmp_path, first + "\n" + STORY * 2, "-o", "a [b], c.yaml", name="a [b], c.txt")
+    config = yaml.safe_load(found["config"])
+    assert config["sample"]["cues"] == [" ".join(first.split()[:4])]
+    assert config["data"]["train"] == "a [b], c.txt"
+    load(tmp_path / "a [b], c.yaml")
+
+
+def test_a_run_is_no_text(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "resolved.yaml").write_text("data: {}\n", encoding="utf-8")
+    done = call_cli("init", "run", cwd=tmp_path, check=2)
+    assert "run: is a run. Name the text that it was trained on" in done.stderr

@@ -407,7 +407,7 @@ def test_an_export_keeps_float32_where_asked_and_replaces_nothing(trained_base, 
     done = call_cli("export", trained_base, "-o", "whole", cwd=here)
     assert done.exit_code == 2 and "--output whole: exists already" in done.stderr
     done = call_cli("export", trained_base, cwd=here)
-    assert done.exit_code == 2 and "no folder is named" in done.stderr
+    assert done.exit_code == 2 and "nothing is named to write" in done.stderr
 
 
 def test_a_weight_beyond_float16_is_exported_in_full_only(trained_base, tmp_path):

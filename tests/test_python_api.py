@@ -192,3 +192,20 @@ def test_a_wrong_argument_is_named(model):
         model.next_words("The", 0)
     with pytest.raises(ConfigError):
         model.generate("The", temperature=-1)
+
+
+def test_overrides_of_any_python_type_are_what_they_are(tmp_path):
+    config = small(tmp_path)
+    config["data"]["train"] = Path(config["data"]["train"])
+    overrides = {
+        "train.learning_rate": np.float64(0.02), "train.epochs": np.int64(1),
+        "sample.cues": ["1e-3", "no", "null"], "train.init_from": None,
+    }  # fmt: skip
+    run = lstmgen.train(config, overrides, runs_dir=tmp_path).finish(progress=False)
+    used = lstmgen.load(run).generator.config
+    assert used.train.learning_rate == 0.02
+    assert used.sample.cues == ["1e-3", "no", "null"]
+    with pytest.raises(UsageError, match=r"overrides\['train.seed'\] = .*: cannot be a setting"):
+        lstmgen.train(config, {"train.seed": object()})
+    with pytest.raises(ConfigError, match="1 = .*: no such key"):
+        lstmgen.train({1: {"a": 2}}, runs_dir=tmp_path).finish(progress=False)

@@ -277,3 +277,31 @@ def test_floats_are_rounded_where_nobody_can_see_it():
     assert page_data.round_numbers(value) == {
         "a": [1.23457, 2], "b": [1.23457e-05], "c": None, "d": "1.23456789",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", ["nan,1,10,2,,,,,,", "inf,1,10,2,,,,,,", "-inf,1,10,2,2,2,2,2,2,2"])
+def test_rows_without_a_finite_step_stand_in_nobody_s_way(folder, tmp_path, bad):
+    run = tmp_path / "runs" / "odd"
+    shutil.copytree(folder / RUN, run)
+    with (run / "metrics.csv").open("a", encoding="utf-8") as file:
+        file.write(bad + "\n")
+    assert len(read_history(run).rows) == len(metrics_of(run)) - 1
+    assert "odd" in call_cli("runs", cwd=tmp_path, check=0).stdout
+    write_page(run, tmp_path, output=tmp_path / "x.html", contents=Contents())
+
+
+def test_events_with_line_separators_of_unicode_are_read(folder, tmp_path):
+    run = tmp_path / "runs" / "odd"
+    shutil.copytree(folder / RUN, run)
+    event = {"event": "finished", "step": 25, "reason": "a\u2028b\u0085c"}
+    with (run / "events.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(event, ensure_ascii=False) + "\n")
+    assert read_history(run).finished["reason"] == "a\u2028b\u0085c"
+
+
+def test_a_page_with_words_alone_says_so(folder, tmp_path):
+    """So that the network is not shown a text without punctuation."""
+    call_cli("export", RUN, "-o", tmp_path / "model", cwd=folder, check=0)
+    call_cli("report", tmp_path / "model", "-o", tmp_path / "x.html", cwd=folder, check=0)
+    assert read_data(tmp_path / "x.html")["training"]["complete"] is False
+    assert write(folder)[0]["training"]["complete"] is True

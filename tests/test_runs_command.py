@@ -358,7 +358,7 @@ ERRORS = {
     "--svg c.gif: name a file that ends in .svg, .png or .pdf": (
         "first", "second", "--svg", "c.gif",
     ),
-    "--svg gone/c.svg: cannot be written. Name a file in a folder": (
+    "--svg gone/c.svg: name a file in an existing folder": (
         "first", "second", "--svg", "gone/c.svg",
     ),
     "--svg draws at most 8 runs, and these are 9": ("first",) * 9 + ("--svg", "c.svg"),

@@ -3,6 +3,7 @@
 import os
 import stat
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +71,12 @@ def test_a_failure_leaves_no_temporary_file(tmp_path, monkeypatch):
         replace_file(path, b"new")
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["a"]
+
+
+def test_a_pipe_under_dev_is_written_as_it_is():
+    """As /dev/stdout and >(...) of a shell are."""
+    reading, writing = os.pipe()
+    write_output(Path(f"/dev/fd/{writing}"), b"through")
+    os.close(writing)
+    with os.fdopen(reading, "rb") as file:
+        assert file.read() == b"through"

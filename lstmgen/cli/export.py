@@ -76,7 +76,9 @@ def export(
         _export_onnx(run, onnx, runs)
         return
     if output is None:
-        raise UsageError("no folder is named. Write: lstmgen export RUN --output FOLDER")
+        raise UsageError(
+            "nothing is named to write. Use --output FOLDER, --output FILE.zip or --onnx FILE"
+        )
     if full and quantize:
         raise UsageError(f"--full and --quantize {quantize} contradict each other. Leave one out")
     if text is not None and not quantize:

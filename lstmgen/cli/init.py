@@ -13,7 +13,7 @@ from lstmgen.config.loader import load_text
 from lstmgen.errors import StorageError, UsageError, printable
 from lstmgen.reporting.training_console import TrainingConsole
 from lstmgen.runs.bundled import is_text
-from lstmgen.runs.folders import runs_folder
+from lstmgen.runs.folders import RESOLVED, runs_folder
 from lstmgen.training import core_sharing
 
 
@@ -69,6 +69,8 @@ def init(
 def _check(text: str, output: Path | None) -> None:
     if text == "-":
         raise UsageError("-: init cannot read standard input. Name a file")
+    if (Path(text) / RESOLVED).is_file():
+        raise UsageError(f"{printable(text)}: is a run. Name the text that it was trained on")
     if not is_text(text) and not Path(text).exists():
         raise UsageError(f"{printable(text)}: no such file or folder")
     if not is_text(text):

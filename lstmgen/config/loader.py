@@ -5,7 +5,6 @@ Relative paths in a file are relative to the file, those on the command line to 
 directory. All problems are reported at once, each with its line.
 """
 
-import copy
 import difflib
 import glob
 import os
@@ -15,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from lstmgen.config import schema, yaml_lines
@@ -103,7 +101,7 @@ def load_text(text: str, overrides: Sequence[str] = ()) -> LoadedConfig:
     stem = Path(text).stem or Path(source).name
     name = stem if text != "-" and not glob.has_magic(text) else "text"
     return LoadedConfig(
-        loaded.config, Path(f"{name}.yaml"), yaml.safe_dump({"data": {"train": source}})
+        loaded.config, Path(f"{name}.yaml"), yaml_lines.write({"data": {"train": source}})
     )
 
 
@@ -116,14 +114,24 @@ def load_values(values: Mapping[str, Any], overrides: Sequence[str] = ()) -> Loa
     Raises:
         ConfigError: lists all problems.
     """
+    values = {str(name): section for name, section in values.items()}
     wrong = [name for name, section in values.items() if not isinstance(section, Mapping)]
     if wrong:
         message = "must be a dictionary of keys, such as {'train': {'epochs': 2}}"
-        raise ConfigError([Problem("", str(wrong[0]), "", message)])
-    sections: dict[str, Any] = {name: copy.deepcopy(dict(part)) for name, part in values.items()}
+        raise ConfigError([Problem("", wrong[0], "", message)])
+    sections: dict[str, Any] = {name: _plain(part) for name, part in values.items()}
     _make_absolute(sections, folder=Path.cwd())
     loaded = load(None, overrides, first=sections)
-    return LoadedConfig(loaded.config, None, yaml.safe_dump(sections, sort_keys=False))
+    return LoadedConfig(loaded.config, None, yaml_lines.write(sections))
+
+
+def _plain(value: Any) -> Any:
+    """A copy of nested values, with paths as texts."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def dump(config: Config, *, portable: bool = False) -> str:
@@ -139,7 +147,7 @@ def dump(config: Config, *, portable: bool = False) -> str:
             section, _, name = key.name.partition(".")
             if not key.portable:
                 values[section].pop(name)
-    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    return yaml_lines.write(values)
 
 
 def from_portable(text: str, *, source: str) -> Config:

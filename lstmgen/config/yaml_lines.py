@@ -78,6 +78,32 @@ def parse_scalar(text: str) -> Value:
     return text
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes a string that ``parse_scalar`` would read as something else, such as 1e-3."""
+
+    def represent_text(self, text: str) -> yaml.Node:
+        """A string as a scalar, quoted where it has to be."""
+        style = None if parse_scalar(text) == text else "'"
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
+def write(value: object, *, flow: bool = False, width: int = 80) -> str:
+    """A value as YAML that ``parse`` reads as the same value.
+
+    Args:
+        flow: in one line, as far as ``width`` allows.
+    """
+    return str(
+        yaml.dump(
+            value, Dumper=_Dumper, sort_keys=False, allow_unicode=True,
+            default_flow_style=flow, width=width,
+        )
+    )  # fmt: skip
+
+
 def parse(text: str, *, source: str) -> Tree:
     """Parse a YAML document that is one mapping.
 

@@ -1,4 +1,4 @@
-"""Opening a trained model for the looks that need one: ``--memory`` and ``--why``."""
+"""Opening a trained model for the inspections that need one: ``--memory`` and ``--why``."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -24,16 +24,16 @@ TITLE = "Thick lines: validation. Thin lines: training, with dropout"
 
 
 def check_plot(path: Path, *, runs: int) -> None:
-    """Check that a picture of so many runs can be drawn.
+    """Check that a picture of this number of runs can be drawn.
 
     Raises:
         UsageError: if the file type is unknown, its folder is missing, or the runs are too many.
     """
     check_file_type(path)
     if not path.parent.is_dir() or path.is_dir():
-        raise UsageError(f"--svg {printable(path)}: cannot be written. Name a file in a folder")
+        raise UsageError(f"--svg {printable(path)}: name a file in an existing folder")
     if runs > MAX_RUNS:
-        raise UsageError(f"--svg draws at most {MAX_RUNS} runs, and these are {runs}")
+        raise UsageError(f"--svg draws at most {MAX_RUNS} runs, and these are {runs}. Name fewer")
 
 
 @own_settings
@@ -90,6 +90,6 @@ def _label(name: str, valid: list[tuple[float, float]]) -> str:
     short = name if len(name) <= MAX_NAME else f"...{name[-MAX_NAME:]}"
     shown = printable(short).replace("\n", "\\n").replace("\t", "\\t")
     if not valid:
-        return f"{shown}: no validation text"
+        return f"{shown}: no validation loss"
     step, best = min(valid, key=lambda point: (point[1], point[0]))
     return f"{shown}: perplexity {number_format.perplexity_of(best)} at step {step:,.0f}"

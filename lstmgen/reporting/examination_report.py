@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
+from lstmgen.config import yaml_lines
 from lstmgen.config.schema import is_set, value_of
 from lstmgen.errors import counted, printable
 from lstmgen.reporting import number_format
@@ -32,7 +31,7 @@ REASONS = {
     "train.epochs": "as measured for texts of this size",
     "train.learning_rate": "as measured for fine-tuning",
     "train.weight_decay": "against memorizing",
-    "train.patience": "stop after so many evaluations without a new best",
+    "train.patience": "stop after this number of evaluations without a new best",
 }
 
 
@@ -88,7 +87,7 @@ def _facts(ex: Examination) -> Iterator[tuple[str, str]]:
 
 
 def findings(ex: Examination) -> list[Finding]:
-    """What should be mended, or known, before training."""
+    """What should be fixed, or known, before training."""
     d, corpus, found = ex.diagnosis, ex.corpus, []
     if d.mojibake:
         found.append(
@@ -165,7 +164,7 @@ def config_text(ex: Examination, *, folder: Path) -> str:
         f"{counted(len(ex.corpus.vocabulary), 'entry', 'entries')}, by lstmgen init. "
         "All keys: docs/config.md",
         "data:",
-        f"  train: {_scalar(_relative(config.data.train, folder))}",
+        f"  train: {_flow([_relative(config.data.train, folder)])[1:-1]}",
     ]
     if config.data.strip_gutenberg:
         lines.append(_line("data.strip_gutenberg", True))
@@ -176,7 +175,7 @@ def config_text(ex: Examination, *, folder: Path) -> str:
     lines += ["train:", *_train_lines(ex)]
     cues = _cues(ex)
     if cues:
-        lines += ["sample:", f"  cues: [{', '.join(map(_scalar, cues))}]  # continued now and then"]
+        lines += ["sample:", f"  cues: {_flow(cues)}  # continued now and then"]
     return "\n".join(lines) + "\n"
 
 
@@ -201,10 +200,9 @@ def _line(key: str, value: Any) -> str:
     return f"  {key.split('.')[-1]}: {shown}  # {REASONS[key]}"
 
 
-def _scalar(text: str) -> str:
-    """A string as YAML in one line."""
-    dumped = yaml.safe_dump(text, width=10**6, allow_unicode=True, default_style=None)
-    return dumped.removesuffix("\n...\n").strip()
+def _flow(texts: list[str]) -> str:
+    """Strings as a YAML list in one line."""
+    return yaml_lines.write(texts, flow=True, width=10**6).strip()
 
 
 def _relative(source: Any, folder: Path) -> str:

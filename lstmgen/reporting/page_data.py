@@ -171,16 +171,19 @@ def training_data(
     index: CopyIndex,
     vocabulary: Vocabulary,
     units: Sequence[StrongestPlaces],
+    *,
+    complete: bool = True,
 ) -> dict[str, Any]:
     """The training text, and where each unit is highest in it.
 
     Args:
-        ids: of its tokens.
+        ids: of its tokens; of its words alone if it is not ``complete``.
         units: of each layer; empty if they were not measured.
     """
     line_starts = index.line_starts.astype(np.int64)
     return {
         "ids": pack_numbers(ids.tolist()),
+        "complete": complete,
         "canonical": pack_numbers(index.canonical.tolist()),
         "breaks": vocabulary.specials,
         "files": [printable(name) for name in index.names],

@@ -143,7 +143,11 @@ def _training_parts(
         note(f"the training text is not in the page: it has {count}, more than {MAX_TEXT:,}")
         return {}
     if text is None:
-        return {"training": page_data.training_data(index.words, index, loaded.vocabulary, [])}
+        return {
+            "training": page_data.training_data(
+                index.words, index, loaded.vocabulary, [], complete=False
+            )
+        }
     ids, engine = text.corpus.train.ids, generator.engine
     units = [
         strongest_places(engine, ids, layer=layer, count=PLACES)

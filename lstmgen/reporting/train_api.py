@@ -1,12 +1,13 @@
 """The Python API of training: ``lstmgen.train``."""
 
+import json
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import yaml
 from tqdm.auto import tqdm
 
 from lstmgen.config.loader import LoadedConfig, load_values
@@ -120,12 +121,24 @@ def _as_lines(overrides: Overrides) -> list[str]:
         raise UsageError(f"overrides = {overrides!r}: must be a list or a dictionary")
     if not isinstance(overrides, Mapping):
         return list(overrides)
-    return [f"{key}={_as_yaml(value)}" for key, value in overrides.items()]
+    return [f"{key}={_as_yaml(key, value)}" for key, value in overrides.items()]
 
 
-def _as_yaml(value: Any) -> str:
-    dumped = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)
-    return str(dumped).removesuffix("...\n").strip()
+def _as_yaml(key: str, value: Any) -> str:
+    """A value as it is written on the command line; JSON is YAML in which strings are quoted."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=_plain)
+    except TypeError as error:
+        raise UsageError(f"overrides[{key!r}] = {value!r}: cannot be a setting ({error})") from None
+
+
+def _plain(value: Any) -> Any:
+    """A path as text, a numpy number as a number."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is no text, number or list")
 
 
 def _show(event: Event, bar: Any) -> None:

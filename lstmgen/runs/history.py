@@ -54,7 +54,7 @@ def read_history(run: Path) -> History:
 def _read_events(path: Path) -> list[dict[str, Any]]:
     events = []
     with suppress(OSError):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
             with suppress(ValueError, RecursionError):
                 event = json.loads(line)
                 if isinstance(event, dict):

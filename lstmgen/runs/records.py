@@ -69,7 +69,7 @@ class Records:
                 file.write("".join(f"> {line}\n" for line in text.split("\n")) + "\n")
 
     def rows(self) -> list[Row]:
-        """All rows of metrics, without lines that a crash truncated."""
+        """All rows of metrics, without lines that a crash truncated or that have no finite step."""
         rows = []
         with self.metrics.open(encoding="utf-8", errors="replace", newline="") as file:
             for row in csv.DictReader(file, fieldnames=COLUMNS):
@@ -77,7 +77,7 @@ class Records:
                     rows.append(
                         {key: float(row[key]) if row[key].strip() else None for key in COLUMNS}
                     )
-        return rows
+        return [row for row in rows if row["step"] is None or math.isfinite(row["step"])]
 
     def drop_after(self, step: int) -> None:
         """Remove records after the step from which training resumes, and truncated lines."""
@@ -88,7 +88,7 @@ class Records:
         replace_text(self.metrics, "".join(line + "\n" for line in lines))
         if self.events.exists():
             events = []
-            for line in self.events.read_text(encoding="utf-8", errors="replace").splitlines():
+            for line in self.events.read_text(encoding="utf-8", errors="replace").split("\n"):
                 with suppress(ValueError, KeyError, TypeError):
                     if json.loads(line)["step"] <= step:
                         events.append(line + "\n")

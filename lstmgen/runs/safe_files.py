@@ -8,6 +8,9 @@ from pathlib import Path
 
 from lstmgen.errors import CheckpointError, printable
 
+_UMASK = os.umask(0)  # which can only be read by setting it
+os.umask(_UMASK)
+
 
 def replace_file(path: Path, data: bytes) -> None:
     """Replace a file atomically, by a temporary one with a name that nobody has.
@@ -32,15 +35,14 @@ def replace_file(path: Path, data: bytes) -> None:
 
 def write_output(path: Path, data: bytes) -> None:
     """Write a file that a user names: through a link, and into a device or a pipe as it is."""
-    target = path.resolve() if path.is_symlink() else path
     try:
-        plain = stat.S_ISREG(target.stat().st_mode)
+        plain = stat.S_ISREG(path.stat().st_mode)
     except FileNotFoundError:
         plain = True
     if plain:
-        replace_file(target, data)
+        replace_file(path.resolve() if path.is_symlink() else path, data)
         return
-    with target.open("wb", buffering=0) as file:
+    with path.open("wb") as file:
         file.write(data)
 
 
@@ -70,6 +72,4 @@ def _mode(path: Path) -> int:
         status = path.lstat()
         if stat.S_ISREG(status.st_mode):
             return stat.S_IMODE(status.st_mode)
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+    return 0o666 & ~_UMASK

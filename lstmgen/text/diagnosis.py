@@ -1,4 +1,4 @@
-"""What the files of a text are like, line by line: what may have to be mended before training."""
+"""What the files of a text are like, line by line: what may have to be fixed before training."""
 
 import re
 import unicodedata

@@ -4,8 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from lstmgen.config import yaml_lines
 from lstmgen.config.json_schema import REFERENCE
 from lstmgen.config.loader import LoadedConfig
 from lstmgen.config.schema import BASES, all_keys, fill_in, is_set, value_of
@@ -116,7 +115,7 @@ def _with_text(loaded: LoadedConfig, chosen: list[str], *, tokens: int) -> tuple
                 node = node.setdefault(part, {})
             node[last] = value_of(config, name)
     head = "# Chosen for this text. To change it, copy the file: lstmgen train my.yaml\n"
-    text = REFERENCE + head + yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)
+    text = REFERENCE + head + yaml_lines.write(sections)
     settings = " ".join(f"{name}={value_of(config, name)}" for name in chosen) or "the defaults"
     notice = (
         f"settings for a text of {counted(tokens, 'token')}: {settings}. To change them, add "

@@ -38,11 +38,11 @@ def _describe_plan(setup: TrainingSetup) -> str:
         every = settings.eval_every
         times = steps // every if every else max(1, round(setup.epochs / apart))
         parts.append(f"evaluate about {counted(max(1, times), 'time')}")
+        if settings.patience is not None:
+            parts.append(f"end after {settings.patience} evaluations without a new best")
     if config.sample.cues:
         every = settings.sample_every or max(1, -(-steps // SAMPLES))
         parts.append(f"continue the cues {counted(max(1, -(-steps // every)), 'time')}")
     kept, size = most_checkpoints(config, setup), checkpoint_bytes(setup.state)
     parts.append(f"keep at most {counted(kept, 'checkpoint')} of {size / 1e6:,.1f} MB")
-    if settings.patience is not None:
-        parts.append(f"end after {settings.patience} evaluations without a new best")
     return "the training would " + ", ".join(parts)

@@ -53,7 +53,7 @@ class Examination:
     Attributes:
         loaded: the completed config. chosen: the keys that the size of the text has decided.
         diagnosis: of its lines.
-        words: of the training and validation text. once: entries that occur once.
+        words: of the training text. once: entries that occur once.
         repeated: words of the validation text in passages of ``REPEATED`` words that the
             training text has too. compared: words that were searched; 0 without an index.
         ngram: perplexity of the n-grams on the validation text; NaN without one.

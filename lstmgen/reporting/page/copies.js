@@ -5,6 +5,7 @@ class TrainingText {
   /** @param {any} data the key "training" of the page's data */
   constructor(data) {
     this.ids = decodeNumbers(data.ids);
+    this.complete = /** @type {boolean} */ (data.complete); // with punctuation and line ends
     this.canonical = decodeNumbers(data.canonical); // of each entry the entry that spells its word; 0: no word
     this.files = /** @type {string[]} */ (data.files);
     this.fileStarts = decodeNumbers(data.file_starts); // in words

@@ -243,8 +243,14 @@ class Model {
     const head = softmaxLogits(this.head, hidden);
     if (!this.ranks.length) return head;
     const first = logSoftmax(head), common = first.length - this.tails.length;
-    const ranked = [...first.subarray(0, common)];
-    this.tails.forEach((tail, k) => ranked.push(...logSoftmax(softmaxLogits(tail, hidden)).map((z) => z + first[common + k])));
+    const ranked = new Float64Array(this.ranks.length);
+    ranked.set(first.subarray(0, common));
+    let begin = common;
+    this.tails.forEach((tail, k) => {
+      const inner = logSoftmax(softmaxLogits(tail, hidden));
+      ranked.set(inner.map((z) => z + first[common + k]), begin);
+      begin += inner.length;
+    });
     return Float64Array.from(this.ranks, (rank) => ranked[rank]);
   }
 

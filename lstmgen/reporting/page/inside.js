@@ -152,7 +152,7 @@ function showInside(pen, data) {
 
   const showPlaces = () => {
     if (!training || !data.training.units) return $("places").replaceChildren();
-    const { count, layers } = data.training.units, places = layers[layer].slice(unit * count, (unit + 1) * count);
+    const { count, layers } = data.training.units, places = layers[layer].slice(unit * count, (unit + 1) * count).filter((/** @type {number} */ place) => place >= 0);
     $("places").replaceChildren(el("p", {}, `Unit ${unit} of layer ${layer + 1} is highest in the training text here:`),
       ...places.map((/** @type {number} */ place) => {
         const joiner = new Detokenizer(text), line = el("p", { class: "place" });
@@ -190,7 +190,7 @@ function showInside(pen, data) {
   };
   /** The beginning of the training text, or this text if the page has no other. */
   const survey = () => {
-    if (!training) return { run: reading, own: true };
+    if (!training || !training.complete) return { run: reading, own: true };
     corpus = corpus ?? new Reading(model, training.ids.slice(0, SURVEYED));
     return { run: corpus, own: false };
   };

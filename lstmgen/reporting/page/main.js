@@ -16,3 +16,4 @@ if (page.model) {
   showInside(pen, page);
   showVocabulary(model, text, page.map);
 } else for (const id of ["pen", "inside", "vocabulary"]) $(id).remove();
+for (const link of document.querySelectorAll("nav a")) if (!$(String(link.getAttribute("href")).slice(1))) link.remove();

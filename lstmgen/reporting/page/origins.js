@@ -2,7 +2,7 @@
 
 /** @param {any} origins the key "origins" of the page's data */
 function showOrigins(origins) {
-  if (!origins) return $("origins").remove();
+  if (!origins || !origins.words.length) return $("origins").remove();
   const show = (/** @type {any} */ { word, contexts }) => $("contexts").replaceChildren(
     el("p", {}, `“${word.trim() || "↵"}” was predicted from a state that is nearest to those after:`),
     ...contexts.map((/** @type {any} */ c) => el("p", { class: "place" }, `… ${c.before.replace(/\n/g, " ")} `, el("b", {}, c.followed_by.trim() || "↵"),

@@ -208,7 +208,7 @@ function showPen(pen, data) {
     $("choices").replaceChildren(
       el("p", {}, `Instead of “${text.name(pen.ids[i])}” (${percent(pen.chances[i])}). The text after it is written again; Undo brings it back.`),
       ...highest(scores, 5).map((id) => el("button", { type: "button", onclick: () => take([id]), disabled: text.specials.has(id) ? "" : null },
-        text.specials.has(id) ? "(the story ends)" : text.name(id), el("small", {}, ` ${percent(Math.exp(scores[id]))}`))), other,
+        id === pen.start[0] ? "(the story ends)" : text.name(id), el("small", {}, ` ${percent(Math.exp(scores[id]))}`))), other,
     );
   }
   $("copy").addEventListener("click", () => {
