@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import lstmgen
 from lstmgen.errors import ConfigError, LstmgenError, UsageError
@@ -64,6 +65,12 @@ def test_a_bar_is_shown_unless_it_is_not_wanted(tmp_path, capsys):
     assert shown.out == ""
     lstmgen.train(small(tmp_path), runs_dir=tmp_path).finish(progress=False)
     assert capsys.readouterr().err == ""
+
+
+def test_a_training_leaves_the_arithmetic_of_the_process_as_it_was(tmp_path):
+    lstmgen.train(small(tmp_path), runs_dir=tmp_path).finish(progress=False)
+    assert np.float64(5e-324) * np.float64(1) > 0
+    assert torch.tensor(1e-40).mul(1).item() > 0
 
 
 def test_a_training_runs_once_and_leaving_the_loop_ends_it(tmp_path):

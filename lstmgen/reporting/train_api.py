@@ -71,21 +71,23 @@ class Training:
         return self.run
 
     def _events(self, requests: StopRequests) -> Iterator[Event]:
-        from lstmgen.training import start  # torch
+        from lstmgen.training import devices, start  # torch
 
         if self.run is not None:
             raise UsageError(f"this training has run already, in {self.run}. Call lstmgen.train")
         loaded, corpus = self._prepare()
         console = TrainingConsole(quiet=True)
-        for event in start.train(
-            loaded, corpus, name=self._name, runs=self._runs, requests=requests
-        ):
-            if isinstance(event, Created):
-                self.run = event.run
-            console.show(event)
-            if isinstance(event, Finished):
-                self.finished = event
-            yield event
+        events = start.train(loaded, corpus, name=self._name, runs=self._runs, requests=requests)
+        try:
+            for event in events:
+                if isinstance(event, Created):
+                    self.run = event.run
+                console.show(event)
+                if isinstance(event, Finished):
+                    self.finished = event
+                yield event
+        finally:
+            devices.keep_denormals()
 
     def _prepare(self) -> tuple[LoadedConfig, Any]:
         if not isinstance(self._source, Mapping):

@@ -60,3 +60,11 @@ def describe(device: torch.device, *, bf16: bool = False) -> str:
         return f"cuda ({torch.cuda.get_device_name(device)}{matmuls})"
     threads = torch.get_num_threads()
     return f"cpu ({counted(threads, 'thread')}{matmuls})"
+
+
+def keep_denormals() -> None:
+    """Let the process compute with denormal numbers again, as torch does by default.
+
+    For a process that is not ours, after a training (``lstmgen.train``).
+    """
+    torch.set_flush_denormal(False)
