@@ -208,6 +208,7 @@ def test_weights_of_a_mixture_are_the_likeliest_ones():
     assert mix(shares, np.array([0, 1, 0])).tolist() == shares[1].tolist()
 
 
+@pytest.mark.slow
 def test_what_is_tuned_holds_for_another_text(monkeypatch):
     monkeypatch.setattr("lstmgen.evaluation.adaptive_mixtures.WINDOWS", (10, 50))
     monkeypatch.setattr(

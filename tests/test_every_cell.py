@@ -45,6 +45,7 @@ def test_every_cell_learns_generates_and_evaluates(tiny, tmp_path, settings):
     assert scored["perplexity"] < 0.8 * scored["unigram_perplexity"]
 
 
+@pytest.mark.slow
 def test_the_loop_trains_to_the_same_figures_as_the_kernel(tiny, tmp_path):
     ends = []
     for backend in ("fused", "loop"):

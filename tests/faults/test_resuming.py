@@ -118,6 +118,7 @@ def test_check_says_what_it_needs(tiny, tmp_path, arguments, message):
     assert message in done.stderr
 
 
+@pytest.mark.slow
 def test_t02_the_carried_state_matters(tiny, tmp_path):
     """With the carried states set to zero a resumed run ends elsewhere: they are really used."""
     whole = train(tiny, cwd=tmp_path, name="whole")
@@ -137,6 +138,7 @@ def test_t02_the_carried_state_matters(tiny, tmp_path):
     ).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["streams", "random"])
 def test_t04_the_next_windows_are_those_of_an_uninterrupted_run(tiny, tmp_path, monkeypatch, order):
     """Index by index, none is read twice and none is left out."""
@@ -469,6 +471,7 @@ def test_a_resumption_in_another_precision_says_so(tiny, tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_t16_a_state_of_the_first_format_needs_no_number(tiny, tmp_path):
     """As checkpoints were written before the format of state.json had one."""
     whole = train(tiny, cwd=tmp_path, name="whole")
