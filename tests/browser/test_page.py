@@ -247,6 +247,10 @@ def test_words_have_neighbors(runs, open_page):
     names = opened.page.locator("#neighbors li").all_text_contents()
     assert len(names) == 10
     assert "dog" not in [name.split(" ")[0] for name in names]
+    opened.page.locator("#map text").nth(3).dispatch_event("click")
+    chosen = opened.page.locator("#map text.chosen")
+    assert chosen.count() == 1
+    assert chosen.text_content() == opened.page.input_value("#near")
     opened.page.fill("#near", "zebra")
     assert "not in the vocabulary" in opened.text("#neighbors")
 

@@ -29,9 +29,6 @@ function short(value) {
 /** @param {number} p a probability */
 const percent = (p) => (p >= 0.0995 ? (100 * p).toFixed(0) : p >= 0.0005 ? (100 * p).toFixed(1) : "<0.1") + "\u00a0%";
 
-/** @param {string[]} unknown words */
-const notInVocabulary = (unknown) => (unknown.length ? `Not in the vocabulary, read as a rare word: ${unknown.join(", ")}` : "");
-
 /** @param {any} table @param {string[]} head @param {string[][]} rows */
 function fillTable(table, head, rows) {
   const line = (/** @type {string} */ tag, /** @type {string[]} */ cells) => el("tr", {}, ...cells.map((cell) => el(tag, {}, cell)));

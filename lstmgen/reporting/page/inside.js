@@ -4,7 +4,7 @@ const UNITS = 40; // rows of a heat map
 const LONGEST = 400; // words of a text that are shown
 const REST = 120; // milliseconds for which the pointer rests on a word before all of its curves are drawn
 const VANISHED = 1e-3; // of the gradient at the last word
-const SETTLED = 150; // milliseconds without a change after which the text of the pen is taken
+const UNCHANGED = 150; // milliseconds without a change after which the text of the pen is taken
 const SMALLEST = 1e-8; // gradient that is drawn
 const SURVEYED = 600; // tokens of the training text in which units are searched
 
@@ -31,7 +31,7 @@ function showInside(pen, data) {
   const open = () => {
     const own = $("own").value.trim(), typed = text.encode(own);
     ids = (own ? [...pen.start, ...typed.ids] : pen.ids).slice(0, LONGEST);
-    $("own-unknown").textContent = notInVocabulary(typed.unknown);
+    $("own-unknown").textContent = text.notice(typed.unknown);
     reading = own ? new Reading(model, ids) : pen.reading.first(LONGEST);
     $("cut").hidden = own || pen.ids.length <= LONGEST;
     untrained = null;
@@ -232,7 +232,7 @@ function showInside(pen, data) {
   let stale = 0;
   pen.listeners.push(() => {
     clearTimeout(stale);
-    stale = setTimeout(() => pen.running || $("own").value.trim() || open(), SETTLED);
+    stale = setTimeout(() => pen.running || $("own").value.trim() || open(), UNCHANGED);
   });
   redraw(show);
   open();

@@ -154,7 +154,7 @@ function showPen(pen, data) {
     if (cue.value === typed) return;
     const { ids, unknown } = text.encode((typed = cue.value).replace(/[ \t]+$/, ""));
     pen.set([...pen.start, ...ids]);
-    $("unknown").textContent = notInVocabulary(unknown);
+    $("unknown").textContent = text.notice(unknown);
   };
   const begin = () => {
     pen.from = pen.ids.length;
@@ -202,7 +202,7 @@ function showPen(pen, data) {
       const { ids, unknown } = text.encode(other.value.trim());
       if (event.key !== "Enter" || !ids.length) return;
       take(ids);
-      $("unknown").textContent = notInVocabulary(unknown);
+      $("unknown").textContent = text.notice(unknown);
     });
     view.spans.forEach((span, place) => span.classList.toggle("chosen", place === i));
     $("choices").replaceChildren(

@@ -59,18 +59,18 @@ class Vocabulary {
    * @param {{flipped?: boolean, space?: boolean}} known one of the two
    */
   place(surface, spacing, { flipped, space }) {
-    const settle = (/** @type {boolean} */ expected) => flipped === undefined
+    const resolve = (/** @type {boolean} */ expected) => flipped === undefined
       ? { space: !!space, flipped: !!space !== expected }
       : { space: expected !== flipped, flipped };
     const afterText = spacing.previous === PLAIN || spacing.previous === CLOSE;
     let role = this.classify(surface), { double, single } = spacing;
     if (role < DOUBLE) {
       if (surface[0] === "\n") double = single = 0;
-      return { ...settle(afterText && (role === PLAIN || role === OPEN)), after: { previous: role, double, single } };
+      return { ...resolve(afterText && (role === PLAIN || role === OPEN)), after: { previous: role, double, single } };
     }
     const quote = role, isSingle = quote % 2 === 1, opened = isSingle ? single : double;
     role = this.likelyRole(quote, spacing.previous, opened);
-    const placed = settle(afterText && role === OPEN);
+    const placed = resolve(afterText && role === OPEN);
     if (afterText && this.kind === "word") role = placed.space ? OPEN : CLOSE;
     const other = this.rules.other_quotes.includes(quote);
     const now = role === CLOSE ? 0 : other ? BY_OTHER : BY_USUAL;
@@ -118,6 +118,12 @@ class Vocabulary {
       }
     }
     return { ids, unknown };
+  }
+
+  /** What was done with words that the vocabulary lacks; empty if there are none. @param {string[]} words */
+  notice(words) {
+    const read = this.unknownId < this.entries.length ? "<unk>" : "a rare word";
+    return words.length ? `Not in the vocabulary, read as ${read}: ${words.join(", ")}` : "";
   }
 
   /** The id of a token, in any typography. @param {string} form @param {string} surface @param {boolean} opens */
