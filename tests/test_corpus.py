@@ -1,7 +1,10 @@
 """Reading, the vocabulary, prepared ids, and the bundled texts."""
 
 import glob
+import os
 import re
+import subprocess
+import sys
 import unicodedata
 from collections import Counter
 from pathlib import Path
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 
 from lstmgen.config.schema import DataConfig
 from lstmgen.errors import CheckpointError, DataError, printable
-from lstmgen.text import reading
+from lstmgen.text import reading, unfinished
 from lstmgen.text.copy_index import build_copy_index
 from lstmgen.text.documents import split_documents
 from lstmgen.text.encodings import EncodingError
@@ -580,3 +583,23 @@ def test_very_long_rows_of_marks_are_normalized_at_once():
     """Sorting 400,000 marks at once would take minutes, deaf to Ctrl-C."""
     text = "a" + "\u0301\u0323" * 200_000
     assert normalize(text).count("\u034f") >= 400_000 // 31 - 1
+
+
+def test_what_a_killed_process_has_left_is_removed_and_what_another_makes_stays(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    machine = unfinished.prefix().split("-")[1]
+    gone = tmp_path / f".making-{machine}-{ended.pid}-abc"
+    running = tmp_path / f".making-{machine}-{os.getppid()}-abc"
+    elsewhere = tmp_path / ".making-00000000-1-abc"
+    old = tmp_path / ".making-old"
+    for folder in (gone, running, elsewhere, old):
+        folder.mkdir()
+        (folder / "numbers").write_bytes(b"1")
+    file = tmp_path / f".making-{machine}-{ended.pid}-stdin"
+    file.write_bytes(b"text")
+    for path in (old / "numbers", old):
+        os.utime(path, (1, 1))
+    unfinished.sweep(tmp_path)
+    assert set(tmp_path.iterdir()) == {running, elsewhere}
+    assert unfinished.prefix().split("-")[2] == str(os.getpid())

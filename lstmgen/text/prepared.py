@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from lstmgen.config.schema import DataConfig
 from lstmgen.errors import CheckpointError, DataError, StorageError, printable
+from lstmgen.text import unfinished
 from lstmgen.text.corpus import Corpus, Part, Progress
 from lstmgen.text.documents import ENDOFTEXT
 from lstmgen.text.encodings import EncodingError
@@ -159,12 +160,17 @@ class _LastBytes(io.BytesIO):
 def save_stdin(folder: Path) -> Path:
     """Copy standard input to a file named by its content, so that it can be read again."""
     folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".making-", dir=folder)
-    with os.fdopen(handle, "w+b") as file, open(0, "rb", closefd=False) as stdin:
-        shutil.copyfileobj(stdin, file)
-        file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Path(name).rename(folder / f"stdin-{digest[:16]}.txt")
+    unfinished.sweep(folder)
+    handle, name = tempfile.mkstemp(prefix=unfinished.prefix(), dir=folder)
+    try:
+        with os.fdopen(handle, "w+b") as file, open(0, "rb", closefd=False) as stdin:
+            shutil.copyfileobj(stdin, file)
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return Path(name).rename(folder / f"stdin-{digest[:16]}.txt")
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 @dataclass(frozen=True)
@@ -209,7 +215,8 @@ class _Source:
 def _write_folder(source: _Source, *, home: Path, progress: Progress | None) -> None:
     """Write the folder under a temporary name, then rename it atomically."""
     home.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=home.parent))
+    unfinished.sweep(home.parent)
+    temporary = Path(tempfile.mkdtemp(prefix=unfinished.prefix(), dir=home.parent))
     try:
         meta = _write_parts(source, folder=temporary, progress=progress)
         (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
