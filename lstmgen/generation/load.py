@@ -1,12 +1,12 @@
 """Loading checkpoints for generation, without torch."""
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lstmgen.cells.building_blocks import Array
@@ -32,6 +32,7 @@ Weights = Mapping[str, Array]
 T = TypeVar("T")
 
 SMALL_MODEL = 30_000_000  # bytes of weights up to which one BLAS thread is the fastest
+LARGEST_WEIGHT = 1e15  # so that no sum of products overflows; training stays far below
 ATTEMPTS = 100  # to open a run whose old checkpoints are being deleted
 
 
@@ -220,8 +221,13 @@ def _read_weights(source: Checkpoint) -> Weights:
 
 def _check_finite(weights: Weights, path: Path) -> None:
     for name, array in weights.items():  # training never saves such weights
-        if array.dtype.kind != "f" or not np.isfinite(array).all():
+        if array.dtype.kind != "f" or not array.size:
             raise checkpoint.damaged(path, f"{name} has values that are not finite floats")
+        largest = max(float(array.max()), -float(array.min()))  # NaN if there is one
+        if not math.isfinite(largest):
+            raise checkpoint.damaged(path, f"{name} has values that are not finite floats")
+        if largest > LARGEST_WEIGHT:
+            raise checkpoint.damaged(path, f"{name} has values beyond {LARGEST_WEIGHT:g}")
 
 
 def _to_float32(array: Array) -> Array:

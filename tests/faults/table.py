@@ -894,6 +894,8 @@ HOSTILE = (
             _weights(lambda w: {k: v for k, v in w.items() if k != "output_bias"})),
     _forged("t18_weight_too_many", "a weight that belongs nowhere", "does not have: zebra",
             _weights(lambda w: w | {"zebra": np.zeros(2, np.float32)})),
+    _forged("t18_huge_weights", "finite weights of 1e30", "is damaged (", lambda step: _weights(
+                lambda held: {n: np.full_like(a, 1e30) for n, a in held.items()})(step)),
     _forged("t18_whole_numbers", "whole numbers for weights", "is damaged (output_bias has",
             _weights(lambda w: w | {"output_bias": w["output_bias"].astype(np.int64)})),
     _forged("t16_other_quantization", "weights quantized in a way that is not known", "was written "
