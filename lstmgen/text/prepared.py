@@ -14,6 +14,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -97,9 +98,7 @@ def prepare(
         problems = [problem for p in paths if (problem := find_problem(p, data.encoding))]
         raise EncodingError(problems, key="data.encoding") from None
     except OSError as error:
-        raise StorageError(
-            f"{printable(folder)}: the prepared text cannot be written ({error.strerror})"
-        ) from error
+        raise _cannot_write(folder, "the prepared text", error) from error
     if source.fingerprint() != fingerprint:
         shutil.rmtree(home, ignore_errors=True)
         raise DataError("the text was changed while it was read. Try again when it is complete")
@@ -168,9 +167,22 @@ def save_stdin(folder: Path) -> Path:
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return Path(name).rename(folder / f"stdin-{digest[:16]}.txt")
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _cannot_write(folder, "a copy of standard input", error) from error
         raise
+
+
+def _cannot_write(folder: Path, what: str, error: OSError) -> StorageError:
+    """The error for a full disk, or another that cannot be written to."""
+    free = ""
+    with suppress(OSError):
+        free = f", {shutil.disk_usage(folder).free:,} bytes are free"
+    return StorageError(
+        f"{printable(folder)}: {what} cannot be written ({error.strerror}{free}). Free some, or "
+        "choose another place with --runs-dir"
+    )
 
 
 @dataclass(frozen=True)
