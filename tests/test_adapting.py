@@ -126,6 +126,7 @@ def test_read_without_adapting_is_what_evaluate_says():
     assert -np.log(shares[known]).sum() == pytest.approx(expected.nats, abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["sgd", "rms"])
 def test_dynamic_evaluation_is_its_definition(rule):
     """Two segments by hand: scored, stepped, drawn back; the state carried from the old weights."""

@@ -519,11 +519,13 @@ def test_a_presets_name_is_the_preset_though_a_folder_has_it(tmp_path):
     assert load(run / "resolved.yaml").config.model.hidden_sizes == [128]
 
 
+@pytest.mark.slow
 def test_steps_that_are_asked_for_are_trained(trained_base, here):
     run = train("mine.yaml", f"train.init_from={trained_base}", "train.max_steps=200", cwd=here)
     assert last(run).name == "step-200"
 
 
+@pytest.mark.slow
 def test_keys_that_do_not_go_with_the_base_are_refused_before_training(tmp_path):
     config = "model: {cell: lstm_peephole, hidden_sizes: [4], embedding_dim: 3}\n"
     base = train(write_project(tmp_path, "base", STORY * 8, config), cwd=tmp_path, name="base")

@@ -219,6 +219,7 @@ def save_steps(folder, steps):
         checkpoint.delete_old(folder, index=index, keep=1)
 
 
+@pytest.mark.slow
 def test_t09_killed_between_any_two_calls_a_whole_checkpoint_is_left(tmp_path, monkeypatch):
     """After every call of the recipe in turn, half a file included; at most one step is lost."""
     with monkeypatch.context() as patch:

@@ -137,6 +137,7 @@ def test_t35_any_command_line_ends_with_a_known_code(trained, arguments):
 HOSTILE = "[red] [/] \x1b[2J \x1b]0;x\x07 \x9b31m \x00 \u202e"
 
 
+@pytest.mark.slow
 def test_t40_a_terminal_never_gets_a_control_character(tmp_path):
     """From a text, a cue, a file's name and a setting, on a real terminal; the rest verbatim."""
     name = "[bold]odd\x1b[31m.txt"

@@ -60,7 +60,7 @@ ROWS = {
 }  # fmt: skip
 
 
-QUICK = ("mid_epoch", "epoch_end", "random_with_an_evaluation_due", "ema_and_every_regulariser")
+QUICK = ("mid_epoch", "ema_and_every_regulariser")
 
 
 @pytest.mark.parametrize(
@@ -212,6 +212,7 @@ def test_t15_a_run_without_its_index_is_still_the_newest(tiny, tmp_path):
 BASES = {"from_scratch": (), "from_a_run": ("train.move_biases=0.5",)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
 @pytest.mark.parametrize("settings", BASES.values(), ids=BASES)
 def test_t06_a_run_is_not_made_longer_than_its_schedule(tiny, tmp_path, schedule, settings):
@@ -247,6 +248,7 @@ def test_t06_a_run_is_not_made_longer_than_its_schedule(tiny, tmp_path, schedule
     call_cli("train", "--resume", run, "-q", cwd=tmp_path, check=0)
 
 
+@pytest.mark.slow
 def test_t06_an_interrupted_run_is_finished_before_it_is_trained_on(tiny, tmp_path):
     """A longer limit is refused; without it the run resumes to its own end."""
     run = interrupted(tiny, "train.epochs=1", cwd=tmp_path, stop_at=13)
