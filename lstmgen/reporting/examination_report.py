@@ -11,7 +11,7 @@ from lstmgen.config import yaml_lines
 from lstmgen.config.schema import is_set, value_of
 from lstmgen.errors import counted, printable
 from lstmgen.reporting import number_format
-from lstmgen.text.diagnosis import LONG_LINE, Place
+from lstmgen.text.diagnosis import LONG_LINE, Diagnosis, Place
 from lstmgen.text.marks import OPENERS
 from lstmgen.text.spacing import detokenize, is_word
 from lstmgen.training.complete_config import BUNDLED, MIN_COVERAGE
@@ -88,68 +88,59 @@ def _facts(ex: Examination) -> Iterator[tuple[str, str]]:
 
 def findings(ex: Examination) -> list[Finding]:
     """What should be fixed, or known, before training."""
-    d, corpus, found = ex.diagnosis, ex.corpus, []
+    return [*_findings_in_lines(ex.diagnosis), *_findings_in_counts(ex)]
+
+
+def _findings_in_lines(d: Diagnosis) -> Iterator[Finding]:
     if d.mojibake:
-        found.append(
-            Finding(
-                f"{counted(d.wrong, 'character')} of a wrongly decoded text (such as Ã© for é), "
-                f"first in {_list(d.mojibake)}",
-                "Get the text again as UTF-8, or convert it back: iconv -f UTF-8 -t WINDOWS-1252",
-            )
+        yield Finding(
+            f"{counted(d.wrong, 'character')} of a wrongly decoded text (such as Ã© for é), "
+            f"first in {_list(d.mojibake)}",
+            "Get the text again as UTF-8, or convert it back: iconv -f UTF-8 -t WINDOWS-1252",
         )
     if d.gutenberg:
-        found.append(
-            Finding(
-                f"header and licence of Project Gutenberg, in {_list(d.gutenberg)}",
-                "The config cuts them off (data.strip_gutenberg: true)",
-            )
+        yield Finding(
+            f"header and licence of Project Gutenberg, in {_list(d.gutenberg)}",
+            "The config cuts them off (data.strip_gutenberg: true)",
         )
     elif d.rights:
-        found.append(
-            Finding(
-                f"a notice of rights, in {_list(d.rights)}",
-                "Remove imprints and notices: the model would learn to write them",
-            )
-        )
-    if ex.repeated_fraction > MANY_REPEATED:
-        found.append(
-            Finding(
-                f"{number_format.percent(ex.repeated_fraction)} of the validation words are in "
-                f"passages of {REPEATED} words and more that the training text has too",
-                "Remove duplicates, or name another text as data.valid: the validation loss is too "
-                "low otherwise",
-            )
+        yield Finding(
+            f"a notice of rights, in {_list(d.rights)}",
+            "Remove imprints and notices: the model would learn to write them",
         )
     if d.is_chat:
-        found.append(
-            Finding(
-                "most lines begin with a name or a time, as in a chat log or a play",
-                "The model will write these too. Leave out what it should not learn",
-            )
+        yield Finding(
+            "most lines begin with a name or a time, as in a chat log or a play",
+            "The model will write these too. Leave out what it should not learn",
         )
     if d.longest >= LONG_LINE and d.longest_at is not None:
-        found.append(
-            Finding(
-                f"a line of {counted(d.longest, 'character')}, in {_at(d.longest_at)}",
-                "If paragraphs are missing, the model cannot learn to end them",
-            )
+        yield Finding(
+            f"a line of {counted(d.longest, 'character')}, in {_at(d.longest_at)}",
+            "If paragraphs are missing, the model cannot learn to end them",
         )
-    if corpus.train.tokens < LEAST and ex.config.train.base is None:
-        found.append(
-            Finding(
-                f"{counted(corpus.train.tokens, 'token')} are too few to learn a language from",
-                "Add text: n-grams will predict as well, and the model can only memorize",
-            )
+
+
+def _findings_in_counts(ex: Examination) -> Iterator[Finding]:
+    if ex.repeated_fraction > MANY_REPEATED:
+        yield Finding(
+            f"{number_format.percent(ex.repeated_fraction)} of the validation words are in "
+            f"passages of {REPEATED} words and more that the training text has too",
+            "Remove duplicates, or name another text as data.valid: the validation loss is too "
+            "low otherwise",
         )
-    elif ex.once_fraction > MANY_ONCE and ex.config.train.base is None:
-        once = number_format.percent(ex.once_fraction)
-        found.append(
-            Finding(
-                f"{once} of the vocabulary occur once",
-                "Samples will make little sense. More text helps",
-            )
+    if ex.config.train.base is not None:
+        return
+    tokens = ex.corpus.train.tokens
+    if tokens < LEAST:
+        yield Finding(
+            f"{counted(tokens, 'token')} are too few to learn a language from",
+            "Add text: n-grams will predict as well, and the model can only memorize",
         )
-    return found
+    elif ex.once_fraction > MANY_ONCE:
+        yield Finding(
+            f"{number_format.percent(ex.once_fraction)} of the vocabulary occur once",
+            "Samples will make little sense. More text helps",
+        )
 
 
 def config_text(ex: Examination, *, folder: Path) -> str:
