@@ -3,12 +3,12 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from lstmgen.text.documents import has_gutenberg_mark
+from lstmgen.text.documents import has_gutenberg_mark, split_lines
 from lstmgen.text.reading import read_blocks
 
 MAX_PLACES = 3  # named of each problem
@@ -74,7 +74,8 @@ def diagnose(paths: Sequence[Path], names: Sequence[str], *, encoding: str | Non
     longest_at: Place | None = None
     for path, name in zip(paths, names, strict=True):
         read = 0
-        for number, line in enumerate(_lines(read_blocks(path, encoding=encoding)), 1):
+        for number, line in enumerate(split_lines(read_blocks(path, encoding=encoding)), 1):
+            line = line.removesuffix("\n")
             place = Place(name, number)
             characters, read = characters + len(line) + 1, read + len(line)
             lines += bool(line.strip())
@@ -114,12 +115,3 @@ def script_of(character: str) -> str:
         return ""
     word = unicodedata.name(character, "").partition(" ")[0]
     return {"CJK": "Han", "HIRAGANA": "Kana", "KATAKANA": "Kana"}.get(word, word.capitalize())
-
-
-def _lines(blocks: Iterable[str]) -> Iterable[str]:
-    pending = ""
-    for block in blocks:
-        *whole, pending = (pending + block).split("\n")
-        yield from whole
-    if pending:
-        yield pending

@@ -114,7 +114,7 @@ def find_bodies(blocks: Iterable[str]) -> list[Body]:
     bodies: list[Body] = []
     last_mark, body = "", None
     place = lines = 0
-    for line in _lines(blocks):
+    for line in split_lines(blocks):
         mark = _GUTENBERG.search(line)
         if mark:
             kind = mark[1].upper()
@@ -145,7 +145,8 @@ def has_gutenberg_mark(text: str) -> bool:
     return _GUTENBERG.search(text) is not None
 
 
-def _lines(blocks: Iterable[str]) -> Iterator[str]:
+def split_lines(blocks: Iterable[str]) -> Iterator[str]:
+    """The lines of a text, each with its line end."""
     pending = ""
     for block in blocks:
         *whole, pending = re.split(r"(?<=\n)", pending + block)
