@@ -21,7 +21,7 @@ class NearestContexts:
     Attributes:
         positions: (queries, count) of the word that followed each context in the text, or
             ``NONE``.
-        similarities: (queries, count) cosine similarity, in -1..1; -1 where there is none.
+        similarities: (queries, count) cosine similarities; -1 for a missing position.
     """
 
     positions: Positions
