@@ -151,12 +151,11 @@ def generate(
     seed = secrets.randbelow(2**31) if seed is None else seed
     output.note_source(checkpoint, seed=seed)
     if cues is not None:
+        source = "standard input" if cues == "-" else cues
         with _open_cues(cues, output) as stream:
-            source = "standard input" if cues == "-" else cues
-            lines = read_cue_lines(stream, name=printable(source))
             results = continue_lines(
-                generator, checkpoint, lines, sample, samples=samples or 1, seed=seed,
-                details=details, source=source,
+                generator, checkpoint, read_cue_lines(stream, name=printable(source)), sample,
+                samples=samples or 1, seed=seed, details=details, source=source,
             )  # fmt: skip
             _show_lines(results, output, source=source)
         return

@@ -11,6 +11,7 @@ from lstmgen.reporting.plots import (
     STYLES,
     add_title,
     check_file_type,
+    label_losses,
     new_figure,
     own_settings,
     save_figure,
@@ -61,12 +62,7 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
         labels.append(_label(name, valid))
     if not lines:
         raise UsageError("--svg: none of these runs has losses to draw yet. Leave it out")
-    axes.set_xlabel("step")
-    axes.set_ylabel("nats per word")
-    axes.set_xlim(left=0)
-    axes.locator_params(axis="x", integer=True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#eeeeee")
+    label_losses(axes)
     # Texts are set afterwards: matplotlib hides labels that begin with _ and reads $ as a formula.
     legend = figure.legend(lines, [f"run {number}" for number in range(len(lines))],
                            loc="outside lower left", frameon=False, fontsize=9,

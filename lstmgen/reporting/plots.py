@@ -87,12 +87,7 @@ def draw_losses(rows: list[Row], path: Path, *, title: str, baselines: Mapping[s
     if valid:
         _draw_validation(axes, valid)
     _draw_baselines(axes, baselines)
-    axes.set_xlabel("step")
-    axes.set_ylabel("nats per word")
-    axes.set_xlim(left=0)
-    axes.locator_params(axis="x", integer=True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#eeeeee")
+    label_losses(axes)
     _add_perplexities(axes)
     # Below the axes, where no label lies on a curve, a line or another label.
     figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9)
@@ -163,6 +158,16 @@ def _text_width(text: str, size: float) -> float:
             text, FontProperties(size=size), ismath=False
         )
     return float(width)
+
+
+def label_losses(axes: "Axes") -> None:
+    """The labels, limits and grid of losses by step."""
+    axes.set_xlabel("step")
+    axes.set_ylabel("nats per word")
+    axes.set_xlim(left=0)
+    axes.locator_params(axis="x", integer=True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#eeeeee")
 
 
 def new_figure(width: float, height: float) -> "Figure":
