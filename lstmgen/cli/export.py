@@ -75,6 +75,19 @@ def export(
             )
         _export_onnx(run, onnx, runs)
         return
+    output = _check_options(output, full=full, quantize=quantize, text=text)
+    loaded = load_checkpoint(run, runs)
+    _check_quantized(loaded.checkpoint, full=full, quantize=quantize)
+    if quantize:
+        _measure(loaded, text, runs)
+    numbers: exporting.Numbers = quantize or ("float32" if full else "float16")
+    _export(loaded, output, numbers=numbers, training_text=training_text)
+
+
+def _check_options(
+    output: Path | None, *, full: bool, quantize: str | None, text: str | None
+) -> Path:
+    """Check that the options fit together, and return what to write."""
     if output is None:
         raise UsageError(
             "nothing is named to write. Use --output FOLDER, --output FILE.zip or --onnx FILE"
@@ -84,12 +97,7 @@ def export(
     if text is not None and not quantize:
         raise UsageError("--text goes with --quantize int8. Leave it out")
     _check_new(output, "--output")
-    loaded = load_checkpoint(run, runs)
-    _check_quantized(loaded.checkpoint, full=full, quantize=quantize)
-    if quantize:
-        _measure(loaded, text, runs)
-    numbers: exporting.Numbers = quantize or ("float32" if full else "float16")
-    _export(loaded, output, numbers=numbers, training_text=training_text)
+    return output
 
 
 def _export(
