@@ -14,6 +14,7 @@ from lstmgen.cli.inspection_options import (
     Units,
     make_request,
     read_units,
+    set_model,
 )
 from lstmgen.cli.options import RunsDir
 from lstmgen.cli.outcome import reported
@@ -72,7 +73,8 @@ def explain(
     else:
         if layers is not None:
             raise UsageError("--layers goes with --oracle; a model has its own")
-        request = make_request(model, cue, text, start, window, layer, units, runs_dir, words=WORDS)
+        request = make_request(cue, text, start, window, layer, units, runs_dir, words=WORDS)
+        request = set_model(request, model)
         selected = request.units
         subject, explanation = explain_window(request)
     if as_json:

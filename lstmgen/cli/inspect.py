@@ -21,7 +21,9 @@ from lstmgen.cli.inspection_options import (
     Words,
     check_options,
     choose_view,
-    make_requests,
+    make_request,
+    set_model,
+    set_models,
 )
 from lstmgen.cli.options import RunsDir
 from lstmgen.cli.outcome import reported, warn
@@ -96,18 +98,16 @@ def inspect(
         units=units, svg=svg, seed=seed, words=new_words,
     )  # fmt: skip
     words = GATE_WORDS if gates else GRADIENT_WORDS
-    requests = make_requests(
-        model, cue, text, start, window, layer, units, runs_dir, words=words, several=gradients
-    )
-    if gates:
-        _show_gates(requests[0], svg=svg, as_json=as_json)
+    request = make_request(cue, text, start, window, layer, units, runs_dir, words=words)
+    if gradients:
+        _show_gradients(set_models(request, model), svg=svg, as_json=as_json)
+    elif gates:
+        _show_gates(set_model(request, model), svg=svg, as_json=as_json)
     elif memory:
-        _show_memory(requests[0], as_json=as_json)
-    elif why:
-        words = new_words or WHY_WORDS
-        _show_origins(requests[0], seed=seed or 0, words=words, as_json=as_json)
+        _show_memory(set_model(request, model), as_json=as_json)
     else:
-        _show_gradients(requests, svg=svg, as_json=as_json)
+        words = new_words or WHY_WORDS
+        _show_origins(set_model(request, model), seed=seed or 0, words=words, as_json=as_json)
     if svg is not None:
         warn(f"saved: {svg}")
 

@@ -1,5 +1,6 @@
 """Options of ``explain`` and ``inspect``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -117,49 +118,7 @@ def read_units(text: str | None, *, count: int = 65536) -> tuple[int, ...]:
     return tuple(dict.fromkeys(numbers))
 
 
-def make_requests(
-    models: list[str] | None,
-    cue: str | None,
-    text: str | None,
-    start: int | None,
-    window: int | None,
-    layer: int,
-    units: str | None,
-    runs_dir: Path | None,
-    *,
-    words: int,
-    several: bool,
-) -> list[Request]:
-    """Build a request for each model, whose overrides follow it.
-
-    Args:
-        words: the default window.
-        several: whether there may be more than one model.
-
-    Raises:
-        UsageError: if the options contradict each other, or the models are too many.
-    """
-    if not several:
-        return [make_request(models, cue, text, start, window, layer, units, runs_dir, words=words)]
-    groups: list[list[str]] = [[]]
-    for argument in models or []:
-        if "=" not in argument and any("=" not in other for other in groups[-1]):
-            groups.append([])
-        groups[-1].append(argument)
-    if len(groups) > MAX_MODELS:
-        raise UsageError(
-            f"{len(groups)} models: at most {MAX_MODELS} can be compared. Leave some out"
-        )
-    if len(groups) > 1 and text == "-":
-        raise UsageError("--text -: standard input can be read once only. Name a file")
-    return [
-        make_request(group, cue, text, start, window, layer, units, runs_dir, words=words)
-        for group in groups
-    ]
-
-
 def make_request(
-    model: list[str] | None,
     cue: str | None,
     text: str | None,
     start: int | None,
@@ -170,15 +129,34 @@ def make_request(
     *,
     words: int,
 ) -> Request:
-    """Build a request from the options; ``words`` is the default window.
+    """Build a request for the newest run from the options; ``words`` is the default window.
 
     Raises:
-        UsageError: if they contradict each other.
+        UsageError: if the options contradict each other.
     """
     limit_blas_threads()
     if cue is not None and any(value is not None for value in (text, start, window)):
         raise UsageError("--cue is the text itself. Leave --text, --start and --window out")
-    names, overrides = split_overrides(model or [])
+    return Request(
+        model=None,
+        overrides=(),
+        cue=cue,
+        text=text,
+        start=start or 0,
+        window=window or words,
+        layer=layer,
+        units=read_units(units),
+        runs=runs_folder(runs_dir),
+    )
+
+
+def set_model(request: Request, arguments: list[str] | None) -> Request:
+    """The request for the model of the arguments: its name, and overrides of a config.
+
+    Raises:
+        UsageError: if there is more than one model, or its name is empty.
+    """
+    names, overrides = split_overrides(arguments or [])
     if len(names) > 1:
         raise UsageError(
             f"{printable(names[1])}: one model at a time. Overrides are KEY=VALUE, "
@@ -186,18 +164,28 @@ def make_request(
         )
     if "" in names:
         raise UsageError("the model is an empty name. Name a run folder, a config or a preset")
-    runs = runs_folder(runs_dir)
-    return Request(
-        model=_find_model(names[0], runs) if names else None,
-        overrides=tuple(overrides),
-        cue=cue,
-        text=text,
-        start=start or 0,
-        window=window or words,
-        layer=layer,
-        units=read_units(units),
-        runs=runs,
-    )
+    model = _find_model(names[0], request.runs) if names else None
+    return replace(request, model=model, overrides=tuple(overrides))
+
+
+def set_models(request: Request, arguments: list[str] | None) -> list[Request]:
+    """A request for each model of the arguments; a model's overrides follow it.
+
+    Raises:
+        UsageError: if there are too many models, or a name is empty.
+    """
+    groups: list[list[str]] = [[]]
+    for argument in arguments or []:
+        if "=" not in argument and any("=" not in other for other in groups[-1]):
+            groups.append([])
+        groups[-1].append(argument)
+    if len(groups) > MAX_MODELS:
+        raise UsageError(
+            f"{len(groups)} models: at most {MAX_MODELS} can be compared. Leave some out"
+        )
+    if len(groups) > 1 and request.text == "-":
+        raise UsageError("--text -: standard input can be read once only. Name a file")
+    return [set_model(request, group) for group in groups]
 
 
 def _find_model(name: str, runs: Path) -> str:
