@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lstmgen.runs.safe_files import replace_file, write_output
+from lstmgen.safe_files import replace_file, write_output
 
 
 def names(folder):

@@ -10,7 +10,7 @@ from typing import Any
 from lstmgen.config.loader import override_sample
 from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import ConfigError, DataError, StorageError, UsageError, printable
-from lstmgen.runs.safe_files import replace_file
+from lstmgen.safe_files import replace_file
 from lstmgen.text.finding import check_readable
 from lstmgen.text.reading import encodable, read_blocks
 

@@ -13,7 +13,7 @@ from lstmgen.config.schema import SampleConfig
 from lstmgen.errors import ConfigError, LstmgenError, StorageError, UsageError, printable
 from lstmgen.generation.load import load_generator
 from lstmgen.generation.sample_results import Result, generate_samples, sample_json
-from lstmgen.runs.safe_files import write_output
+from lstmgen.safe_files import write_output
 
 FORMAT = 2  # 1: with beams, no_repeat_ngram: null meant that any n-gram may be repeated
 BEFORE = {  # what receipts without these keys meant

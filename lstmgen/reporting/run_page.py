@@ -18,7 +18,7 @@ from lstmgen.reporting import page_data
 from lstmgen.reporting.page_file import build_page
 from lstmgen.runs import folders
 from lstmgen.runs.history import read_history
-from lstmgen.runs.safe_files import write_output
+from lstmgen.safe_files import write_output
 
 NAME = "report.html"  # in the run folder
 MAX_WEIGHTS = 5_000_000  # bytes up to which the model is in the page by default

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from lstmgen.errors import CheckpointError, StorageError, UsageError, printable
 from lstmgen.runs import checkpoint
 from lstmgen.runs.bundled import find_base
-from lstmgen.runs.safe_files import replace_file
+from lstmgen.safe_files import replace_file
 from lstmgen.text import finding
 
 RESOLVED = finding.RESOLVED

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from lstmgen import __version__
+from lstmgen import __version__, safe_files
 from lstmgen.config.loader import LoadedConfig, dump
 from lstmgen.config.schema import Config, all_keys
 from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, printable
 from lstmgen.generation.load import load_step
-from lstmgen.runs import checkpoint, folders, safe_files
+from lstmgen.runs import checkpoint, folders
 from lstmgen.runs.resolved import load_resolved, write_resolved
 from lstmgen.text.config_text import prepare_text
 from lstmgen.text.corpus import Corpus
