@@ -91,6 +91,7 @@ def main() -> None:
     # To find plug-ins, pydantic reads the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     output_encoding.replace_unencodable()
+    output_encoding.drop_reordering()
     try:
         app(prog_name="lstmgen")
     except SystemExit as ending:

@@ -20,7 +20,7 @@ from lstmgen.text import prepared
 from lstmgen.text.prepared import prepare
 from lstmgen.text.reading import read_blocks
 from tests.helpers import SOAK
-from tests.helpers.program import call_cli
+from tests.helpers.program import call_cli, run_cli
 from tests.helpers.scenes import RUN, STORY
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -141,14 +141,14 @@ HOSTILE = "[red] [/] \x1b[2J \x1b]0;x\x07 \x9b31m \x00 \u202e"
 def test_t40_a_terminal_never_gets_a_control_character(tmp_path):
     """From a text, a cue, a file's name and a setting, on a real terminal; the rest verbatim."""
     name = "[bold]odd\x1b[31m.txt"
-    text = ("the [red]cat[/] \x1b[2J sat \x1b]0;x\x07 by \x9b31m the mill. [/bold]\n") * 60
+    text = ("the [red]cat[/] \u202e \x1b[2J sat \x1b]0;x\x07 by \x9b31m the mill. [/bold]\n") * 60
     (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "my.yaml").write_text(
         json.dumps({"data": {"train": name}, "sample": {"cues": ["the [red]cat[/]"]}}),
         encoding="utf-8",
     )
     shown = on_a_terminal(["train", "my.yaml", "--name", "[b]run", *SMALL[:-1]], tmp_path)
-    for code in ("\x1b[2J", "\x1b]0;", "\x07", "\x9b", "\x1b[31m"):
+    for code in ("\x1b[2J", "\x1b]0;", "\x07", "\x9b", "\x1b[31m", "\u202e"):
         assert code not in shown
     assert "[red]cat[/]" in shown  # a sample: the corpus holds it, and rich did not read it
     cue = HOSTILE.replace("\x00", "")
@@ -156,7 +156,9 @@ def test_t40_a_terminal_never_gets_a_control_character(tmp_path):
         ["generate", "--cue", f"the [red]cat[/] {cue}", "--words", "5"], tmp_path
     )  # fmt: skip
     assert r"the [red]cat[/] [red] [/] [2J ]0;x \x9b31m" in shown
-    assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", shown)
+    assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]", shown)
+    piped = run_cli("generate", "--cue", f"the [red]cat[/] {cue}", "--words", "5", cwd=tmp_path)
+    assert "\u202e" in piped.stdout
 
 
 def on_a_terminal(arguments, folder):
