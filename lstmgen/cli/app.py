@@ -4,6 +4,7 @@ import atexit
 import gc
 import importlib
 import os
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -90,6 +91,8 @@ def main() -> None:
     atexit.register(gc.freeze)
     # To find plug-ins, pydantic reads the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
+    if not sys.argv[1:] or {"--help", "-h", "--version"} & set(sys.argv):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody reads on: end as `ls | true` does
     output_encoding.replace_unencodable()
     output_encoding.drop_reordering()
     try:

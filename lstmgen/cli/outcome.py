@@ -3,9 +3,11 @@
 import functools
 import gc
 import os
+import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import ParamSpec
 
 import typer
@@ -25,8 +27,9 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         gc.enable()  # off during start-up
         try:
-            command(*args, **kwargs)
-            sys.stdout.flush()
+            with _listening():
+                command(*args, **kwargs)
+                sys.stdout.flush()
         except BrokenPipeError:
             drop_stdout()
             raise typer.Exit(CLOSED_PIPE) from None
@@ -44,11 +47,39 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
     return wrapped
 
 
+class _Terminated(KeyboardInterrupt):
+    """A signal that ends the process, raised so that temporary files are removed."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.name = number, signal.Signals(number).name
+        super().__init__(self.name)
+
+
+@contextmanager
+def _listening() -> Iterator[None]:
+    """End a command by SIGINT, SIGTERM or SIGHUP as by an error; a training handles its own."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt if number == signal.SIGINT else _Terminated(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    free = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in free:  # not those that are ignored, as by nohup
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in free:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def _message(error: BaseException) -> tuple[str, int]:
     """The message and the exit code for an error; no message if it is a bug."""
     match error:
         case LstmgenError():
             return f"error: {error}", error.exit_code
+        case _Terminated():
+            return f"ended by {error.name}", 128 + error.number
         case KeyboardInterrupt():
             return "interrupted", INTERRUPTED
         case OSError(filename=None) if "temporary directory" in str(error):  # of tempfile

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from lstmgen.training.signals import StopRequests
 from tests.helpers import SOAK
 from tests.helpers.program import call_cli, run_cli, train
 from tests.helpers.scenes import (
+    STORY,
     checkpoints_of,
     deep_compare,
     fingerprint,
@@ -273,6 +275,43 @@ def test_t25_resuming_takes_no_more_memory_than_starting(tiny, tmp_path):
         fresh.append(peak("train", tiny, *settings, "-q", cwd=tmp_path))
         resumed.append(peak("train", "--resume", "train.max_steps=6", "-q", cwd=tmp_path))
     assert min(resumed) <= sorted(fresh)[1] + 29_000, (fresh, resumed)  # kilobytes
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(signal.SIGTERM, "ended by SIGTERM"), (signal.SIGINT, "interrupted")]
+)
+def test_t19_a_signal_before_the_run_exists_leaves_nothing_behind(
+    tmp_path, processes, number, words
+):
+    """While the text is prepared: one line, the exit code, and no temporary file."""
+    (tmp_path / "long.txt").write_text(STORY * 20_000, encoding="utf-8")
+    prepared = tmp_path / "runs/.prepared"
+    process = processes("train", "long.txt", "train.init_from=none", "-q", cwd=tmp_path)
+    wait_for(lambda: list(prepared.glob(".making-*/numbers")))
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert told.splitlines() == [words]
+    assert not list(prepared.iterdir())
+
+
+def test_t19_an_early_interrupt_is_no_traceback(trained, processes):
+    """While modules are imported."""
+    for _ in range(3):
+        process = processes("generate", "runs/first", "--cue", "The cat", cwd=trained)
+        wait_for(lambda process=process: _imports_lstmgen(process.pid))
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode in (-signal.SIGINT, 130)
+        assert "Traceback" not in told
+
+
+def _imports_lstmgen(pid):
+    """Whether a process has begun to import numpy, which comes after the first modules."""
+    try:
+        return "numpy" in Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return True
 
 
 @pytest.mark.slow
