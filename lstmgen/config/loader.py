@@ -228,7 +228,7 @@ def _make_absolute(values: dict[str, Any], *, folder: Path) -> None:
 def _absolute(value: str, folder: Path) -> str:
     if value in ("", "-"):
         return value
-    path = Path(value).expanduser() if value.startswith("~/") else Path(value)
+    path = Path(os.path.expanduser(value) if value.startswith("~/") else value)
     # Neither the folder's own name nor an existing file is a pattern.
     if glob.has_magic(value) and not os.path.exists(folder / path):
         return os.path.join(glob.escape(os.path.abspath(folder)), path)

@@ -21,6 +21,8 @@ from lstmgen.config.word_bias import MAX_BIAS, parse_bias
 Sources = str | list[str]
 PEEPHOLE_CELLS = ("lstm_peephole",)  # model.peephole applies to these
 LOOP_CELLS = ("lstm_peephole",)  # torch has no fused kernel for these
+MAX_BEAM_WORDS = 10_000_000  # sample.beams times sample.words
+TEXTS = ("cues", "tag", "start_with", "stop_at", "banned", "bias", "must_include")  # of `sample`
 BASES = ("english-fiction",)  # bundled models for train.init_from, the default first
 Lowercase = bool | Literal["turkish"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -532,6 +534,17 @@ def sample_conflicts(sample: SampleConfig) -> list[Conflict]:
         )
         keys = ("sample.cache_weight", "sample.beams")
         conflicts.append(Conflict(keys, sample.cache_weight, message))
+    if sample.beams is not None and sample.beams * sample.words > MAX_BEAM_WORDS:
+        message = (
+            f"sample.beams ({sample.beams:,}) times sample.words ({sample.words:,}) is at most "
+            f"{MAX_BEAM_WORDS:,}. Lower one of them"
+        )
+        conflicts.append(Conflict(("sample.beams", "sample.words"), sample.beams, message))
+    for name in TEXTS:
+        value = getattr(sample, name)
+        if any(map(_has_surrogate, [value] if isinstance(value, str) else value or [])):
+            message = "has bytes that are no text. Write it in UTF-8"
+            conflicts.append(Conflict((f"sample.{name}",), value, message))
     for entry in sample.bias:
         if parse_bias(entry) is None:
             message = (
@@ -540,6 +553,10 @@ def sample_conflicts(sample: SampleConfig) -> list[Conflict]:
             )
             conflicts.append(Conflict(("sample.bias",), entry, message))
     return conflicts
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _model_conflicts(model: ModelConfig) -> list[Conflict]:

@@ -300,6 +300,8 @@ CONFIGS = (
     _config("tied_one_hot", "model:\n  input: one_hot\n  tie_weights: true",
             "bad.yaml:2: model.input = one_hot: one-hot input has no word vectors that the output "
             "could share. Set model.tie_weights: false"),
+    _config("half_a_character", 'sample: {cues: ["\\ud800"]}', "sample.cues = ['\\ud800']: has "
+            "bytes that are no text. Write it in UTF-8"),
     _config("tied_adaptive", "model:\n  output: adaptive", "bad.yaml:2: model.output = adaptive"),
     _config("surrogate_key", '"\\ud800": 1', "bad.yaml:1: \\ud800 = 1: no such key. Known "
             "here: data"),
@@ -617,6 +619,8 @@ SAMPLES = (
     _sample("beams_0", "--beams", "0", words="error: --beams = 0: must be at least 1"),
     _sample("beams_0_with_banned_words", "--banned", "The", "--beams", "0",
             words="error: --beams = 0: must be at least 1"),
+    _sample("beams_without_bounds", "--beams", "1000", "--words", "10000000", words="error: "
+            "--beams = 1000: --beams (1,000) times --words (10,000,000) is at most 10,000,000"),
     _sample("beams_and_cache", "--beams", "4", "--cache-weight", "0.2", words="error: "
             "--cache-weight = 0.2: a beam search reads no cache. Set --cache-weight to 0, or leave "
             "--beams out"),
