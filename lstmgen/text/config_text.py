@@ -65,17 +65,17 @@ def prepare_text(
     return prepare(data, folder=runs / PREPARED, entries=entries, progress=progress)
 
 
+def index_bytes(data: DataConfig, corpus: Corpus) -> int:
+    """The most bytes that the index of a training text takes on the disk; 0 if none is kept."""
+    kept = data.copy_index and not _no_index(data, corpus)
+    return 8 * len(corpus.train.ids) if kept else 0  # two numbers for each word
+
+
 def index_copies(data: DataConfig, corpus: Corpus) -> tuple[CopyIndex | None, str]:
     """The index of a training text, or None and the reason."""
-    if not data.copy_index:
-        return None, ""
-    if data.tokenizer == "character":
-        return None, "no copy index is kept of a text read by characters"
-    if len(corpus.train.ids) > MAX_TOKENS:
-        return None, (
-            f"the training text has more than {MAX_TOKENS:,} tokens: no copy index is kept, so "
-            "copied passages cannot be detected"
-        )
+    notice = _no_index(data, corpus)
+    if not data.copy_index or notice:
+        return None, notice
     index = build_copy_index(
         corpus.train.ids,
         corpus.line_ends,
@@ -85,3 +85,17 @@ def index_copies(data: DataConfig, corpus: Corpus) -> tuple[CopyIndex | None, st
         names=short_names(find_files(data.train or "", key="data.train").files),
     )
     return index, ""
+
+
+def _no_index(data: DataConfig, corpus: Corpus) -> str:
+    """Why no index is kept of a text though the config asks for one; empty if one is."""
+    if not data.copy_index:
+        return ""
+    if data.tokenizer == "character":
+        return "no copy index is kept of a text read by characters"
+    if len(corpus.train.ids) > MAX_TOKENS:
+        return (
+            f"the training text has more than {MAX_TOKENS:,} tokens: no copy index is kept, so "
+            "copied passages cannot be detected"
+        )
+    return ""

@@ -328,15 +328,18 @@ def check_disk_space(place: Path, state: TrainState, *, checkpoints: int) -> Non
     Args:
         place: the run folder, which need not exist yet.
         checkpoints: number of further checkpoints on disk at the same time.
+        shared: bytes of the files that they share, which are still to be written.
 
     Raises:
         StorageError: if it cannot.
     """
     existing = next(folder for folder in (place, *place.absolute().parents) if folder.is_dir())
     each, free = checkpoint_bytes(state), shutil.disk_usage(existing).free
-    if free < each * checkpoints:
+    needed = each * checkpoints + shared
+    if free < needed:
+        index = f" and a copy index of {shared:,}" if shared else ""
         raise StorageError(
-            f"{printable(place)}: {counted(checkpoints, 'checkpoint')} of {each:,} bytes need "
-            f"{each * checkpoints:,} bytes there, {free:,} are free. Free some, lower train.keep, "
+            f"{printable(place)}: {counted(checkpoints, 'checkpoint')} of {each:,} bytes{index} "
+            f"need {needed:,} bytes there, {free:,} are free. Free some, lower train.keep, "
             "or choose another place with --runs-dir"
         )

@@ -18,7 +18,7 @@ from lstmgen.errors import CheckpointError, ConfigError, DataError, Problem, pri
 from lstmgen.generation.load import load_step
 from lstmgen.runs import checkpoint, folders
 from lstmgen.runs.resolved import load_resolved, write_resolved
-from lstmgen.text.config_text import prepare_text
+from lstmgen.text.config_text import index_bytes, prepare_text
 from lstmgen.text.corpus import Corpus
 from lstmgen.text.vocabulary import Vocabulary
 from lstmgen.training.build import TrainingSetup, build_training
@@ -77,7 +77,12 @@ def train(
 def _build_and_check(config: Config, corpus: Corpus, runs: Path, world: World) -> TrainingSetup:
     setup = build_training(config, corpus, world)
     if world.is_main:
-        check_disk_space(runs, setup.state, checkpoints=most_checkpoints(config, setup))
+        check_disk_space(
+            runs,
+            setup.state,
+            checkpoints=most_checkpoints(config, setup),
+            shared=index_bytes(config.data, corpus),
+        )
     return setup
 
 
