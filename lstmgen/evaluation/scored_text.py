@@ -77,7 +77,8 @@ def find_corpus(loaded: LoadedCheckpoint, *, way_out: str = NAME_A_TEXT) -> Corp
         CheckpointError: if the run's text has changed since training.
     """
     corpus = _prepare(run_data(loaded, way_out=way_out), loaded)
-    if corpus.vocabulary != loaded.vocabulary:
+    expected = loaded.checkpoint.read_fingerprint() or corpus.fingerprint
+    if corpus.vocabulary != loaded.vocabulary or corpus.fingerprint != expected:
         raise CheckpointError(f"the run's text has changed since it was trained on. {way_out}")
     return corpus
 
@@ -94,9 +95,9 @@ def encode_text(text: str, config: Config, vocabulary: Vocabulary) -> tuple[Part
 def _prepare(data: DataConfig, loaded: LoadedCheckpoint) -> Corpus:
     """Prepare a run's text beside the run, or in a temporary folder if that fails."""
     entries = None if data.vocabulary_from == "text" else loaded.vocabulary.entries
-    run = _run_folder(loaded)
+    run, expected = _run_folder(loaded), loaded.checkpoint.read_fingerprint()
     try:
-        return prepare_text(data, run.parent, entries=entries)
+        return prepare_text(data, run.parent, entries=entries, expected=expected)
     except StorageError:  # such as a read-only disk
         with tempfile.TemporaryDirectory() as folder:  # its files stay readable while mapped
             return prepare_text(data, Path(folder), entries=entries)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 # 2: with copy_index.safetensors; 3: with origin.json; 4: with ngrams and sampling; 5: quantized
 FORMAT = 5
+FINGERPRINT_FORMAT = 3  # from which on a text's fingerprint is today's
 UNQUANTIZED_FORMAT = 4  # of checkpoints that older versions can read
 QUANTIZED = ("int8",)  # kinds of quantized weights
 MODEL, STATE, PROGRESS = "model.safetensors", "state.safetensors", "state.json"
@@ -314,6 +315,12 @@ class Checkpoint:
             if type(value) is not int or not 1 <= value <= MAX_COUNT:
                 raise damaged(self.path, f"{PROGRESS}: {name} is no whole number from 1")
         return saved
+
+    def read_fingerprint(self) -> str:
+        """The fingerprint of the training text; empty if it is not recorded, or in an old way."""
+        if self.format < FINGERPRINT_FORMAT or PROGRESS not in self.files:
+            return ""
+        return str(self.read_counters().get("text", ""))
 
     def read_origin(self) -> dict[str, Any]:
         """The training text and the model that training started from.

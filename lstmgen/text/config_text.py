@@ -47,11 +47,13 @@ def prepare_text(
     *,
     progress: Progress | None = None,
     entries: tuple[str, ...] | None = None,
+    expected: str | None = None,
 ) -> Corpus:
     """The ids of a config's text, cached in the runs folder.
 
     Args:
         entries: a vocabulary to use instead of the text's own.
+        expected: the fingerprint of the only text that may be cached.
 
     Raises:
         ConfigError: no text is named. DataError: a text cannot be used.
@@ -62,7 +64,9 @@ def prepare_text(
         )
     if data.test is not None:
         find_files(data.test, key="data.test")
-    return prepare(data, folder=runs / PREPARED, entries=entries, progress=progress)
+    return prepare(
+        data, folder=runs / PREPARED, entries=entries, progress=progress, expected=expected
+    )
 
 
 def index_bytes(data: DataConfig, corpus: Corpus) -> int:

@@ -67,12 +67,17 @@ def prepare(
     folder: Path,
     entries: tuple[str, ...] | None = None,
     progress: Progress | None = None,
+    expected: str | None = None,
 ) -> Corpus:
     """The ids of a text, prepared now or cached under ``folder``.
+
+    In a folder of another user, or on a read-only disk, nothing is cached.
 
     Args:
         folder: cache of prepared texts (``<runs-dir>/.prepared``).
         entries: a vocabulary to use instead of the text's own words or a file's.
+        expected: the fingerprint of the only text that may be cached. Another one, which
+            somebody else's config may name, is prepared in a temporary folder.
 
     Raises:
         DataError: a text cannot be read, is too short, or changes during reading.
@@ -84,6 +89,9 @@ def prepare(
     listed = listed if entries is None else list(entries)
     source = _Source(data, train.files, valid.files, listed, from_model=entries is not None)
     fingerprint = source.fingerprint()
+    if expected not in (None, fingerprint):
+        with tempfile.TemporaryDirectory() as other:  # the files stay readable while mapped
+            return prepare(data, folder=Path(other), entries=entries, progress=progress)
     home = folder / f"{fingerprint[:32]}-{FORMAT}"
     notices = (*train.notices, *valid.notices)
     try:

@@ -32,7 +32,6 @@ from lstmgen.training.state import checkpoint_bytes, gather_state, restore_state
 from lstmgen.windows.plans import Fit
 
 PROGRESS_FORMAT = 1  # of state.json; a change of its keys or of a text's fingerprint is a new one
-FINGERPRINT_FORMAT = 3  # of checkpoints, from which on a text's fingerprint is today's
 
 
 @dataclass
@@ -266,7 +265,7 @@ class CheckpointManager:
                 "It can be generated from and evaluated; to train further, start a new run"
             )
         if facts["text"] != self.corpus.fingerprint:
-            if source.format < FINGERPRINT_FORMAT:
+            if source.format < checkpoint.FINGERPRINT_FORMAT:
                 reason = f"format {source.format}, whose record of the text is another"
                 raise self._other_version(reason)
             raise CheckpointError(

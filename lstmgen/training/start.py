@@ -136,12 +136,14 @@ def _load_config(run: Path, overrides: list[str]) -> Config:
 
 def _prepare_same_text(config: Config, run: Path) -> Corpus:
     """Prepare a run's text, from its old path or an overriding one."""
-    stored = _stored_vocabulary(run)
+    stored, expected = _stored_text(run)
     entries = None
     if config.data.vocabulary_from != "text" and stored is not None:
         entries = stored.entries
     try:
-        corpus = prepare_text(config.data, run.absolute().parent, entries=entries)
+        corpus = prepare_text(
+            config.data, run.absolute().parent, entries=entries, expected=expected
+        )
         if stored == corpus.vocabulary:  # which also has the base's possessive stems
             corpus = replace(corpus, vocabulary=stored)
         return corpus
@@ -152,15 +154,16 @@ def _prepare_same_text(config: Config, run: Path) -> Corpus:
         ) from None
 
 
-def _stored_vocabulary(run: Path) -> Vocabulary | None:
-    """The vocabulary of a run's newest intact checkpoint, if any."""
+def _stored_text(run: Path) -> tuple[Vocabulary | None, str | None]:
+    """The vocabulary and the text's fingerprint of a run's newest intact checkpoint, if any."""
     checkpoints = run / folders.CHECKPOINTS
     for step in sorted(checkpoint.saved_steps(checkpoints), reverse=True):
         try:
-            return load_step(checkpoint.step_folder(checkpoints, step)).vocabulary
+            loaded = load_step(checkpoint.step_folder(checkpoints, step))
+            return loaded.vocabulary, loaded.checkpoint.read_fingerprint()
         except CheckpointError:
             continue  # reported when it is restored
-    return None
+    return None, None
 
 
 def _check_overrides(overrides: list[str]) -> None:

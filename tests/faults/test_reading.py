@@ -10,7 +10,7 @@ from lstmgen.generation.load import load_checkpoint
 from lstmgen.runs import checkpoint
 from tests.helpers import SOAK
 from tests.helpers.program import call_cli
-from tests.helpers.scenes import RUN, best, checkpoints_of, last, wait_for
+from tests.helpers.scenes import RUN, STORY, best, checkpoints_of, last, wait_for
 
 
 def read_all(step):
@@ -72,6 +72,30 @@ def test_t15_commands_never_answer_from_a_damaged_checkpoint(trained, tmp_path):
         done = call_cli(command, RUN, cwd=folder, check=2)
         assert "is damaged (model.safetensors has been changed)" in done.stderr, command
         assert done.stdout == "", command
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("evaluate", RUN), ("evaluate", RUN, "--split", "train"), ("evaluate", RUN, "--tune"),
+        ("train", "--resume", RUN), ("report", RUN), ("inspect", RUN, "--memory"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_t17_no_word_is_left_of_a_text_that_only_a_config_names(trained, tmp_path, command):
+    """Somebody else's run folder may name any file of its reader as its text."""
+    folder = tmp_path / "here"
+    shutil.copytree(trained, folder)
+    secret = tmp_path / "secret.txt"
+    secret.write_text(STORY * 8 + "The password is swordfish.\n", encoding="utf-8")
+    resolved = folder / RUN / "resolved.yaml"
+    resolved.write_text(resolved.read_text().replace(str(trained / "story.txt"), str(secret)))
+    before = {path for path in folder.rglob("*") if path.is_file()}
+    done = call_cli(*command, cwd=folder)
+    assert done.exit_code == (0 if command[0] == "report" else 2)
+    assert "swordfish" not in done.output
+    for path in {path for path in folder.rglob("*") if path.is_file()} - before:
+        assert b"swordfish" not in path.read_bytes(), path
 
 
 def test_t15_a_checkpoint_newer_than_the_index_is_gone_on_from(trained, tmp_path):
