@@ -1,5 +1,9 @@
-"""Writing files without harm to what is there: links, devices, pipes and other people's files."""
+"""Files of somebody else, read without waiting and written without harm to what is there.
 
+In the place of a file there may be a link, a device, a pipe, or a file of any size.
+"""
+
+import errno
 import os
 import stat
 import tempfile
@@ -8,8 +12,27 @@ from pathlib import Path
 
 from lstmgen.errors import CheckpointError, printable
 
-_UMASK = os.umask(0)  # which can only be read by setting it
-os.umask(_UMASK)
+UMASK = os.umask(0)  # which can only be read by setting it
+os.umask(UMASK)
+
+
+def read_plain(path: Path, *, limit: int) -> bytes:
+    """Read a file that is expected to be small, and to be a file.
+
+    Args:
+        limit: the most bytes that it may have.
+
+    Raises:
+        OSError: it is a pipe, a device or a folder, or is larger.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would wait
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a plain file")
+        if status.st_size > limit:
+            raise OSError(errno.EFBIG, f"has {status.st_size:,} bytes, more than {limit:,}")
+        return file.read(status.st_size)  # a claimed limit must not allocate memory
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -72,4 +95,4 @@ def _mode(path: Path) -> int:
         status = path.lstat()
         if stat.S_ISREG(status.st_mode):
             return stat.S_IMODE(status.st_mode)
-    return 0o666 & ~_UMASK
+    return 0o666 & ~UMASK

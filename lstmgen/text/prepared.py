@@ -6,14 +6,16 @@ distinct word, whatever the length of the text. The folder's name is a hash of t
 and of every setting that affects the ids, never of a path or a time, and the folder's format.
 """
 
+import errno
 import hashlib
 import io
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +26,7 @@ from numpy.typing import NDArray
 
 from lstmgen.config.schema import DataConfig
 from lstmgen.errors import CheckpointError, DataError, StorageError, printable
+from lstmgen.safe_files import UMASK, read_plain
 from lstmgen.text import unfinished
 from lstmgen.text.corpus import Corpus, Part, Progress
 from lstmgen.text.documents import ENDOFTEXT
@@ -53,12 +56,14 @@ from lstmgen.text.vocabulary import (
     with_stems,
 )
 
-FORMAT = 6  # of the folder; part of its name
+FORMAT = 7  # of the folder; part of its name
 SETTINGS = ("valid_fraction", "tokenizer", "lowercase", "vocabulary_size", "min_count")
 LATER_SETTINGS = ("encoding", "documents", "strip_gutenberg", "tags")  # hashed where they are set
 MIN_VALIDATION = 20  # tokens; a shorter held-out part is not informative
 CHUNK = 1 << 20  # numbers converted at a time
-LINES = "train.lines"
+NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+LINES, META = "train.lines", "meta.json"
+MAX_META = 512 << 20  # bytes; most of them are the vocabulary
 
 
 def prepare(
@@ -106,6 +111,9 @@ def prepare(
         problems = [problem for p in paths if (problem := find_problem(p, data.encoding))]
         raise EncodingError(problems, key="data.encoding") from None
     except OSError as error:
+        if error.errno in NOT_OURS:
+            with tempfile.TemporaryDirectory() as other:
+                return prepare(data, folder=Path(other), entries=entries, progress=progress)
         raise _cannot_write(folder, "the prepared text", error) from error
     if source.fingerprint() != fingerprint:
         shutil.rmtree(home, ignore_errors=True)
@@ -174,6 +182,7 @@ def save_stdin(folder: Path) -> Path:
             shutil.copyfileobj(stdin, file)
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.chmod(name, 0o666 & ~UMASK)
         return Path(name).rename(folder / f"stdin-{digest[:16]}.txt")
     except BaseException as error:
         Path(name).unlink(missing_ok=True)
@@ -239,14 +248,17 @@ def _write_folder(source: _Source, *, home: Path, progress: Progress | None) -> 
     temporary = Path(tempfile.mkdtemp(prefix=unfinished.prefix(), dir=home.parent))
     try:
         meta = _write_parts(source, folder=temporary, progress=progress)
-        (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        meta["digests"] = {path.name: _digest(path) for path in sorted(temporary.iterdir())}
+        meta["digest"] = _digest_of(meta)
+        (temporary / META).write_text(json.dumps(meta), encoding="utf-8")
         for path in temporary.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
+        temporary.chmod(0o777 & ~UMASK)  # runs may be shared
         try:
             temporary.rename(home)
         except OSError:
-            if not (home / "meta.json").is_file():  # else another process wrote the same ids
+            if not (home / META).is_file():  # else another process wrote the same ids
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -277,14 +289,13 @@ def _write_parts(source: _Source, *, folder: Path, progress: Progress | None) ->
         positions = np.memmap(lines, dtype=np.int64, mode="r")
         os.truncate(lines, 8 * int(np.searchsorted(positions, split, side="right")))
     vocabulary, notice = _vocabulary(source, tokenizer, _chunks(numbers, 0, split))
-    table, parts, lengths = IdTable(tokenizer, vocabulary), {}, {}
+    table, parts = IdTable(tokenizer, vocabulary), {}
     for name, start, stop in (("train", 0, split), ("valid", split, train.total + valid.total)):
         if start < stop:
             with (folder / f"{name}.ids").open("wb") as file:
                 tag = train.tag_at(split) if name == "valid" else None
                 for ids in table.convert(_chunks(numbers, start, stop), tag=tag):
                     file.write(ids.tobytes())
-                lengths[name] = file.tell() // 4
             parts[name] = table.sizes
     numbers.unlink()
     ends.unlink()
@@ -305,7 +316,6 @@ def _write_parts(source: _Source, *, folder: Path, progress: Progress | None) ->
         notices.append(_no_validation(data, tokens))
     return {
         "parts": parts,
-        "lengths": lengths,
         "vocabulary": vocabulary.as_json(),
         "notices": notices,
         "file_starts": [start for start in train.starts if start < split],
@@ -372,12 +382,17 @@ def _chunks(path: Path, start: int, stop: int) -> Iterator[NDArray[np.uint32]]:
 
 
 def _load(home: Path, *, fingerprint: str, files: int, notices: tuple[str, ...]) -> Corpus:
-    meta = json.loads((home / "meta.json").read_text(encoding="utf-8"))
+    meta = json.loads(read_plain(home / META, limit=MAX_META))
+    if not isinstance(meta, dict):
+        raise ValueError(f"{META} has been changed")
+    if meta.pop("digest") != _digest_of(meta):
+        raise ValueError(f"{META} has been changed")
+    for name, digest in meta["digests"].items():
+        if _digest(home / name) != digest:
+            raise ValueError(f"{name} has been changed")
     parts = {}
     for name, sizes in meta["parts"].items():
         ids = np.memmap(home / f"{name}.ids", dtype=np.uint32, mode="c")
-        if len(ids) != meta["lengths"][name]:
-            raise ValueError(f"{name}.ids has another length")
         parts[name] = Part(ids=ids, **sizes)
     lines = home / LINES
     line_ends: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
@@ -393,6 +408,18 @@ def _load(home: Path, *, fingerprint: str, files: int, notices: tuple[str, ...])
         files=files,
         notices=(*notices, *meta["notices"]),
     )
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file; an OSError if a pipe or a device has its place."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a plain file")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest_of(meta: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(meta).encode()).hexdigest()
 
 
 def _too_short(data: DataConfig, tokens: int) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -9,8 +10,8 @@ import tempfile
 import pytest
 
 from lstmgen.cli.app import COMMANDS
-from tests.helpers.program import call_cli, run_cli
-from tests.helpers.scenes import RUN
+from tests.helpers.program import call_cli, run_cli, train
+from tests.helpers.scenes import RUN, last
 
 NO_FCNTL = "import sys; sys.modules['fcntl'] = None; from lstmgen.cli.app import main; main()"
 CYRILLIC = "Кот сидел у старой мельницы, и собака бежала к реке.\n\n" * 20
@@ -120,6 +121,48 @@ def test_t12_a_text_is_prepared_beside_its_run(trained, tmp_path, command):
     assert call_cli(*arguments, cwd=elsewhere, check=0).stdout == first != ""
     assert not list(elsewhere.iterdir())
     assert len(list(runs.glob(".prepared/*/valid.ids"))) == 1
+
+
+def test_t12_a_training_needs_no_folder_of_prepared_texts(trained, tmp_path):
+    """Where another user owns it, a text is prepared in a temporary one; the result is the same."""
+    weights = []
+    for name in ("own", "shared"):
+        runs = tmp_path / name
+        runs.mkdir()
+        if name == "shared":
+            (runs / ".prepared").write_text("in the way, as if another user owned it")
+        run = train("my.yaml", f"--runs-dir={runs}", cwd=trained)
+        weights.append((last(run) / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize("file", ["train.ids", "valid.ids", "train.lines", "meta.json"])
+def test_t15_a_prepared_text_that_was_changed_is_prepared_anew(trained, tmp_path, file):
+    """A flipped bit, as a disk may give it; the text itself is there."""
+    runs = tmp_path / "runs"
+    shutil.copytree(trained / "runs", runs)
+    path = next(runs.glob(f".prepared/*/{file}"))
+    whole = path.read_bytes()
+    damaged = bytearray(whole)
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(bytes(damaged))
+    call_cli("evaluate", runs / "first", cwd=trained, check=0)
+    assert path.read_bytes() == whole
+
+
+def test_t12_prepared_texts_have_the_mode_that_the_umask_gives(trained):
+    """So that users of one group can share their runs."""
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (trained / "runs/.prepared").iterdir()}
+    plain = stat.S_IMODE((trained / "runs").stat().st_mode)
+    assert modes == {plain}
+
+
+@pytest.mark.parametrize("command", ["--help", "train --help", "--version"])
+def test_t21_help_that_nobody_reads_ends_silently(trained, command):
+    """As other programs do: by SIGPIPE."""
+    script = f"{sys.executable} -m lstmgen {command} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], cwd=trained, capture_output=True, check=False)
+    assert done.returncode in (0, 141) and done.stderr == b""  # 0: written before `true` ended
 
 
 @pytest.mark.parametrize(
