@@ -1,6 +1,5 @@
 """``lstmgen bench``."""
 
-import json
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ from lstmgen.cli.options import ConfigAndOverrides, one_config
 from lstmgen.cli.outcome import reported
 from lstmgen.config.loader import load
 from lstmgen.errors import UsageError, counted
+from lstmgen.reporting.json_text import json_text
 from lstmgen.reporting.number_format import percent
 from lstmgen.reporting.training_console import TrainingConsole
 from lstmgen.runs.bundled import find_config
@@ -42,7 +42,7 @@ def bench(
 
     with closing(TrainingConsole()) as console:
         result = run_benchmark(loaded, seconds=seconds, progress=console.preparing)
-    typer.echo(json.dumps(_as_json(result)) if as_json else _as_table(result))
+    typer.echo(json_text(_as_json(result)) if as_json else _as_table(result))
 
 
 def _as_json(result: "BenchmarkResult") -> dict[str, object]:

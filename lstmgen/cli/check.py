@@ -1,6 +1,5 @@
 """``lstmgen check``."""
 
-import json
 from contextlib import closing
 from dataclasses import asdict
 from typing import Annotated
@@ -11,6 +10,7 @@ from lstmgen.cli.options import ConfigAndOverrides, one_config
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.config.loader import load
 from lstmgen.errors import LstmgenError, UsageError
+from lstmgen.reporting.json_text import json_text
 from lstmgen.reporting.training_console import TrainingConsole
 from lstmgen.runs.bundled import find_config
 from lstmgen.training import core_sharing
@@ -48,7 +48,7 @@ def check(
     with closing(TrainingConsole()) as console:
         result = check_resume(loaded, steps=steps, report=warn, progress=console.preparing)
     if as_json:
-        typer.echo(json.dumps(asdict(result)))
+        typer.echo(json_text(asdict(result)))
     else:
         typer.echo(
             f"{result.tensors} tensors and {result.numbers} numbers after {result.steps:,} steps, "

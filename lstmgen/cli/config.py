@@ -2,7 +2,6 @@
 
 import fnmatch
 import glob
-import json
 from typing import Annotated
 
 import typer
@@ -22,6 +21,7 @@ from lstmgen.reporting.config_page import (
     keys_json,
     keys_table,
 )
+from lstmgen.reporting.json_text import json_text
 from lstmgen.reporting.tables import markdown_table, plain_table
 from lstmgen.runs.bundled import find_config
 from lstmgen.training.size_defaults import chosen_keys
@@ -50,7 +50,7 @@ def show(arguments: ConfigAndOverrides, as_json: AsJson = False) -> None:
     loaded = load(find_config(name), overrides)
     origins = describe_origins(loaded, chosen=chosen_keys())
     if as_json:
-        typer.echo(json.dumps(config_json(loaded, origins), allow_nan=False))
+        typer.echo(json_text(config_json(loaded, origins)))
     else:
         typer.echo(printable(annotated_yaml(loaded, origins)))
 
@@ -75,7 +75,7 @@ def keys(
         raise UsageError("--json and --md are two formats. Leave one out")
     found = _matching_keys(pattern or "")
     if as_json:
-        typer.echo(json.dumps({"keys": keys_json(found)}))
+        typer.echo(json_text({"keys": keys_json(found)}))
     elif as_markdown:
         typer.echo(markdown_table(keys_table(found)))
     else:

@@ -1,6 +1,5 @@
 """``lstmgen evaluate``."""
 
-import json
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +12,7 @@ from lstmgen.cli.outcome import reported, warn, write_text
 from lstmgen.errors import UsageError
 from lstmgen.reporting import score_records
 from lstmgen.reporting.evaluation_bars import ProgressBars
+from lstmgen.reporting.json_text import json_text
 from lstmgen.reporting.scores import scores_json, scores_page
 from lstmgen.runs.folders import find_step, runs_folder
 from lstmgen.training import core_sharing
@@ -111,7 +111,7 @@ def evaluate(
     if samples is not None:
         quality = sample_quality.measure_checkpoint(scored.path, samples=samples, seed=0, runs=runs)
     if as_json:
-        typer.echo(json.dumps(scores_json(scored, adapted, quality)))
+        typer.echo(json_text(scores_json(scored, adapted, quality)))
     else:
         typer.echo(scores_page(scored, adapted, quality))
 

@@ -1,7 +1,6 @@
 """``lstmgen generate``."""
 
 import itertools
-import json
 import os
 import secrets
 import select
@@ -30,6 +29,7 @@ from lstmgen.generation.receipts import check_receipt_path, replay_receipt, writ
 from lstmgen.generation.sample_results import Result, generate_samples, sample_json
 from lstmgen.generation.sampling_loop import continue_cue
 from lstmgen.generation.word_entries import unmatched_notes
+from lstmgen.reporting.json_text import json_text
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.runs.folders import Choice, describe_step, runs_folder
 from lstmgen.text.cue_lines import read_cue_lines
@@ -260,7 +260,7 @@ def _replay(path: Path, run: Path | None, runs: Path, output: _Output) -> None:
 def _show(result: Result, output: _Output) -> None:
     for number in range(len(result.samples)):
         if output.as_json:
-            typer.echo(json.dumps(sample_json(result, number), allow_nan=False))
+            typer.echo(json_text(sample_json(result, number)))
         elif not output.is_page:
             _write_sample(result, number, output, separate=number > 0)
     if not output.is_page:
@@ -289,7 +289,7 @@ def _show_lines(results: Iterable[tuple[int, Result]], output: _Output, *, sourc
         for number in range(len(result.samples)):
             if output.as_json:
                 content = {"line": line} | sample_json(result, number)
-                typer.echo(json.dumps(content, allow_nan=False))
+                typer.echo(json_text(content))
             else:
                 _write_sample(result, number, output, separate=separate)
             separate = True

@@ -1,6 +1,5 @@
 """``lstmgen init``."""
 
-import json
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ from lstmgen.cli.options import RunsDir
 from lstmgen.cli.outcome import reported, warn
 from lstmgen.config.loader import load_text
 from lstmgen.errors import StorageError, UsageError, printable
+from lstmgen.reporting.json_text import json_text
 from lstmgen.reporting.training_console import TrainingConsole
 from lstmgen.runs.bundled import is_text
 from lstmgen.runs.folders import RESOLVED, runs_folder
@@ -57,7 +57,7 @@ def init(
     if output is not None:
         _write(output, config)
     if as_json:
-        typer.echo(json.dumps(examination_json(found, config), allow_nan=False))
+        typer.echo(json_text(examination_json(found, config)))
     elif output is None:
         warn("")
         typer.echo(config, nl=False)

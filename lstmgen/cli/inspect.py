@@ -1,6 +1,5 @@
 """``lstmgen inspect``."""
 
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -33,6 +32,7 @@ from lstmgen.inspection.trained_model import inspect_memory, inspect_origins
 from lstmgen.reporting.gradients_report import gradients_json, gradients_page
 from lstmgen.reporting.inspecting import gates_json, gates_page
 from lstmgen.reporting.inspection_plots import draw_gates, draw_gradients
+from lstmgen.reporting.json_text import json_text
 from lstmgen.reporting.memory_report import memory_json, memory_page
 from lstmgen.reporting.origins_report import origins_json, origins_page
 
@@ -119,7 +119,7 @@ def _show_gates(request: Request, *, svg: Path | None, as_json: bool) -> None:
         draw_gates(subject, trace, svg, units=units, layer=layer)
     if as_json:
         content = gates_json(subject, trace, layer=layer, units=units)
-        typer.echo(json.dumps(content, allow_nan=False))
+        typer.echo(json_text(content))
         return
     page = gates_page(
         subject, trace, layer=layer, units=units, width=_width(), color=_has_many_colors()
@@ -132,7 +132,7 @@ def _show_gradients(requests: list[Request], *, svg: Path | None, as_json: bool)
     if svg is not None:
         draw_gradients(traced, svg, layer=layer)
     if as_json:
-        typer.echo(json.dumps(gradients_json(traced, layer=layer), allow_nan=False))
+        typer.echo(json_text(gradients_json(traced, layer=layer)))
     else:
         typer.echo(gradients_page(traced, layer=layer))
 
@@ -140,19 +140,13 @@ def _show_gradients(requests: list[Request], *, svg: Path | None, as_json: bool)
 def _show_memory(request: Request, *, as_json: bool) -> None:
     measured = inspect_memory(request)
     typer.echo(
-        json.dumps(memory_json(measured), allow_nan=False)
-        if as_json
-        else memory_page(measured, width=_width())
+        json_text(memory_json(measured)) if as_json else memory_page(measured, width=_width())
     )
 
 
 def _show_origins(request: Request, *, seed: int, words: int, as_json: bool) -> None:
     traced = inspect_origins(request, seed=seed, words=words)
-    typer.echo(
-        json.dumps(origins_json(traced), allow_nan=False)
-        if as_json
-        else origins_page(traced, width=_width())
-    )
+    typer.echo(json_text(origins_json(traced)) if as_json else origins_page(traced, width=_width()))
 
 
 def _width() -> int:

@@ -1,6 +1,5 @@
 """``lstmgen runs``."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from lstmgen.cli.outcome import reported, warn
 from lstmgen.cli.terminal import output_columns
 from lstmgen.errors import UsageError, counted
 from lstmgen.reporting.comparison_plot import check_plot, draw_comparison
+from lstmgen.reporting.json_text import json_text
 from lstmgen.reporting.run_tables import (
     comparison_json,
     measures_table,
@@ -54,7 +54,7 @@ def show_runs(
         if run.state == "damaged":
             warn(f"note: {one_line(run.path.name)}: {run.problem}")
     if as_json:
-        typer.echo(json.dumps({"runs": [run_json(run) for run in found]}, allow_nan=False))
+        typer.echo(json_text({"runs": [run_json(run) for run in found]}))
     elif not found:
         warn(f"{folder}: no runs here yet. Train one: lstmgen train CONFIG, as in `train story`")
     else:
@@ -95,7 +95,7 @@ def compare(
             "so their perplexities cannot be compared"
         )
     if as_json:
-        typer.echo(json.dumps(comparison_json(comparison), allow_nan=False))
+        typer.echo(json_text(comparison_json(comparison)))
     else:
         settings = settings_table(comparison)
         if not settings.rows:

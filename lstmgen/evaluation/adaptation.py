@@ -22,12 +22,18 @@ from lstmgen.evaluation.score_checkpoint import Scoring
 from lstmgen.evaluation.scored_text import find_part
 from lstmgen.ngrams.kneser_ney import MAX_ORDER, KneserNey
 from lstmgen.runs import folders
+from lstmgen.safe_files import read_plain
 
 FILE_NAME = "adaptation.json"  # in the run folder
 MAX_BYTES = 100_000
+# The numbers of weights of each line, without and with n-grams.
+FITTING = (
+    [len(parts) for parts in LINES if "ngram" not in parts],
+    [len(parts) for parts in LINES],
+)
 
 
-@with_config(ConfigDict(extra="forbid", strict=False, allow_inf_nan=False))
+@with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
 @dataclass(frozen=True)
 class TunedAdaptation:
     """The contents of the file in the run folder.
@@ -113,6 +119,22 @@ def _ngrams_and_sizes(
     return ngrams, measure(scoring.model, train.ids)
 
 
+def _is_usable(tuned: TunedAdaptation) -> bool:
+    """Whether every number of a file is one that tuning can find."""
+    found, dynamic = tuned.adaptation, tuned.adaptation.dynamic
+    return (
+        [len(weights) for weights in found.weights] in FITTING
+        and all(0 <= weight <= 1 for weights in found.weights for weight in weights)
+        and all(abs(sum(weights) - 1) < 1e-6 for weights in found.weights)
+        and 1 <= tuned.order <= MAX_ORDER
+        and 1 <= found.cache_window <= 1_000_000
+        and 0 <= found.cache_theta <= 10_000
+        and 0 <= dynamic.rate <= 100
+        and 0 <= dynamic.decay <= 1
+        and 1 <= dynamic.segment <= 100_000
+    )
+
+
 def _read(path: Path, order: int) -> TunedAdaptation:
     if not path.is_file():
         raise UsageError(
@@ -120,10 +142,9 @@ def _read(path: Path, order: int) -> TunedAdaptation:
             "evaluate RUN --tune first, where RUN is its run folder"
         )
     try:
-        with path.open("rb") as file:
-            tuned = TypeAdapter(TunedAdaptation).validate_json(file.read(MAX_BYTES))
-        fits = {len(LINES), sum("ngram" not in parts for parts in LINES)}
-        if len(tuned.adaptation.weights) not in fits or not 1 <= tuned.order <= MAX_ORDER:
+        data = read_plain(path, limit=MAX_BYTES)
+        tuned = TypeAdapter(TunedAdaptation).validate_json(data, strict=True)
+        if not _is_usable(tuned):
             raise ValueError
     except (OSError, ValidationError, ValueError, RecursionError):
         raise CheckpointError(

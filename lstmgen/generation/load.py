@@ -208,7 +208,7 @@ def _read_chosen(source: Checkpoint) -> ChosenSampling | None:
 
 
 def _read_weights(source: Checkpoint) -> Weights:
-    """A model's weights, in float32 if they are stored in less."""
+    """A model's weights, in float32."""
     tensors: Any = source.read_tensors(checkpoint.MODEL)
     if source.quantized is not None:
         try:
@@ -216,7 +216,7 @@ def _read_weights(source: Checkpoint) -> Weights:
         except ValueError as error:
             raise checkpoint.damaged(source.path, f"{checkpoint.MODEL}: {error}") from None
     _check_finite(tensors, source.path)
-    return {name: _to_float32(array) for name, array in tensors.items()}
+    return {name: array.astype("float32", copy=False) for name, array in tensors.items()}
 
 
 def _check_finite(weights: Weights, path: Path) -> None:
@@ -228,8 +228,3 @@ def _check_finite(weights: Weights, path: Path) -> None:
             raise checkpoint.damaged(path, f"{name} has values that are not finite floats")
         if largest > LARGEST_WEIGHT:
             raise checkpoint.damaged(path, f"{name} has values beyond {LARGEST_WEIGHT:g}")
-
-
-def _to_float32(array: Array) -> Array:
-    """Convert weights exported in half precision."""
-    return array.astype("float32") if array.dtype == "float16" else array

@@ -15,6 +15,7 @@ from lstmgen.generation.load import load_generator
 from lstmgen.generation.sample_results import Result, generate_samples, sample_json
 from lstmgen.safe_files import write_output
 
+MAX_SIZE = 256 << 20  # bytes; a million words with their alternatives have about as many
 FORMAT = 2  # 1: with beams, no_repeat_ngram: null meant that any n-gram may be repeated
 BEFORE = {  # what receipts without these keys meant
     "hard_limit": True,
@@ -149,7 +150,14 @@ def _current_settings(receipt: Receipt) -> dict[str, Any]:
 
 def _read_receipt(path: Path) -> Receipt:
     try:
-        receipt = Receipt.model_validate_json(path.read_bytes())
+        with path.open("rb") as file:
+            data = file.read(MAX_SIZE + 1)
+        if len(data) > MAX_SIZE:
+            raise UsageError(
+                f"--replay {printable(path)}: has more than {MAX_SIZE:,} bytes, so it is not a "
+                "receipt. Name a file written by --receipt"
+            )
+        receipt = Receipt.model_validate_json(data)
         override_sample(SampleConfig(), receipt.settings)
     except OSError as error:
         raise UsageError(f"--replay {printable(path)}: {error.strerror}") from None

@@ -1,11 +1,11 @@
 """The scores of lines and words as records, for programs: tab-separated, or JSON lines."""
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lstmgen.errors import counted, printable
+from lstmgen.reporting.json_text import json_text
 from lstmgen.reporting.number_format import perplexity
 from lstmgen.text.spacing import Kind, surface_of
 from lstmgen.text.vocabulary import Vocabulary
@@ -69,7 +69,7 @@ def format_records(
     """
     for number, record in enumerate(records):
         if as_json:
-            yield json.dumps(record, allow_nan=False) + "\n"
+            yield json_text(record) + "\n"
             continue
         if number == 0:
             yield "\t".join(columns) + "\n"

@@ -17,13 +17,11 @@ equal bytes, and an untrusted checkpoint can at worst be rejected. Reading for g
 torch.
 """
 
-import errno
 import hashlib
 import json
 import os
 import re
 import shutil
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmgen.errors import CheckpointError, DamagedError, StorageError, printable
+from lstmgen.safe_files import read_plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +53,7 @@ SIZES = ("window", "stride", "batch_size", "accumulate")  # of a step, in state.
 MAX_COUNT = 2**31
 # Files that are small when they are written, and what they may have at most, in bytes.
 LARGEST = {CONFIG: 1_000_000, TOKENIZER: 10_000, PROGRESS: 16 << 20, ORIGIN: 64 << 20}
-MAX_INDEX = 1 << 16  # bytes
+MAX_INDEX, MAX_MANIFEST = 1 << 16, 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -242,7 +241,7 @@ def read_index(checkpoints: Path) -> Index | None:
     """
     path = checkpoints / "index.json"
     try:
-        data = json.loads(_read_limited(checkpoints, path.name, limit=MAX_INDEX))
+        data = json.loads(read_plain(path, limit=MAX_INDEX))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
@@ -283,7 +282,7 @@ class Checkpoint:
         if size > LARGEST.get(name, size):
             raise damaged(self.path, f"{name} is larger than any that lstmgen writes")
         try:
-            data = _read_limited(self.path, name, limit=size)
+            data = read_plain(self.path / name, limit=size)
         except OSError as error:
             raise damaged(self.path, f"{name}: {error.strerror}") from None
         if len(data) != size:
@@ -355,7 +354,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     if not path.is_dir():
         raise CheckpointError(f"{printable(path)}: no such checkpoint folder")
     try:
-        manifest = json.loads(_read_limited(path, "manifest.json", limit=1 << 20))
+        manifest = json.loads(read_plain(path / "manifest.json", limit=MAX_MANIFEST))
     except OSError as error:
         raise damaged(path, f"manifest.json: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
@@ -430,19 +429,7 @@ def _is_base(value: Any) -> bool:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _read_limited(path: Path, name: str, *, limit: int) -> bytes:
-    """Read at most ``limit + 1`` bytes, which shows that a file is too long."""
-    # An untrusted pipe or device must not block.
-    handle = os.open(path / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "not a plain file")
-        # Bounded by the actual size: a manifest's claim must not allocate memory.
-        return file.read(min(limit, status.st_size) + 1)
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -15,12 +15,13 @@ from typing import Any, Literal
 from lstmgen.errors import CheckpointError, StorageError, UsageError, printable
 from lstmgen.runs import checkpoint
 from lstmgen.runs.bundled import find_base
-from lstmgen.safe_files import replace_file
+from lstmgen.safe_files import read_plain, replace_file
 from lstmgen.text import finding
 
 RESOLVED = finding.RESOLVED
 CHECKPOINTS = "checkpoints"
 ENVIRONMENT = "environment.json"
+MAX_ENVIRONMENT = 1 << 20  # bytes
 LISTED = 20  # steps named in an error
 RUN_NAME = re.compile(r"(.+)-\d{8}-\d{6}(-\d{1,3})?", re.DOTALL)  # as create_run writes it
 LOCK = ".lock"
@@ -212,11 +213,26 @@ def _environments(runs: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Every run folder with the environment in which it was started."""
     for path in runs.glob(f"*/{ENVIRONMENT}"):
         try:
-            environment = json.loads(path.read_bytes())
+            environment = read_environment(path.parent)
         except (OSError, ValueError):
             continue  # a file that is being written
-        if isinstance(environment, dict) and "started" in environment:
+        if "started" in environment:
             yield path.parent, environment
+
+
+def read_environment(run: Path) -> dict[str, Any]:
+    """When and in what environment a run was started.
+
+    Raises:
+        OSError: the file cannot be read. ValueError: it holds something else.
+    """
+    try:
+        environment = json.loads(read_plain(run / ENVIRONMENT, limit=MAX_ENVIRONMENT))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(environment, dict):
+        raise ValueError("not an object")
+    return environment
 
 
 def find_step(path: Path | None, runs: Path, *, step: Choice = "best") -> Path:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lstmgen.runs.folders import ENVIRONMENT
-from lstmgen.runs.records import Records, Row
+from lstmgen.runs.folders import read_environment
+from lstmgen.runs.records import Records, Row, read_record
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def read_history(run: Path) -> History:
 def _read_events(path: Path) -> list[dict[str, Any]]:
     events = []
     with suppress(OSError):
-        for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+        for line in read_record(path).split("\n"):
             with suppress(ValueError, RecursionError):
                 event = json.loads(line)
                 if isinstance(event, dict):
@@ -76,16 +76,15 @@ def _find_ending(events: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _read_command(run: Path) -> str:
     try:
-        words = json.loads((run / ENVIRONMENT).read_bytes())["command"]
-        program, *rest = map(str, words)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        program, *rest = map(str, read_environment(run)["command"])
+    except (OSError, ValueError, LookupError, TypeError):
         return ""
     return shlex.join([Path(program).name, *rest])
 
 
 def _read_samples(path: Path) -> tuple[tuple[int, tuple[str, ...]], ...]:
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_record(path)
     except OSError:
         return ()
     parts = re.split(r"(?m)^## Step (\d{1,18})$", text)[1:]

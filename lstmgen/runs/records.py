@@ -1,6 +1,5 @@
 """The files of a run folder that grow: metrics.csv, events.jsonl and samples.md."""
 
-import csv
 import json
 import math
 import re
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmgen.runs.folders import replace_text
+from lstmgen.safe_files import read_plain
 
 COLUMNS = (
     "step",
@@ -25,8 +25,14 @@ COLUMNS = (
     "seconds",
 )
 INTEGER_COLUMNS = frozenset({"step", "words"})
+MAX_RECORD = 256 << 20  # bytes
 ORDINARY = 0.1  # of a run's steps; the longest rows that cover as many are its ordinary ones
 Row = dict[str, float | None]
+
+
+def read_record(path: Path) -> str:
+    """The text of a record; an OSError if it is no plain file or has more than 256 MB."""
+    return read_plain(path, limit=MAX_RECORD).decode("utf-8", errors="replace")
 
 
 class Records:
@@ -71,12 +77,13 @@ class Records:
     def rows(self) -> list[Row]:
         """All rows of metrics, without lines that a crash truncated or that have no finite step."""
         rows = []
-        with self.metrics.open(encoding="utf-8", errors="replace", newline="") as file:
-            for row in csv.DictReader(file, fieldnames=COLUMNS):
-                with suppress(ValueError, TypeError, AttributeError):
-                    rows.append(
-                        {key: float(row[key]) if row[key].strip() else None for key in COLUMNS}
-                    )
+        for line in read_record(self.metrics).splitlines():
+            cells = line.split(",")
+            if len(cells) < len(COLUMNS):
+                continue
+            with suppress(ValueError):
+                values = [float(cell) if cell.strip() else None for cell in cells]
+                rows.append(dict(zip(COLUMNS, values, strict=False)))
         return [row for row in rows if row["step"] is None or math.isfinite(row["step"])]
 
     def drop_after(self, step: int) -> None:
@@ -88,13 +95,13 @@ class Records:
         replace_text(self.metrics, "".join(line + "\n" for line in lines))
         if self.events.exists():
             events = []
-            for line in self.events.read_text(encoding="utf-8", errors="replace").split("\n"):
-                with suppress(ValueError, KeyError, TypeError):
+            for line in read_record(self.events).split("\n"):
+                with suppress(ValueError, KeyError, TypeError, RecursionError):
                     if json.loads(line)["step"] <= step:
                         events.append(line + "\n")
             replace_text(self.events, "".join(events))
         if self.samples.exists():
-            text = self.samples.read_text(encoding="utf-8", errors="replace")
+            text = read_record(self.samples)
             parts = re.split(r"(?m)^(?=## Step \d+$)", text)
             replace_text(self.samples, "".join(p for p in parts if _step_of(p) <= step))
 

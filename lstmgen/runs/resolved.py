@@ -13,6 +13,7 @@ from lstmgen.config.loader import LoadedConfig, dump, load
 from lstmgen.config.schema import Config
 from lstmgen.errors import CheckpointError, ConfigError, printable
 from lstmgen.runs.folders import RESOLVED, replace_text
+from lstmgen.safe_files import check_plain
 
 
 def write_resolved(run: Path, config: Config) -> None:
@@ -27,8 +28,9 @@ def load_resolved(run: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
 
     Raises:
         ConfigError: an override is wrong.
-        CheckpointError: the file is not a config of this version of lstmgen.
+        CheckpointError: the file is a link, a pipe or no config of this version of lstmgen.
     """
+    check_plain(run, files=(RESOLVED,), folders=())
     try:
         return load(run / RESOLVED, overrides)
     except ConfigError as error:

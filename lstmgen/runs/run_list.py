@@ -1,6 +1,5 @@
 """What the runs of a folder are, and how they ended."""
 
-import json
 import math
 import os
 import stat
@@ -13,7 +12,14 @@ from typing import Any, Literal
 
 from lstmgen.errors import CheckpointError
 from lstmgen.runs import checkpoint
-from lstmgen.runs.folders import CHECKPOINTS, ENVIRONMENT, RESOLVED, has_checkpoint, is_locked
+from lstmgen.runs.folders import (
+    CHECKPOINTS,
+    ENVIRONMENT,
+    RESOLVED,
+    has_checkpoint,
+    is_locked,
+    read_environment,
+)
 from lstmgen.runs.history import History, read_history
 
 State = Literal["training", "finished", "stopped", "diverged", "damaged"]
@@ -151,9 +157,9 @@ def _find_damage(run: Path, history: History) -> str:
 def _read_start(run: Path) -> str:
     """The time at which a run was started; empty if it cannot be read."""
     try:
-        started = json.loads((run / ENVIRONMENT).read_bytes())["started"]
+        started = read_environment(run)["started"]
         datetime.fromisoformat(started)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError):
         return ""
     return str(started)
 

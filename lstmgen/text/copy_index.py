@@ -124,6 +124,8 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]], *, entries: int) -> CopyInde
         and bool((np.diff(index.file_starts) >= 0).all())
         and bool((np.diff(index.file_lines) >= 0).all())
         and int(index.file_lines[-1]) <= len(index.line_starts)
+        and bool((index.line_starts[1:] >= index.line_starts[:-1]).all())
+        and bool((index.line_starts <= size).all())
     )
     if not valid:
         raise ValueError("the arrays do not describe a text")

@@ -177,7 +177,7 @@ class CheckpointManager:
         except CheckpointError as error:
             raise checkpoint.damaged(path, str(error)) from None
         if checkpoint.ORIGIN in source.files:
-            self.origin = source.read_json(checkpoint.ORIGIN)
+            self.origin = source.read_origin()
         streams = self.config.train.order == "streams"
         restore_state(
             state,
@@ -321,7 +321,7 @@ def _count(value: Any) -> int:
     return value
 
 
-def check_disk_space(place: Path, state: TrainState, *, checkpoints: int) -> None:
+def check_disk_space(place: Path, state: TrainState, *, checkpoints: int, shared: int = 0) -> None:
     """Check, before training for hours, that the disk can hold the checkpoints.
 
     Args:

@@ -100,8 +100,12 @@ def restore_optimizer(model: nn.Module, optimizer: Optimizer, tensors: dict[str,
     for key, value in tensors.items():
         name, _, inner = key.rpartition("/")
         parameter = parameters[name]
-        if inner != "step" and value.shape != parameter.shape:
+        shapes = [(), (1,)] if inner == "step" else [tuple(parameter.shape)]
+        if tuple(value.shape) not in shapes:
             raise ValueError(f"the optimizer's {key} has the shape {tuple(value.shape)}")
+        lowest = float("-inf") if inner == "exp_avg" else 0.0
+        if not bool(value.isfinite().all() & (value >= lowest).all()):
+            raise ValueError(f"the optimizer's {key} has values that no training gives")
         device = torch.device("cpu") if value.dim() == 0 else parameter.device
         if optimizer.param_groups[0].get("fused"):
             device = parameter.device

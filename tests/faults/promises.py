@@ -45,8 +45,8 @@ PARTS: dict[str, dict[int, str]] = {
         15: "Every byte is verified before it is used. Resuming takes the newest complete "
             "checkpoint.",
         16: "A checkpoint of another version is named as one, never as damaged.",
-        17: "A checkpoint from a stranger runs no code, reaches no other file, and takes no more "
-            "memory than it has bytes.",
+        17: "A run folder from a stranger runs no code, reaches no other file, and takes memory in "
+            "proportion to its bytes: at worst it is refused.",
         18: "Its config, vocabulary and weights are checked against each other.",
     },
     "Running": {
@@ -103,7 +103,8 @@ followed by the number of its tests (`pytest -k t09` for T9) and of its rows in 
 `tests/faults/table.py`. Each row checks the exit code and the words, that there is one message, no
 traceback and no control character, and that no byte of the runs has changed. `make slow` runs the
 long tests, `make soak` longer ones: 50 kills of a run and 10 of a rank, 10,000 reads during a
-training, 10,000 random configs, texts and command lines each, 5,000 flipped bits. `lstmgen check
+training, 10,000 random configs, texts and command lines each, 10,000 forged files, 5,000 flipped
+bits. `lstmgen check
 --resume my.yaml` proves T1 on your own config.
 
 Not promised:
@@ -111,8 +112,9 @@ Not promised:
 - Equal bytes on another machine, or with another version of torch or lstmgen or another number of
   threads: other kernels sum in another order. A change of precision on resuming is reported.
 - Equal results of runs that end by `train.max_minutes`: no two clocks are alike.
-- Detection of a flipped bit in prepared ids (`.prepared` in the runs folder): they are
-  memory-mapped.
+- Training on where another program cuts its prepared text (`.prepared` in the runs folder) while
+  it runs: the ids are memory-mapped, so the system ends the process (SIGBUS). Its checkpoints are
+  intact.
 - One training per run folder on a file system without locks (some NFS).
 - CUDA: it shares all of the code above, but has not been run.
 """

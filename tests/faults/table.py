@@ -127,6 +127,15 @@ def _forged(
     return Fault(name, injected, command, words, harm=lambda folder: harm(best(folder / RUN)))
 
 
+def _adapt(run: Path, change: dict[str, object]) -> None:
+    """Parameters as ``--tune`` finds them, but for a change."""
+    weights = [[1.0], [0.9, 0.1], [0.9, 0.1], [0.8, 0.1, 0.1], [1.0], [0.9, 0.1], [0.8, 0.1, 0.1]]
+    found = {"cache_window": 500, "cache_theta": 1.0, "weights": weights, "words": 100,
+             "dynamic": {"rate": 0.1, "decay": 0.0, "segment": 20, "rule": "rms"}}  # fmt: skip
+    tuned = {"digest": "x", "step": 25, "order": 3, "adaptation": found | change}
+    (run / "adaptation.json").write_text(json.dumps(tuned), encoding="utf-8")
+
+
 def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
@@ -792,6 +801,22 @@ DAMAGES = (
     Fault("t15_index_pipe", "a named pipe in the place of the index", GENERATE,
           "index.json is damaged (",
           harm=lambda f: _make_pipe(checkpoints_of(f / RUN) / "index.json")),
+    *(
+        Fault(f"t15_adaptation_{name}", f"`{change}` in adaptation.json", (*EVALUATE, "--adapt"),
+              "adaptation.json: is damaged, or of another version of lstmgen. Run lstmgen evaluate "
+              "--tune again", harm=lambda f, change=change: _adapt(f / RUN, change))
+        for name, change in (
+            ("too_few_weights", {"weights": [[1.0]] * 7}),
+            ("negative_weights", {"weights": [[1.0], [2.0, -1.0], [1.0], [0.5, 0.5]]}),
+            ("whole_text_in_cache", {"cache_window": 10**12}),
+            ("no_number", {"cache_theta": True}),
+            ("endless_segments", {"dynamic": {"rate": 0.1, "decay": 0.0, "segment": 0}}),
+        )
+    ),
+    Fault("t15_index_beyond_numbers", "a step of 300 digits in index.json", GENERATE,
+          "index.json is damaged (it must hold best and last)",
+          harm=lambda f: (checkpoints_of(f / RUN) / "index.json").write_text(
+              '{"best": ' + "9" * 300 + ', "last": 20}')),
     Fault("t15_index_gone", "index.json gone", GENERATE, "runs/first: index.json is missing. Name "
           "one of the step folders in checkpoints, or let `lstmgen train --resume runs/first` ",
           harm=lambda f: (checkpoints_of(f / RUN) / "index.json").unlink()),

@@ -33,10 +33,14 @@ def write_story(folder: Path, config: str, *, times: int = 8) -> None:
     (folder / "my.yaml").write_text(config, encoding="utf-8")
 
 
-def make_trained(folder: Path) -> Path:
-    """A folder with a text, a config and one finished run, ``runs/first``."""
+def make_trained(folder: Path, *settings: str) -> Path:
+    """A folder with a text, a config and one finished run, ``runs/first``.
+
+    Args:
+        settings: of the config that the run changes.
+    """
     write_story(folder, CONFIG)
-    done = call_cli("train", "my.yaml", "--name", "first", "-q", cwd=folder, check=0)
+    done = call_cli("train", "my.yaml", *settings, "--name", "first", "-q", cwd=folder, check=0)
     (folder / done.stdout.strip()).rename(folder / RUN)
     return folder
 
@@ -107,8 +111,9 @@ def seal(step: Path, **files: bytes) -> None:
         files: contents by name, with ``_`` for the dot: ``state_json``.
     """
     for name, data in files.items():
-        (step / name.replace("_", ".")).unlink()  # it may be a hard link
-        (step / name.replace("_", ".")).write_bytes(data)
+        path = step / ".".join(name.rsplit("_", 1))
+        path.unlink()  # it may be a hard link
+        path.write_bytes(data)
     manifest = json.loads((step / "manifest.json").read_text(encoding="utf-8"))
     for name in manifest["files"]:
         data = (step / name).read_bytes()
