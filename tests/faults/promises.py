@@ -104,8 +104,7 @@ followed by the number of its tests (`pytest -k t09` for T9) and of its rows in 
 traceback and no control character, and that no byte of the runs has changed. `make slow` runs the
 long tests, `make soak` longer ones: 50 kills of a run and 10 of a rank, 10,000 reads during a
 training, 10,000 random configs, texts and command lines each, 10,000 forged files, 5,000 flipped
-bits. `lstmgen check
---resume my.yaml` proves T1 on your own config.
+bits. `lstmgen check --resume my.yaml` proves T1 on your own config.
 
 Not promised:
 
