@@ -14,7 +14,6 @@ from lstmgen.cli.train_common import watch
 from lstmgen.errors import UsageError
 from lstmgen.reporting.training_console import TrainingConsole
 from lstmgen.runs.folders import runs_folder
-from lstmgen.training import core_sharing
 from lstmgen.training.rank_agreement import is_distributed
 from lstmgen.training.signals import listening
 from lstmgen.training.source import prepare_source
@@ -55,7 +54,6 @@ def train(
     if dry_run and (resume or name is not None):
         raise UsageError("--dry-run plans a new training. Leave --resume and --name out")
     runs, source = runs_folder(runs_dir), names[0] if names else None
-    core_sharing.share_cores()
     with closing(TrainingConsole(quiet=quiet)) as console:
         if dry_run:
             _plan(str(source), overrides, console)

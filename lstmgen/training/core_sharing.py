@@ -11,9 +11,8 @@ SPIN_COUNT = "1000"  # of a waiting thread; libgomp's default is 300,000
 def share_cores() -> None:
     """Let waiting threads sleep sooner if other programs are running.
 
-    A step has some hundred barriers. On idle cores it is fastest to spin there. But a spinning
-    thread blocks its core for other programs, and if it waits for one of them, or that is a
-    training that spins too, small steps take a hundred times longer.
+    For commands that compute for a moment; a training decides again and again
+    (``waiting_threads``, which also says why).
 
     libgomp, torch's thread library, reads this once, when it is loaded; an existing environment
     setting is kept. Results do not depend on it.
@@ -31,6 +30,13 @@ def other_programs_run() -> bool:
         if runnable_threads() < 2:
             return False
     return True
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def runnable_threads() -> int:

@@ -21,6 +21,7 @@ from torch.distributed.rendezvous import rendezvous
 from lstmgen.errors import UsageError, counted
 from lstmgen.model.language_model import States
 from lstmgen.model.layer_interface import State
+from lstmgen.training.core_sharing import usable_cores
 from lstmgen.windows.window import Window
 
 T = TypeVar("T")
@@ -99,7 +100,7 @@ class World:
         unlimited = os.environ.get("OMP_NUM_THREADS") != "1" or self.local_size == 1
         if requested is not None or unlimited:
             return requested, ""
-        each = _cores() // self.local_size
+        each = usable_cores() // self.local_size
         if each < 2:
             return requested, ""
         return each, f"each of {self.size} ranks uses {each} threads (train.threads changes that)"
@@ -218,13 +219,6 @@ def _join() -> World:
     local_size = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     object_group = distributed.new_group(backend="gloo", timeout=OBJECT_TIMEOUT)
     return World(rank, size, local_rank, local_size, object_group)
-
-
-def _cores() -> int:
-    """Cores available to this process."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _rows(window: Window, span: slice) -> Window:

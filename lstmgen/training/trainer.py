@@ -4,6 +4,8 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+
 from lstmgen.config.schema import Config
 from lstmgen.errors import DivergedError, LstmgenError
 from lstmgen.evaluation.baseline import count_ngrams, stores_ngrams
@@ -17,6 +19,7 @@ from lstmgen.runs import checkpoint
 from lstmgen.text.config_text import index_copies
 from lstmgen.training.build import TrainingSetup
 from lstmgen.training.checkpoint_manager import CheckpointManager, check_disk_space
+from lstmgen.training.core_sharing import usable_cores
 from lstmgen.training.distributed import World
 from lstmgen.training.events import Evaluated, Event, Notice, Sampled, Saved
 from lstmgen.training.journal import Journal
@@ -24,6 +27,7 @@ from lstmgen.training.limits import Limits
 from lstmgen.training.loop import StepReport
 from lstmgen.training.progress import Progress
 from lstmgen.training.signals import StopRequests
+from lstmgen.training.waiting_threads import WaitingThreads
 
 ROWS = 200  # of metrics.csv per run, besides those of evaluations
 EVALUATIONS = 20  # per run, at ends of epochs, by default
@@ -86,9 +90,10 @@ class Trainer:
         reports = self.setup.steps(
             until=self.until, schedule_steps=self.manager.schedule_steps, world=self.world
         )
-        with self._recording_divergence():
+        with self._recording_divergence(), self._waiting_threads() as threads:
             while not reason:
                 report = next(reports)
+                threads.after_step(report.seconds)
                 self.limits.decide()
                 reason = self.limits.reached(self.progress)
                 yield from self._after_step(report, ending=bool(reason))
@@ -105,6 +110,10 @@ class Trainer:
             )
         chosen = yield from self._choose_sampling()
         yield self.journal.add_end(reason, interrupted=False, sampling=chosen)
+
+    def _waiting_threads(self) -> WaitingThreads:
+        on_cpu = self.state.model.device.type == "cpu"
+        return WaitingThreads(torch.get_num_threads() if on_cpu else 1, usable_cores())
 
     def _choose_sampling(self) -> Generator[Notice, None, ChosenSampling | None]:
         """Choose the sampling settings that the config leaves open, for the best checkpoint."""

@@ -1,0 +1,135 @@
+"""Threads that wait: spinning on idle cores, sleeping beside other programs.
+
+A step has some hundred barriers, at which its threads wait for the slowest of them. On idle cores
+it is fastest to spin there. But a spinning thread occupies a core that the thread it waits for may
+need: two trainings of two threads each, on two cores, crawl. So a training that gets too little of
+the cores' time lets its threads sleep at barriers until the cores are free again. Results do not
+depend on it.
+"""
+
+import threading
+import time
+from types import TracebackType
+
+import torch
+
+from lstmgen.training.core_sharing import runnable_threads
+
+WINDOW = 0.5  # seconds of steps between two decisions
+SHARE = 0.85  # of the cores' time that spinning threads get at least, if they are alone
+FIRST_PAUSE, LAST_PAUSE = 8.0, 64.0  # seconds until the other way of waiting is tried again
+PARALLEL = 1 << 18  # numbers that torch divides between threads
+
+
+class WaitingThreads:
+    """Decides, after each step on the CPU, how the threads of the next ones wait.
+
+    Args:
+        threads: of a step.
+        cores: that this process may use.
+    """
+
+    def __init__(self, threads: int, cores: int) -> None:
+        self.threads = threads
+        self._crowd_size = -(-(cores - threads + 1) // (threads - 1)) if threads > 1 else 0
+        self._crowd: list[_Crowd] = []
+        self._others = False  # whether other programs ran at a look in this window
+        self._pause, self._next_try = FIRST_PAUSE, 0.0
+        self._spinning_rate = 0.0  # steps per second before they went to sleep
+        self._was_low, self._is_trial, self._seen_others = False, False, False
+        self._ended = time.monotonic()  # of the last step
+        self._begin()
+
+    def __enter__(self) -> "WaitingThreads":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self._spin()
+
+    @property
+    def sleep(self) -> bool:
+        """Whether threads sleep at barriers."""
+        return bool(self._crowd)
+
+    def after_step(self, seconds: float) -> None:
+        """Count a step that took some seconds; decide after each window of steps."""
+        if not self._crowd_size:
+            return
+        now, before = time.monotonic(), self._ended
+        self._ended = now
+        if now - before > 2 * seconds + 0.05:  # something else was done since the last step
+            self._begin()
+            return
+        self._steps += 1
+        if self.sleep:
+            self._others = self._others or not 0 < runnable_threads() <= self.threads
+        wall = now - self._began
+        if wall >= WINDOW:
+            share = (time.process_time() - self._cpu) / (wall * self.threads)
+            self._decide(now, share=share, rate=self._steps / wall)
+            self._begin()
+
+    def _begin(self) -> None:
+        """Begin a window."""
+        self._began, self._cpu = time.monotonic(), time.process_time()
+        self._steps = 0
+        self._others = False
+
+    def _decide(self, now: float, *, share: float, rate: float) -> None:
+        if not self.sleep:
+            if share >= SHARE:
+                self._pause, self._was_low = FIRST_PAUSE, False
+            elif not self._was_low:
+                self._was_low = True  # the next window is wholly beside the other program
+            elif now >= self._next_try:
+                self._sleep()
+                self._spinning_rate, self._is_trial, self._seen_others = rate, True, False
+                self._wait_before_trying(now)
+        elif self._is_trial and rate < self._spinning_rate:
+            self._spin()
+        elif now >= self._next_try or (self._seen_others and not self._others):
+            self._spin()
+            self._next_try = now  # if the cores are not free, sleep again at once
+        else:
+            self._is_trial = False
+            self._seen_others = self._seen_others or self._others
+
+    def _wait_before_trying(self, now: float) -> None:
+        self._next_try = now + self._pause
+        self._pause = min(2 * self._pause, LAST_PAUSE)
+
+    def _sleep(self) -> None:
+        self._crowd = [_Crowd() for _ in range(self._crowd_size)]
+        for crowd in self._crowd:
+            crowd.start()
+
+    def _spin(self) -> None:
+        for crowd in self._crowd:
+            crowd.end()
+        self._crowd = []
+
+
+class _Crowd(threading.Thread):
+    """Threads that do nothing, beside which all others sleep at barriers.
+
+    libgomp, torch's thread library, lets threads spin only while it manages no more of them than
+    there are cores (``gomp_managed_threads`` in its ``wait.h``). Each thread of Python that has
+    computed in parallel has threads of its own there until it ends.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(name="lstmgen-crowd", daemon=True)
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        """Compute in parallel once, then wait for the end."""
+        torch.ones(PARALLEL).add_(1)
+        self._over.wait()
+
+    def end(self) -> None:
+        """End the threads."""
+        self._over.set()
+        self.join()
