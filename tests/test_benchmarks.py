@@ -1,10 +1,15 @@
 """The entry of the benchmarks: python -m benchmarks NAME."""
 
+import math
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import torch
+
+from benchmarks import cuda
 from benchmarks.marks import (
     apostrophe_words,
     malformed,
@@ -67,6 +72,33 @@ def test_the_quoted_command_has_the_options_and_no_folder_of_the_machine():
     assert done.stdout.strip() == (
         "python -m benchmarks dense --text Brown=.../brown --try a=b.c=.../y,d.e=2 data/z"
     )
+
+
+@pytest.mark.slow
+def test_the_checks_of_a_gpu_can_be_tried_without_one():
+    """Every part runs, with the CPU in the place of the GPU, and passes."""
+    done = call("cuda", "--device", "cpu", "--quick")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    verdicts = [row[-1].strip(" |") for row in rows[1:]]
+    assert verdicts.count("passed") == 20 and "FAILED" not in verdicts
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_its_checks_say_so():
+    done = call("cuda")
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == "torch sees no CUDA GPU. To try the script without one: --device cpu --quick\n"
+    )
+
+
+def test_a_check_of_a_gpu_can_fail(tmp_path):
+    device = cuda.Device("cpu", quick=True, folder=tmp_path)
+    assert device.check("losses", 2e-4, 1e-4)[-1] == "FAILED"
+    assert device.check("losses", math.nan, 1e-4)[-1] == "FAILED"
+    assert device.check("losses", 1e-4, 1e-4)[-1] == "passed"
 
 
 def test_books_are_cleaned(tmp_path):

@@ -22,6 +22,7 @@ class Machine:
         monkeypatch.setattr(waiting_threads.time, "monotonic", lambda: self.now)
         monkeypatch.setattr(waiting_threads.time, "process_time", lambda: self.cpu)
         monkeypatch.setattr(waiting_threads, "runnable_threads", lambda: self.running)
+        monkeypatch.setattr(waiting_threads, "other_programs_run", lambda: self.running > 2)
 
     def train(self, threads, seconds, *, step=STEP, pause=0.0):
         """Steps for some seconds; whether threads slept after each."""
@@ -59,6 +60,14 @@ def test_beside_a_training_they_sleep_until_it_ends(machine, threads):
     machine.share, machine.running = None, 2
     assert not machine.train(threads, 3 * WINDOW)[-1]
     assert not any(machine.train(threads, 100))
+
+
+def test_a_training_that_begins_beside_another_one_sleeps_at_once(machine):
+    machine.share, machine.running = SHARE, 4
+    with WaitingThreads(2, 2) as threads:
+        assert threads.sleep
+        machine.share, machine.running = None, 2
+        assert not machine.train(threads, 3 * WINDOW)[-1]
 
 
 def test_where_sleeping_is_slower_they_spin_and_wait_longer_before_each_trial(machine, threads):

@@ -15,10 +15,15 @@ CGROUP_LIMITS = (  # of a container
 FLOAT_BYTES = 4
 
 
-def check_memory(config: Config, *, vocab_size: int, ranks: int = 1) -> None:
-    """Check that this machine has the memory that training certainly needs.
+def check_memory(
+    config: Config, *, vocab_size: int, ranks: int = 1, gpu: int | None = None
+) -> None:
+    """Check that there is the memory that training certainly needs.
 
-    That is weights, gradients and optimizer state, in each of the machine's ``ranks``.
+    That is weights, gradients and optimizer state.
+
+    Args:
+        ranks: that share the memory. gpu: bytes of a GPU's memory; None: this machine's is used.
 
     Raises:
         UsageError: with the sizes, the memory needed and the memory available.
@@ -26,13 +31,14 @@ def check_memory(config: Config, *, vocab_size: int, ranks: int = 1) -> None:
     model, train = config.model, config.train
     weights = min_weights(config, vocab_size=vocab_size)
     copies = 2 + MOMENTS[train.optimizer] + (train.average is not None)
-    needed, available = ranks * FLOAT_BYTES * weights * copies, total_memory()
+    needed, available = ranks * FLOAT_BYTES * weights * copies, gpu or total_memory()
     if needed <= available:
         return
+    place = "machine" if gpu is None else "GPU"
     each = f", in each of {ranks} ranks" if ranks > 1 else ""
     raise UsageError(
         f"training needs at least {needed / 1e9:,.1f} GB of memory ({weights:,} weights, "
-        f"{copies} numbers for each{each}), this machine has {available / 1e9:,.1f}. Lower "
+        f"{copies} numbers for each{each}), this {place} has {available / 1e9:,.1f}. Lower "
         f"model.hidden_sizes ({model.hidden_sizes}), model.embedding_dim "
         f"({model.embedding_dim:,}) or data.vocabulary_size (now {vocab_size:,} words)"
     )

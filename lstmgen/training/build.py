@@ -108,8 +108,9 @@ def build_training(
     )
     world.check_fit(batch_size=fit.batch_size, accumulate=fit.accumulate)
     plan = _plan(config, corpus, fit)
-    if device.type == "cpu":
-        check_memory(config, vocab_size=len(corpus.vocabulary), ranks=world.local_size)
+    gpu = devices.gpu_memory(device)
+    ranks = world.local_size if gpu is None else 1
+    check_memory(config, vocab_size=len(corpus.vocabulary), ranks=ranks, gpu=gpu)
     model = build_model(config.model, corpus.vocabulary, seed=settings.seed)
     model = model.to(device)
     # Decided on the initial weights, so that a resumed run decides the same.

@@ -40,6 +40,13 @@ def set_up(device: torch.device, *, threads: int | None = None) -> None:
         torch.backends.cudnn.allow_tf32 = False
 
 
+def gpu_memory(device: torch.device) -> int | None:
+    """Bytes of a GPU's memory; None for the CPU."""
+    if device.type != "cuda":
+        return None
+    return int(torch.cuda.get_device_properties(device).total_memory)
+
+
 def keep_memory() -> None:
     """Let malloc keep freed memory from now on, if the C library can.
 

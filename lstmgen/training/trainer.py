@@ -57,6 +57,8 @@ class Trainer:
         )  # fmt: skip
         self.journal = Journal(run, setup, world)
         self.limits = Limits(setup, self.manager, requests, world, self.journal.seconds)
+        on_cpu = self.state.model.device.type == "cpu"
+        self.threads = WaitingThreads(torch.get_num_threads() if on_cpu else 1, usable_cores())
         self.skipped: list[str] = []  # notices about damaged checkpoints
 
     @property
@@ -75,6 +77,10 @@ class Trainer:
 
     def events(self, *, resumed: bool) -> Iterator[Event]:
         """Run the training."""
+        with self.threads:
+            yield from self._train(resumed=resumed)
+
+    def _train(self, *, resumed: bool) -> Iterator[Event]:
         yield from self._start(resumed=resumed)
         self.limits.decide()
         reason = self.limits.reached(self.progress)
@@ -90,10 +96,10 @@ class Trainer:
         reports = self.setup.steps(
             until=self.until, schedule_steps=self.manager.schedule_steps, world=self.world
         )
-        with self._recording_divergence(), self._waiting_threads() as threads:
+        with self._recording_divergence():
             while not reason:
                 report = next(reports)
-                threads.after_step(report.seconds)
+                self.threads.after_step(report.seconds)
                 self.limits.decide()
                 reason = self.limits.reached(self.progress)
                 yield from self._after_step(report, ending=bool(reason))
@@ -110,10 +116,6 @@ class Trainer:
             )
         chosen = yield from self._choose_sampling()
         yield self.journal.add_end(reason, interrupted=False, sampling=chosen)
-
-    def _waiting_threads(self) -> WaitingThreads:
-        on_cpu = self.state.model.device.type == "cpu"
-        return WaitingThreads(torch.get_num_threads() if on_cpu else 1, usable_cores())
 
     def _choose_sampling(self) -> Generator[Notice, None, ChosenSampling | None]:
         """Choose the sampling settings that the config leaves open, for the best checkpoint."""

@@ -13,7 +13,7 @@ from types import TracebackType
 
 import torch
 
-from lstmgen.training.core_sharing import runnable_threads
+from lstmgen.training.core_sharing import other_programs_run, runnable_threads
 
 WINDOW = 0.5  # seconds of steps between two decisions
 SHARE = 0.85  # of the cores' time that spinning threads get at least, if they are alone
@@ -22,7 +22,7 @@ PARALLEL = 1 << 18  # numbers that torch divides between threads
 
 
 class WaitingThreads:
-    """Decides, after each step on the CPU, how the threads of the next ones wait.
+    """Decides, at the start and after each step on the CPU, how threads wait from then on.
 
     Args:
         threads: of a step.
@@ -38,9 +38,12 @@ class WaitingThreads:
         self._spinning_rate = 0.0  # steps per second before they went to sleep
         self._was_low, self._is_trial, self._seen_others = False, False, False
         self._ended = time.monotonic()  # of the last step
-        self._begin()
 
     def __enter__(self) -> "WaitingThreads":
+        if self._crowd_size and other_programs_run():
+            self._sleep()
+            self._next_try, self._seen_others = time.monotonic() + FIRST_PAUSE, True
+        self._begin()
         return self
 
     def __exit__(
