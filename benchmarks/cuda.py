@@ -107,8 +107,9 @@ class Device:
         """Checkpoints of one device, resumed and scored on the other."""
         for first, second in ((self.name, "cpu"), ("cpu", self.name)):
             steps = f"train.max_steps={self.steps}"
-            run = train("story", *SMALL, *ALONE, steps, f"train.device={first}",
-                        "train.epochs=null", "train.schedule=constant", runs=self.folder / "runs").run  # fmt: skip
+            settings = (*SMALL, *ALONE, steps, f"train.device={first}", "train.epochs=null",
+                        "train.schedule=constant")  # fmt: skip
+            run = train("story", *settings, runs=self.folder / "runs").run
             scores = [self.score(run, device) for device in (first, second)]
             far = abs(scores[0] - scores[1]) / scores[0]
             yield self.check(f"perplexity of a checkpoint of {first} on {second}", far, TOLERANCE)
