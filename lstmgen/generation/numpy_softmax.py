@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lstmgen.cells.building_blocks import Array
+from lstmgen.generation.halved_product import HalvedProduct, is_halved
 from lstmgen.generation.weight_reader import WeightReader
 
 
@@ -18,11 +20,16 @@ class Softmax:
     bias: Array  # (vocabulary,)
     projection: Array | None  # (input, hidden), applied before the matrix, if there is one
 
+    @cached_property
+    def _halved(self) -> HalvedProduct | None:
+        return HalvedProduct(self.matrix) if is_halved(self.matrix) else None
+
     def logits(self, hidden: Array) -> Array:
         """Logits, (..., vocabulary), of hidden states, (..., hidden)."""
         if self.projection is not None:
             hidden = hidden @ self.projection.T
-        result: Array = hidden @ self.matrix.T
+        halved = self._halved
+        result: Array = hidden @ self.matrix.T if halved is None else halved(hidden)
         result += self.bias
         return result
 
