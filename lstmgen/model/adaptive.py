@@ -15,6 +15,7 @@ from torch.nn import functional
 from lstmgen.model.chunked_softmax import summed_nats
 from lstmgen.model.initialize import init_bias, smoothed_counts
 
+ROWS = 32  # the rows of a tail, which vary, are padded to a multiple of this
 DIV_VALUE = 4  # each cluster's vectors are shorter by this factor than the previous cluster's
 
 
@@ -81,7 +82,7 @@ class AdaptiveSoftmax(nn.Module):
             if len(rows):
                 projected = functional.linear(hidden.index_select(0, rows), tail.projection)
                 nats = nats + summed_nats(
-                    projected, tail.weight, tail.bias, places[rows], bf16=bf16
+                    projected, tail.weight, tail.bias, places[rows], bf16=bf16, multiple=ROWS
                 )
         return nats
 

@@ -22,7 +22,13 @@ MASKED_LOGIT = -1e30  # probability 0
 
 
 def summed_nats(
-    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, bf16: bool = False
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    targets: Tensor,
+    *,
+    bf16: bool = False,
+    multiple: int = 1,
 ) -> Tensor:
     """The summed cross-entropy of a softmax over ``hidden @ weight.T + bias``.
 
@@ -30,12 +36,14 @@ def summed_nats(
         hidden: (rows, input). weight: (vocabulary, input). bias: (vocabulary,).
         targets: (rows,) ids in 0..vocabulary-1.
         bf16: do the matmuls in bfloat16.
+        multiple: pad the rows to a multiple of this, where their number differs from step to step:
+            each new size would get a kernel of its own.
 
     Returns:
         A scalar, nats. All three gradients are exact up to the rounding of the matmuls.
     """
     result: Tensor = _SummedNats.apply(  # type: ignore[no-untyped-call]
-        hidden, weight, bias, targets, bf16
+        hidden, weight, bias, targets, bf16, multiple
     )
     return result
 
@@ -119,12 +127,20 @@ def _describe(logits: Tensor, ids: Tensor, log_sum: Tensor, chosen: Tensor) -> R
 class _SummedNats(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, bf16: bool
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+        bf16: bool,
+        multiple: int,
     ) -> Tensor:
         dtype = torch.bfloat16 if bf16 else hidden.dtype
-        padded, matrix = _pad_hidden(hidden, dtype), _pad_weight(weight, bias, dtype)
-        chunks = -(-len(hidden) // chunk_rows(len(matrix), dtype))
-        rows = -(-len(hidden) // chunks)  # equal sizes, since each size gets its own kernel
+        matrix = _pad_weight(weight, bias, dtype)
+        padded = _pad_hidden(hidden, dtype, rows=_round_up(len(hidden), multiple))
+        chunks = -(-len(padded) // chunk_rows(len(matrix), dtype))
+        # equal sizes, since each size gets its own kernel
+        rows = _round_up(-(-len(padded) // chunks), multiple)
         buffer = padded.new_empty(rows, len(matrix))
         gradients = _Gradients(hidden, weight) if any(ctx.needs_input_grad) else None
         nats = torch.zeros((), dtype=torch.float64, device=hidden.device)
@@ -132,10 +148,11 @@ class _SummedNats(torch.autograd.Function):
             part, ids = padded[start : start + rows], targets[start : start + rows]
             probs = torch.mm(part, matrix.T, out=buffer[: len(part)])
             torch.softmax(probs, dim=1, out=probs)
-            places = torch.arange(len(part), device=part.device)
-            nats += _nats(probs[places, ids], part, matrix, ids)
+            places = torch.arange(len(ids), device=part.device)
+            nats += _nats(probs[places, ids], part[: len(ids)], matrix, ids)
             if gradients is not None:
                 probs[places, ids] -= 1  # now the logits' gradient
+                probs[len(ids) :] = 0
                 gradients.add(start, probs, part, matrix)
         if gradients is not None:
             ctx.gradients = (gradients.hidden, gradients.weight, gradients.bias)
@@ -147,7 +164,7 @@ class _SummedNats(torch.autograd.Function):
         gradients, ctx.gradients = ctx.gradients, None  # so that autograd need not copy them
         if scale.device.type != "cpu" or float(scale) != 1:  # reading a GPU's value would sync
             gradients = tuple(gradient * scale for gradient in gradients)
-        return *gradients, None, None
+        return *gradients, None, None, None
 
 
 class _Gradients:
@@ -160,7 +177,8 @@ class _Gradients:
 
     def add(self, start: int, d_logits: Tensor, part: Tensor, matrix: Tensor) -> None:
         """Add a chunk; ``d_logits`` is (rows, words)."""
-        self.hidden[start : start + len(part)] = (d_logits @ matrix)[:, : self.size]
+        d_hidden = (d_logits @ matrix)[: len(self.hidden) - start, : self.size]
+        self.hidden[start : start + len(d_hidden)] = d_hidden
         d_weight = (d_logits.T @ part)[: self.words]
         weight, bias = d_weight[:, : self.size], d_weight[:, self.size]
         if start == 0:
@@ -171,12 +189,16 @@ class _Gradients:
             self.bias += bias
 
 
-def _pad_hidden(hidden: Tensor, dtype: torch.dtype) -> Tensor:
-    """Append two ones to each row, for the bias, and zeros up to a multiple of 8, for kernels."""
-    rows, size = hidden.shape
+def _pad_hidden(hidden: Tensor, dtype: torch.dtype, *, rows: int) -> Tensor:
+    """Append two ones to each row, for the bias, and zeros up to a multiple of 8, for kernels.
+
+    Args:
+        rows: of the result; those beyond ``hidden`` are zeros.
+    """
+    filled, size = hidden.shape
     padded = torch.zeros(rows, _round_up(size + 2, 8), dtype=dtype, device=hidden.device)
-    padded[:, :size] = hidden
-    padded[:, size : size + 2] = 1
+    padded[:filled, :size] = hidden
+    padded[:filled, size : size + 2] = 1
     return padded
 
 
