@@ -572,6 +572,29 @@ TEXTS = (
     Fault("t38_wrong_encoding", "another encoding than the text's",
           (*TRAIN, "data.train=odd.txt", "data.encoding=ascii"), "odd.txt: is not ascii text",
           files={"odd.txt": b"caf\xe9 au lait"}),
+    *(
+        Fault(f"t18_base_{name}", injected, (*TRAIN, f"train.init_from={base}", *settings), words,
+              harm=harm)
+        for name, injected, base, settings, words, harm in (
+            ("gone", "a base that is not there", "gone", (), "gone: no such run or step folder. "
+             "Bundled bases: english-fiction. `none` starts from scratch", None),
+            ("text", "a text as a base", "story.txt", (), "story.txt: no such run or step folder",
+             None),
+            ("empty", "a folder without a checkpoint as a base", "runs", (), "is not a checkpoint "
+             "and holds none yet", None),
+            ("damaged", "a base with a flipped bit", RUN, (), "is damaged (model.safetensors has "
+             "been changed)", lambda f: _flip(best(f / RUN) / "model.safetensors")),
+            ("of_integers", "a base with whole numbers as weights", RUN, (), "has values that are "
+             "not finite floats", lambda f: _weights(
+                 lambda held: {name: array.astype("i8") for name, array in held.items()}
+             )(best(f / RUN))),
+            ("of_characters", "a base that reads words, for characters", RUN,
+             ("data.tokenizer=character",), "data.tokenizer = character: but train.init_from = "
+             "first has word. Leave data.tokenizer out, or start from scratch", None),
+            ("of_another_size", "a base of another size", RUN, ("model.hidden_sizes=[13]",),
+             "model.hidden_sizes = [13]: but train.init_from = first has [12]. Leave", None),
+        )
+    ),
     Fault("t38_no_marker", "an empty marker of documents", (*TRAIN, "data.documents=''"),
           "data.documents = '': "),
     Fault("t39_empty_validation", "an empty validation text", (*TRAIN, "data.valid=empty.txt"),
