@@ -90,7 +90,8 @@ class WaitingThreads:
             elif now >= self._next_try:
                 self._sleep()
                 self._spinning_rate, self._is_trial, self._seen_others = rate, True, False
-                self._wait_before_trying(now)
+                self._next_try = now + self._pause
+                self._pause = min(2 * self._pause, LAST_PAUSE)
         elif self._is_trial and rate < self._spinning_rate:
             self._spin()
         elif now >= self._next_try or (self._seen_others and not self._others):
@@ -99,10 +100,6 @@ class WaitingThreads:
         else:
             self._is_trial = False
             self._seen_others = self._seen_others or self._others
-
-    def _wait_before_trying(self, now: float) -> None:
-        self._next_try = now + self._pause
-        self._pause = min(2 * self._pause, LAST_PAUSE)
 
     def _sleep(self) -> None:
         self._crowd = [_Crowd() for _ in range(self._crowd_size)]
