@@ -1,8 +1,8 @@
 """Profile of a training step.
 
-Steps of the story preset's shape (many-to-one) and of word_language_model's defaults
-(2 x 200 units, 20 sequences of 35 words, 16,383 words, not tied) under torch's
-profiler; fractions are of the operators' self time.
+Steps of the story preset's shape (many-to-one), of word_language_model's defaults (2 x 200 units,
+20 sequences of 35 words, 16,383 words, not tied), of a base model and of fine-tuning it on the
+bundled stories, under torch's profiler; fractions are of the operators' self time.
 """
 
 import time
@@ -30,6 +30,17 @@ KINDS = (  # the first that fits
 SHAPES = (
     ("many-to-one: 48 x 12 words, 160 units, 1,749 words", 1_749, 128, [160], True, 12, 1, 48),
     ("dense: 20 x 35 words, 2 x 200, 16,383 words", 16_383, 200, [200, 200], False, 35, 35, 20),
+    ("base: 32 x 48 words, 640 and 400, 20,000 words", 20_000, 190, [640, 400], True, 48, 48, 32),
+    (
+        "fine-tuning: 16 x 35 words, 640 and 400, 1,749 words",
+        1_749,
+        190,
+        [640, 400],
+        True,
+        35,
+        35,
+        16,
+    ),
 )
 
 

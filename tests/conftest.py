@@ -1,6 +1,7 @@
 """The fixtures that several test files need."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from tests.helpers.scenes import STORY, make_trained, write_story
 # The networks here are too small to share, and waiting threads crawl on a busy machine.
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job of a shell's background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("LSTMGEN_RUNS_DIR", None)
 os.environ.pop("LSTMGEN_DEVICE", None)
 # Every training ends with a choice of the temperature, for which few samples do here.
