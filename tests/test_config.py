@@ -47,6 +47,20 @@ def test_all_problems_are_told_at_once_in_the_order_of_lines(tmp_path):
     ]  # fmt: skip
 
 
+def test_the_first_twenty_problems_are_shown_and_the_others_counted(tmp_path):
+    """Of wrong values and of unknown keys, by line, and each of the others once."""
+    names = [key.name.partition(".") for key in all_keys().values() if key.name.count(".") == 1]
+    wrong = [name for section, _, name in names if section == "train"][:25]
+    text = "train:\n" + "".join(f"  {name}: {{}}\n" for name in wrong)
+    told = problems(tmp_path, text).splitlines()
+    assert [line.partition(" ")[0] for line in told[:20]] == [
+        f"my.yaml:{line}:" for line in range(2, 22)
+    ]
+    assert told[20:] == ["and 5 other problems"]
+    told = problems(tmp_path, text + "".join(f"k{number}: 1\n" for number in range(30)))
+    assert told.splitlines()[20:] == ["and 35 other problems"]
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -226,6 +240,17 @@ def test_every_key_is_described():
 def test_conflicts_are_found_without_the_loader_too():
     with pytest.raises(ValueError, match="must lie in 1..train.window"):
         Config.model_validate({"train": {"window": 2, "stride": 3}})
+
+
+@pytest.mark.parametrize("name", schema.TEXTS)
+def test_bytes_that_are_no_text_are_refused_in_the_section_sample(tmp_path, name):
+    """As a command line has them that is not UTF-8, and a file as escapes."""
+    value, listed = "a\udcff:1", isinstance(SampleConfig().model_dump()[name], list)
+    with pytest.raises(ConfigError, match=f"--{name.replace('_', '-')} .* are no text. Write it"):
+        override_sample(SampleConfig(), {name: [value] if listed else value})
+    if listed:
+        told = problems(tmp_path, f'sample: {{{name}: ["a\\udcff:1"]}}')
+        assert f"my.yaml:1: sample.{name} = " in told and "are no text. Write it in UTF-8" in told
 
 
 def test_options_of_a_command_are_checked_by_the_same_schema():

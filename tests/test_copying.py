@@ -186,6 +186,15 @@ def test_a_damaged_index_is_refused():
     ):  # fmt: skip
         with pytest.raises(ValueError, match="array|text"):
             from_arrays(sound | {name: change(sound[name])}, entries=4)
+    for name, change in (
+        ("order", lambda a: a[:-1]), ("offsets", lambda a: np.insert(a, 0, 0)),
+        ("offsets", lambda a: np.array([1, 1, 3, 4, 4])),
+        ("offsets", lambda a: np.array([0, 1, 3, 3, 3])),
+        ("offsets", lambda a: np.array([0, 3, 1, 4, 4])), ("canonical", lambda a: a[:-1]),
+        ("canonical", lambda a: np.append(a, a[:1])), ("words", lambda a: a[:, None]),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="array|text"):
+            from_arrays(sound | {name: change(sound[name])}, entries=4)
     for names in (b"5", b"[" * 100_000, b"{}", b"[3]"):
         with pytest.raises(ValueError, match="name|text"):
             from_arrays(sound | {"names": np.frombuffer(names, np.uint8)}, entries=4)
@@ -196,6 +205,29 @@ def test_a_damaged_index_is_refused():
 def piece(text, run=0, line=1):
     location = Location("a.txt", line) if run else None
     return Piece(0, text, details=WordDetails(1, -1.0, 1.0, 1, (), run, location))
+
+
+def test_an_index_with_odd_files_or_lines_is_refused():
+    """A search for a place would leave the arrays, or name another file or line."""
+    names, ids = ("a.txt", "b.txt", "c.txt"), [0, 1, 2, 0, 1, 2, 0, 2]
+    entries, lines = (MARK, "a", "b"), (2, 3, 5, 6, 8)
+    sound = index_of(ids, entries, names=names, line_ends=lines).to_arrays()
+    assert sound["file_starts"].tolist() == [0, 3, 6]
+    assert sound["file_lines"].tolist() == [0, 2, 4]
+    assert sound["line_starts"].tolist() == [2, 3, 5, 6, 8]
+    found = from_arrays(sound, entries=3)
+    assert [found.locate(place) for place in (2, 4, 7)] == [
+        Location("a.txt", 2), Location("b.txt", 1), Location("c.txt", 1),
+    ]  # fmt: skip
+    for name, value in (
+        ("file_starts", [1, 3, 6]), ("file_starts", [0, 6, 3]), ("file_starts", [0, 3]),
+        ("file_lines", [1, 2, 4]), ("file_lines", [0, 4, 2]), ("file_lines", [0, 2]),
+        ("file_lines", [0, 2, 6]), ("line_starts", [3, 2, 5, 6, 8]),
+        ("line_starts", [2, 3, 5, 6, 9]),
+    ):  # fmt: skip
+        changed = sound | {name: np.array(value, dtype=sound[name].dtype)}
+        with pytest.raises(ValueError, match="do not describe a text"):
+            from_arrays(changed, entries=3)
 
 
 def test_copied_words_are_those_inside_long_runs():

@@ -1,8 +1,11 @@
 """Reading, the vocabulary, prepared ids, and the bundled texts."""
 
+import errno
 import glob
 import os
 import re
+import shutil
+import stat
 import subprocess
 import sys
 import unicodedata
@@ -15,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstmgen.config.schema import DataConfig
-from lstmgen.errors import CheckpointError, DataError, printable
+from lstmgen.errors import CheckpointError, DataError, StorageError, printable
 from lstmgen.text import reading, unfinished
 from lstmgen.text.copy_index import build_copy_index
 from lstmgen.text.documents import split_documents
@@ -423,19 +426,85 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("blocks")
 
 
-@pytest.mark.parametrize("harm", ["meta", "empty", "cut", "gone"])
+@pytest.mark.parametrize("harm", ["meta", "list", "empty", "cut", "gone", "pipe", "flipped"])
 def test_prepared_ids_that_were_damaged_are_made_again(tmp_path, harm):
     first = prepare_text(tmp_path, CLEAN)
-    expected = first.train.ids.tolist()
+    expected = [part.ids.tolist() for part in (first.train, first.valid)]
     home = next((tmp_path / "prepared").iterdir())
-    if harm == "meta":
-        (home / "meta.json").write_text("")
-    elif harm == "gone":
+    if harm in ("meta", "list"):
+        (home / "meta.json").write_text("" if harm == "meta" else "[]")
+    elif harm == "flipped":
+        data = bytearray((home / "valid.ids").read_bytes())
+        data[0] ^= 1
+        (home / "valid.ids").write_bytes(data)
+    elif harm in ("gone", "pipe"):
         (home / "valid.ids").unlink()
+        if harm == "pipe":
+            os.mkfifo(home / "valid.ids")
     else:
         data = (home / "train.ids").read_bytes()
         (home / "train.ids").write_bytes(b"" if harm == "empty" else data[:400])
-    assert prepare_text(tmp_path, CLEAN).train.ids.tolist() == expected
+    again = prepare_text(tmp_path, CLEAN)
+    assert [part.ids.tolist() for part in (again.train, again.valid)] == expected
+    assert sorted(path.name for path in home.iterdir() if path.is_file()) == [
+        "meta.json", "train.ids", "train.lines", "valid.ids",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC])
+def test_where_nothing_may_be_written_a_text_is_prepared_elsewhere(tmp_path, monkeypatch, number):
+    """But for a full disk, whose free bytes are told: another one may be as full."""
+    (tmp_path / "first").mkdir()
+    expected = prepare_text(tmp_path / "first", CLEAN).train.ids.tolist()
+    real, folder = os.fsync, tmp_path / "prepared"
+
+    def refuse(handle):
+        if Path(os.readlink(f"/proc/self/fd/{handle}")).is_relative_to(folder):
+            raise OSError(number, os.strerror(number))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    if number == errno.ENOSPC:
+        with pytest.raises(
+            StorageError,
+            match=r"cannot be written \(No space left on device, [\d,]+ bytes are free",
+        ):
+            prepare_text(tmp_path, CLEAN)
+    else:
+        assert prepare_text(tmp_path, CLEAN).train.ids.tolist() == expected
+    assert not list(folder.iterdir())
+
+
+def test_a_text_that_another_process_has_prepared_meanwhile_is_taken(tmp_path, monkeypatch):
+    """Both have the same ids, and neither waits for the other."""
+    path, real = tmp_path / "text.txt", os.fsync
+    path.write_text(CLEAN, encoding="utf-8")
+    data = DataConfig(train=str(path))
+    first = prepare(data, folder=tmp_path / "other")
+
+    def slow(handle):
+        real(handle)
+        if not list((tmp_path / "prepared").glob("*-*")):
+            shutil.copytree(tmp_path / "other", tmp_path / "prepared", dirs_exist_ok=True)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    second = prepare(data, folder=tmp_path / "prepared")
+    assert second.train.ids.tolist() == first.train.ids.tolist()
+    assert len(list((tmp_path / "prepared").iterdir())) == 1
+
+
+def test_a_copy_of_standard_input_has_the_mode_that_the_umask_gives(tmp_path):
+    """So that users of one group can share it; what a killed process has left is removed."""
+    left = tmp_path / f"{unfinished.prefix().rsplit('-', 2)[0]}-{ended_process()}-stdin"
+    left.write_bytes(b"half")
+    program = ("import sys; from pathlib import Path; from lstmgen.text.prepared import save_stdin;"
+               "print(save_stdin(Path(sys.argv[1])))")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", program, tmp_path], input=CLEAN, text=True,
+                          capture_output=True, check=True, umask=0o027)  # fmt: skip
+    (saved,) = tmp_path.iterdir()
+    assert saved == Path(done.stdout.strip())
+    assert saved.read_text(encoding="utf-8") == CLEAN
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o640
 
 
 def test_t39_a_validation_text_with_nothing_to_score(tmp_path):
@@ -585,21 +654,64 @@ def test_very_long_rows_of_marks_are_normalized_at_once():
     assert normalize(text).count("\u034f") >= 400_000 // 31 - 1
 
 
-def test_what_a_killed_process_has_left_is_removed_and_what_another_makes_stays(tmp_path):
+def ended_process():
+    """The number of a process that is no more."""
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    machine = unfinished.prefix().split("-")[1]
-    gone = tmp_path / f".making-{machine}-{ended.pid}-abc"
+    return ended.pid
+
+
+def test_what_a_killed_process_has_left_is_removed_and_what_another_makes_stays(tmp_path):
+    machine, process = unfinished.prefix().split("-")[1], ended_process()
+    gone = tmp_path / f".making-{machine}-{process}-abc"
     running = tmp_path / f".making-{machine}-{os.getppid()}-abc"
-    elsewhere = tmp_path / ".making-00000000-1-abc"
+    elsewhere = tmp_path / f".making-00000000-{process}-abc"
+    working = tmp_path / f".making-00000001-{process}-abc"  # of which only the files are new
     old = tmp_path / ".making-old"
-    for folder in (gone, running, elsewhere, old):
+    for folder in (gone, running, elsewhere, working, old):
         folder.mkdir()
         (folder / "numbers").write_bytes(b"1")
-    file = tmp_path / f".making-{machine}-{ended.pid}-stdin"
+    file = tmp_path / f".making-{machine}-{process}-stdin"
     file.write_bytes(b"text")
-    for path in (old / "numbers", old):
+    for path in (old / "numbers", old, working):
         os.utime(path, (1, 1))
     unfinished.sweep(tmp_path)
-    assert set(tmp_path.iterdir()) == {running, elsewhere}
+    assert set(tmp_path.iterdir()) == {running, elsewhere, working}
     assert unfinished.prefix().split("-")[2] == str(os.getpid())
+
+
+def test_what_a_process_of_another_user_makes_stays(tmp_path, monkeypatch):
+    """The system only says that this one may send it no signal."""
+
+    def forbid(process, number):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    (tmp_path / f"{unfinished.prefix()}abc").mkdir()
+    monkeypatch.setattr(os, "kill", forbid)
+    unfinished.sweep(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_is_left_is_removed_when_the_next_text_is_prepared(tmp_path):
+    left = tmp_path / "prepared" / f"{unfinished.prefix().rsplit('-', 2)[0]}-{ended_process()}-abc"
+    left.mkdir(parents=True)
+    prepare_text(tmp_path, CLEAN)
+    assert not left.exists()
+
+
+def test_files_of_other_devices_are_others(tmp_path, monkeypatch):
+    """Two disks may number their files alike."""
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text(name, encoding="utf-8")
+    real = os.stat
+
+    def alike(path, *args, **kwargs):
+        found = real(path, *args, **kwargs)
+        if str(path).endswith(".txt"):
+            facts = list(found)
+            facts[1:3] = 7, ord(Path(path).stem)  # number, device
+            return os.stat_result(facts)
+        return found
+
+    monkeypatch.setattr(os, "stat", alike)
+    assert len(find_files(str(tmp_path), key="data.train").files) == 2

@@ -1,6 +1,9 @@
 """The plots of losses and gates: what each point averages, and that no label lies on another."""
 
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -257,6 +260,16 @@ def test_the_settings_of_the_user_change_no_picture_and_stay(tmp_path):
         draw_losses(rows, own, title="x", baselines={})
         assert matplotlib.rcParams["font.size"] == 40
     assert own.read_bytes() == plain.read_bytes()
+
+
+def test_a_backend_that_the_environment_names_stays_and_is_not_loaded():
+    """A notebook names its own, which only its process has."""
+    program = ("import os; from lstmgen.reporting.plots import new_figure; new_figure(1, 1);"
+               "print(os.environ['MPLBACKEND'])")  # fmt: skip
+    environment = os.environ | {"MPLBACKEND": "module://gone.backend"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True,
+                          text=True, check=True)  # fmt: skip
+    assert done.stdout == "module://gone.backend\n"
 
 
 @pytest.mark.slow

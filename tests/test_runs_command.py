@@ -119,6 +119,24 @@ def test_looking_at_a_lock_does_not_stop_a_training(tmp_path):
         pass
 
 
+def test_a_lock_is_not_taken_through_a_link(tmp_path):
+    """Neither is what it leads to written, nor what is not there made."""
+    victim = tmp_path / "victim"
+    (tmp_path / folders.LOCK).symlink_to(victim)
+    for content in (None, "mine"):
+        if content is not None:
+            victim.write_text(content, encoding="utf-8")
+        with pytest.raises(OSError, match="symbolic links"), folders.locked(tmp_path):
+            pass
+        assert victim.exists() == (content is not None)
+    assert victim.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_pipe_in_the_place_of_a_lock_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / folders.LOCK)
+    assert not folders.is_locked(tmp_path)
+
+
 FACTS = {"files": 2, "train_tokens": 1200, "valid_tokens": 100, "vocab_size": 50, "cell": "LSTM",
          "sizes": "12", "output": "softmax", "parameters": 3456, "steps": 40, "unigram": 30.5,
          "ngram": 20.25, "ngram_order": 3}  # fmt: skip
@@ -232,6 +250,25 @@ def test_a_damaged_run_is_listed_with_what_is_damaged(trained, tmp_path, words):
     done = call_cli("runs", cwd=tmp_path, check=0)
     assert done.stdout.splitlines()[1].endswith("damaged")
     assert done.stderr.startswith("note: bad: ") and words in done.stderr
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"[]", b'"started"', b"[" * 100_000, b"\xff", b" " * (1 << 20) + b"{}"],
+    ids=["pipe", "empty", "list", "text", "deep", "bytes", "large"],
+)  # fmt: skip
+def test_an_environment_that_cannot_be_read_hides_no_other_run(tmp_path, content):
+    """It may be written just now, or be somebody else's."""
+    names = [f"tale-2026010{day}-000000" for day in (1, 2, 3)]
+    for day, name in enumerate(names, start=1):
+        make_run(tmp_path, name, started=f"2026-01-0{4 - day}T00:00:00")
+    (tmp_path / names[0] / folders.ENVIRONMENT).unlink()
+    if content is None:
+        os.mkfifo(tmp_path / names[0] / folders.ENVIRONMENT)
+    else:
+        (tmp_path / names[0] / folders.ENVIRONMENT).write_bytes(content)
+    assert [run.name for run in folders.runs_named("tale", tmp_path)] == [*names[1:], names[0]]
+    with pytest.raises((OSError, ValueError)):
+        folders.read_environment(tmp_path / names[0])
 
 
 @pytest.mark.parametrize("value", [None, True, -1, "many", [1], {}, 1e400, 10**400])

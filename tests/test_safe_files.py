@@ -3,15 +3,41 @@
 import os
 import stat
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from lstmgen.safe_files import replace_file, write_output
+from lstmgen.safe_files import read_plain, replace_file, write_output
 
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_only_a_file_of_at_most_the_limit_is_read(tmp_path):
+    """Without waiting for who writes into a pipe."""
+    pipe, path = tmp_path / "pipe", tmp_path / "file"
+    os.mkfifo(pipe)
+    path.write_bytes(b"12345")
+    assert read_plain(path, limit=5) == b"12345"
+    with pytest.raises(OSError, match="has 5 bytes, more than 4"):
+        read_plain(path, limit=4)
+    for other in (pipe, tmp_path, Path("/dev/null"), Path("/dev/zero")):
+        with pytest.raises(OSError, match="not a plain file|Is a directory"):
+            read_plain(other, limit=5)
+
+
+def test_a_limit_takes_no_memory(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    tracemalloc.start()
+    try:
+        read_plain(path, limit=1 << 28)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1 << 20
 
 
 def test_a_file_is_replaced_and_keeps_its_mode(tmp_path):
@@ -40,8 +66,10 @@ def test_a_link_in_a_run_folder_is_replaced_and_that_of_a_user_is_followed(tmp_p
     write_output(link, b"new")
     assert link.is_symlink()
     assert victim.read_bytes() == b"new"
+    victim.chmod(0o600)
     replace_file(link, b"own")
     assert not link.is_symlink()
+    assert stat.S_IMODE(link.stat().st_mode) == 0o666 & ~current_mask()
     assert victim.read_bytes() == b"new"
 
 
