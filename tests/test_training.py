@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from lstmgen.config.schema import TrainConfig
 from lstmgen.errors import DivergedError, UsageError
@@ -16,7 +17,12 @@ from lstmgen.training.loop import CHECK_EVERY, StepSetup, TrainState, check_fini
 from lstmgen.training.loss_module import select_scored
 from lstmgen.training.meters import Meter
 from lstmgen.training.noising import kneser_ney_noise
-from lstmgen.training.optimizers import build_optimizer, set_learning_rate
+from lstmgen.training.optimizers import (
+    build_optimizer,
+    optimizer_tensors,
+    restore_optimizer,
+    set_learning_rate,
+)
 from lstmgen.training.progress import Progress
 from lstmgen.training.schedules import learning_rate, planned_epochs
 from lstmgen.windows.plans import RandomPlan, StreamPlan
@@ -297,6 +303,13 @@ def test_cuda_without_a_gpu_is_a_clear_error():
         {"valid_nats": None},
         {"valid_nats": [1.0, None]},
         {"surprise": 1},
+        {"words": 2.0},
+        {"stale": 2**62},
+        {"best_nats": 3},
+        {"epoch": 4},
+        {"epoch_step": 4},
+        {"best_step": 4},
+        {"evaluated": 4},
     ],
 )
 def test_t03_counters_of_a_stranger_are_refused(change):
@@ -309,6 +322,33 @@ def test_t03_counters_of_a_stranger_are_refused(change):
     del lacking["valid_nats"]
     with pytest.raises(ValueError, match="other counters than a training has"):
         Progress.from_json(lacking)
+
+
+def flat(tensor):
+    return tensor.reshape(-1)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("exp_avg", lambda t: flat(t)), ("exp_avg_sq", lambda t: t[:1]),
+        ("step", lambda t: t.repeat(2)), ("exp_avg", lambda t: t * math.nan),
+        ("exp_avg", lambda t: t - math.inf), ("exp_avg_sq", lambda t: t + math.inf),
+        ("exp_avg_sq", lambda t: t - 1), ("step", lambda t: t - 9),
+    ],
+)  # fmt: skip
+def test_t03_what_no_optimizer_remembers_is_refused(name, change):
+    """Of another shape, not finite, or negative where it is a sum of squares or a count."""
+    model = nn.Linear(3, 2)
+    optimizer = build_optimizer(model, name="adamw", weight_decay=0.0)
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    sound = optimizer_tensors(model, optimizer)
+    fresh = build_optimizer(model, name="adamw", weight_decay=0.0)
+    restore_optimizer(model, fresh, sound)
+    changed = sound | {f"weight/{name}": change(sound[f"weight/{name}"])}
+    with pytest.raises(ValueError, match=f"the optimizer's weight/{name} has"):
+        restore_optimizer(model, fresh, changed)
 
 
 def test_a_gradient_below_epsilon_hardly_moves_a_weight():

@@ -127,13 +127,13 @@ def _forged(
     return Fault(name, injected, command, words, harm=lambda folder: harm(best(folder / RUN)))
 
 
-def _adapt(run: Path, change: dict[str, object]) -> None:
+def _adapt(run: Path, change: dict[str, object], *, order: int = 3, blanks: int = 0) -> None:
     """Parameters as ``--tune`` finds them, but for a change."""
     weights = [[1.0], [0.9, 0.1], [0.9, 0.1], [0.8, 0.1, 0.1], [1.0], [0.9, 0.1], [0.8, 0.1, 0.1]]
     found = {"cache_window": 500, "cache_theta": 1.0, "weights": weights, "words": 100,
              "dynamic": {"rate": 0.1, "decay": 0.0, "segment": 20, "rule": "rms"}}  # fmt: skip
-    tuned = {"digest": "x", "step": 25, "order": 3, "adaptation": found | change}
-    (run / "adaptation.json").write_text(json.dumps(tuned), encoding="utf-8")
+    tuned = {"digest": "x", "step": 25, "order": order, "adaptation": found | change}
+    (run / "adaptation.json").write_text(json.dumps(tuned) + " " * blanks, encoding="utf-8")
 
 
 def _cut(path: Path) -> None:
@@ -363,6 +363,9 @@ CONFIGS = (
     _config("escape_codes_in_quotes", 'train:\n  "\\x1b[2J": 1', "no such key"),
     _config("empty", "", "data.train: no text is named. Write a path: data.train=story.txt",
             injected="an empty file"),
+    Fault("t34_device", "a link to a device without an end for a config", ("train", "bad.yaml"),
+          "bad.yaml: is larger than 1,000,000 bytes. A config is a page of YAML, not a text",
+          harm=lambda f: (f / "bad.yaml").symlink_to("/dev/zero")),
     Fault("t34_missing", "no such config", ("train", "none.yaml"), "error: none.yaml: no such "
           "config file. Name a file, or one of those that come with lstmgen: base, "),
     Fault("t34_folder", "a folder for a config", ("train", "runs"), "runs: the folder holds no "
@@ -434,6 +437,20 @@ RESUMPTIONS = (
                   _alone(step), "state.json", lambda s: s | {"window": value}),
               command=RESUME) for name, value in
       (("of_text", "abc"), ("null", None), ("zero", 0), ("negative", -5), ("list", [1]))),
+    *(_forged(f"t03_schedule_{name}", f"a schedule of {value!r} steps in state.json", "is damaged "
+              "(state.json: not a count)", lambda step, value=value: forge(
+                  _alone(step), "state.json", lambda s: s | {"schedule_steps": value}),
+              command=RESUME) for name, value in
+      (("of_a_fraction", 25.5), ("of_text", "25"), ("of_truth", True), ("negative", -1),
+       ("endless", 2**62))),
+    *(_forged(f"t03_progress_{name}", f"{value!r} in the place of the counters", "is damaged "
+              "(state.json does not hold counters)", lambda step, value=value: forge(
+                  _alone(step), "state.json", lambda s: s | {"progress": value}),
+              command=RESUME) for name, value in
+      (("of_text", "step"), ("null", None), ("list", ["step"]))),
+    _forged("t03_list_for_the_state", "a list in the place of the state", "is damaged (state.json "
+            "does not hold counters)", command=RESUME,
+            harm=lambda step: forge(_alone(step), "state.json", lambda s: [s])),
     _forged("t03_a_place_beyond_the_step", "a place in the epoch beyond the step", "is damaged "
             "(state.json: a counter that is beyond the step", command=RESUME,
             harm=lambda step: forge(_alone(step), "state.json", lambda s: s | {
@@ -746,6 +763,10 @@ SAMPLES = (
           "error: command line: train.log"),
     Fault("t41_no_receipt", "a receipt that is not there",
           ("generate", "--replay", "gone.json"), "error: --replay gone.json: No such file"),
+    Fault("t41_endless_receipt", "a link to a device without an end for a receipt",
+          ("generate", "--replay", "link.json"), "error: --replay link.json: has more than "
+          "268,435,456 bytes, so it is not a receipt. Name a file written by --receipt",
+          harm=lambda f: (f / "link.json").symlink_to("/dev/zero")),
     Fault("t41_config_for_receipt", "a config for a receipt",
           ("generate", "--replay", "my.yaml"), "error: --replay my.yaml: is not a receipt"),
     Fault("t41_settings_of_a_draft", "a draft with a setting that is not allowed",
@@ -829,11 +850,32 @@ DAMAGES = (
               "adaptation.json: is damaged, or of another version of lstmgen. Run lstmgen evaluate "
               "--tune again", harm=lambda f, change=change: _adapt(f / RUN, change))
         for name, change in (
+            ("weights_of_no_sum", {"weights": [[1.0], [0.5, 0.1], [1.0], [0.5, 0.5]]}),
+            ("no_cache", {"cache_window": 0}),
+            ("negative_theta", {"cache_theta": -1.0}),
+            ("large_theta", {"cache_theta": 1e5}),
+            ("negative_rate", {"dynamic": {"rate": -0.1, "decay": 0.0, "segment": 20}}),
+            ("large_rate", {"dynamic": {"rate": 1e30, "decay": 0.0, "segment": 20}}),
+            ("negative_decay", {"dynamic": {"rate": 0.1, "decay": -1.0, "segment": 20}}),
+            ("large_decay", {"dynamic": {"rate": 0.1, "decay": 1.5, "segment": 20}}),
+            ("one_endless_segment", {"dynamic": {"rate": 0.1, "decay": 0.0, "segment": 10**9}}),
+            ("unknown_rule", {"dynamic": {"rate": 0.1, "decay": 0.0, "rule": "adam"}}),
+            ("one_key_more", {"zebra": 1}),
             ("too_few_weights", {"weights": [[1.0]] * 7}),
             ("negative_weights", {"weights": [[1.0], [2.0, -1.0], [1.0], [0.5, 0.5]]}),
             ("whole_text_in_cache", {"cache_window": 10**12}),
             ("no_number", {"cache_theta": True}),
             ("endless_segments", {"dynamic": {"rate": 0.1, "decay": 0.0, "segment": 0}}),
+        )
+    ),
+    *(
+        Fault(f"t15_adaptation_{name}", injected, (*EVALUATE, "--adapt"), "adaptation.json: is "
+              "damaged, or of another version of lstmgen. Run lstmgen evaluate --tune again",
+              harm=lambda f, change=change: _adapt(f / RUN, {}, **change))
+        for name, injected, change in (
+            ("of_no_order", "n-grams of order 0 in adaptation.json", {"order": 0}),
+            ("of_high_order", "n-grams of order 9 in adaptation.json", {"order": 9}),
+            ("of_blanks", "an adaptation.json of 100 kB, most of them blanks", {"blanks": 100_000}),
         )
     ),
     Fault("t15_index_beyond_numbers", "a step of 300 digits in index.json", GENERATE,
@@ -902,8 +944,13 @@ HOSTILE = (
     *(Fault(f"t17_{kind}_for_{name.strip('.').replace('/', '_').replace('.', '_')}",
             f"a {kind} in the place of {name}", RESUME, f"error: runs/first/{name}: is ",
             harm=lambda folder, name=name, make=make: make(folder / RUN / name))
-      for name in (".lock", "log.txt", "metrics.csv", "events.jsonl", "plots/loss.png", "plots")
+      for name in (".lock", "log.txt", "metrics.csv", "events.jsonl", "samples.md", "config.yaml",
+                   "environment.json", "report.html", "plots/loss.png", "plots", "tensorboard")
       for kind, make in (("link", lambda path: _link(path)), ("pipe", lambda path: _pipe(path)))),
+    *(Fault(f"t17_link_for_resolved_yaml_to_{name}", f"a link in the place of resolved.yaml, to "
+            f"{name}", command, "runs/first/resolved.yaml: is a link. lstmgen writes none, so this",
+            harm=lambda f: _link(f / RUN / "resolved.yaml"))
+      for name, command in (("resume", RESUME), ("evaluate", EVALUATE))),
     _forged("t17_petabytes", "a manifest that claims a petabyte", "config.yaml is larger than any "
             "that lstmgen writes", lambda step: _manifest(
                 step, {"files": {"model.safetensors": {"size": 10**15, "sha256": "0" * 64},
@@ -948,6 +995,11 @@ HOSTILE = (
             _weights(lambda w: w | {"zebra": np.zeros(2, np.float32)})),
     _forged("t18_huge_weights", "finite weights of 1e30", "is damaged (", lambda step: _weights(
                 lambda held: {n: np.full_like(a, 1e30) for n, a in held.items()})(step)),
+    _forged("t18_huge_negative_weight", "a finite weight of -1e30", "is damaged (output_bias has "
+            "values beyond 1e+15)",
+            _weights(lambda w: w | {"output_bias": _set(w["output_bias"], -1e30)})),
+    _forged("t18_empty_weight", "a weight without numbers", "is damaged (output_bias has",
+            _weights(lambda w: w | {"output_bias": w["output_bias"][:0]})),
     _forged("t18_whole_numbers", "whole numbers for weights", "is damaged (output_bias has",
             _weights(lambda w: w | {"output_bias": w["output_bias"].astype(np.int64)})),
     _forged("t16_other_quantization", "weights quantized in a way that is not known", "was written "

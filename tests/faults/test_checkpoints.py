@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
 from lstmgen.errors import CheckpointError, StorageError
+from lstmgen.generation.load import load_checkpoint
 from lstmgen.runs import checkpoint, folders
 from lstmgen.runs.checkpoint import Index
 from tests.helpers.program import call_cli, train
-from tests.helpers.scenes import fingerprint, last, progress_of, seal
+from tests.helpers.scenes import RUN, fingerprint, last, progress_of, seal, write_manifest
 
 
 def write_step(folder, step, value=1.0):
@@ -52,7 +55,10 @@ def test_the_index_names_best_and_last(tmp_path):
     assert checkpoint.read_index(tmp_path) is None
     checkpoint.write_index(tmp_path, Index(best=2, last=5))
     assert checkpoint.read_index(tmp_path) == Index(best=2, last=5)
-    for text in ("", "[]", '{"best": -1, "last": 2}', '{"best": true, "last": 2}', '{"best": 1}'):
+    for text in (
+        "", "[]", '{"best": -1, "last": 2}', '{"best": true, "last": 2}', '{"best": 1}',
+        "[" * 100_000,
+    ):  # fmt: skip
         (tmp_path / "index.json").write_text(text)
         with pytest.raises(CheckpointError, match="index.json is damaged"):
             checkpoint.read_index(tmp_path)
@@ -134,6 +140,7 @@ def test_t16_a_newer_format_and_a_missing_folder_are_told(tmp_path):
         {"files": {"model.safetensors": {"size": -1, "sha256": "0"}}},
         {"files": []},
         {"step": "1"},
+        {"format": "4"},
     ],
 )
 def test_t17_a_hostile_manifest_is_refused(tmp_path, change):
@@ -145,6 +152,78 @@ def test_t17_a_hostile_manifest_is_refused(tmp_path, change):
     (path / "manifest.json").write_text(json.dumps(facts))
     with pytest.raises(CheckpointError, match="is damaged"):
         checkpoint.open_checkpoint(path).read(checkpoint.MODEL)
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        (checkpoint.CONFIG, 1_000_000), (checkpoint.TOKENIZER, 10_000),
+        (checkpoint.PROGRESS, 16 << 20), (checkpoint.ORIGIN, 64 << 20),
+        (checkpoint.VOCABULARY, 512 << 20),
+    ],
+)  # fmt: skip
+def test_t17_a_file_larger_than_any_is_refused_unread(tmp_path, name, most):
+    """By the size in its manifest, before its bytes are looked for."""
+    path = write_step(tmp_path, 1)
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["files"][name]["size"] = most + 1
+    write_manifest(path, manifest)
+    found = checkpoint.open_checkpoint(path)
+    read = found.read if name == checkpoint.CONFIG else found.read_json
+    with pytest.raises(CheckpointError, match="larger than any that lstmgen writes"):
+        read(name)
+
+
+def test_t17_a_manifest_nested_too_deeply_is_refused(tmp_path):
+    """Before its digest, which cannot be computed, is compared."""
+    path = write_step(tmp_path, 1)
+    (path / "manifest.json").write_text("[" * 100_000)
+    with pytest.raises(CheckpointError, match="manifest.json is not JSON"):
+        checkpoint.open_checkpoint(path)
+
+
+def test_t17_an_index_or_a_manifest_of_megabytes_is_refused(tmp_path):
+    """Though the rest is blanks, which JSON allows."""
+    path = write_step(tmp_path, 1)
+    checkpoint.write_index(tmp_path, Index(best=1, last=1))
+    for file, size in ((tmp_path / "index.json", 1 << 16), (path / "manifest.json", 1 << 20)):
+        file.write_bytes(file.read_bytes() + b" " * size)
+    with pytest.raises(CheckpointError, match=r"index.json is damaged \(.* more than 65,536"):
+        checkpoint.read_index(tmp_path)
+    with pytest.raises(CheckpointError, match=r"manifest.json: has .* more than 1,048,576"):
+        checkpoint.open_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [], 3, None, {"window": True}, {"stride": 2.0}, {"batch_size": 0}, {"accumulate": -1},
+        {"window": 2**31 + 1}, {"stride": None},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_t03_sizes_of_a_step_are_whole_numbers_in_range(tmp_path, value):
+    """Whoever reads them, in a file with a manifest that is true of it."""
+    path = write_step(tmp_path, 1)
+    seal(path, state_json=b'{"window": 2147483648, "stride": 1}')
+    assert checkpoint.open_checkpoint(path).read_counters()["window"] == 2**31
+    seal(path, state_json=json.dumps(value).encode())
+    with pytest.raises(CheckpointError, match=r"is damaged \(state.json"):
+        checkpoint.open_checkpoint(path).read_counters()
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float64])
+def test_weights_of_another_precision_are_read_in_float32(trained, tmp_path, kind):
+    """As this version and every other one computes."""
+    step = tmp_path / "step"
+    shutil.copytree(last(trained / RUN), step)
+    weights = load((step / checkpoint.MODEL).read_bytes())
+    seal(step, model_safetensors=save({n: a.astype(kind) for n, a in weights.items()}))
+    read = load_checkpoint(step, tmp_path).weights
+    assert {str(array.dtype) for array in read.values()} == {"float32"}
+    assert {name: array.shape for name, array in read.items()} == {
+        name: array.shape for name, array in weights.items()
+    }
 
 
 def test_t11_a_full_disk_is_one_message_and_harms_nothing(tmp_path, monkeypatch):
@@ -314,6 +393,21 @@ def test_t11_a_disk_that_is_too_small_is_told_before_training(tiny, tmp_path, mo
     done = call_cli("train", "--resume", run, "train.max_steps=9", cwd=tmp_path, check=1)
     assert "checkpoints of " in done.stderr and "3,000 are free" in done.stderr
     call_cli("train", "--resume", run, cwd=tmp_path, check=0)
+
+
+def test_t11_the_copy_index_is_counted_beside_the_checkpoints(tiny, tmp_path, monkeypatch):
+    """Where one is kept: a disk that holds the checkpoints alone is too small."""
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=0))
+    told = call_cli("train", tiny, cwd=tmp_path, check=1).stderr
+    found = re.search(r"4 checkpoints of (\S+) bytes and a copy index of (\S+) need (\S+) ", told)
+    each, index, needed = (int(number.replace(",", "")) for number in found.groups())
+    assert needed == 4 * each + index > 4 * each
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=needed - 1))
+    call_cli("train", tiny, cwd=tmp_path, check=1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=0))
+    told = call_cli("train", tiny, "data.copy_index=false", cwd=tmp_path, check=1).stderr
+    assert f"4 checkpoints of {each:,} bytes need {4 * each:,} bytes there, 0 are free" in told
 
 
 LIMITED = """

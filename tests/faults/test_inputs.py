@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstmgen.cli.app import COMMANDS
+from lstmgen.cli.output_encoding import drop_reordering
 from lstmgen.config.schema import DataConfig, all_keys
 from lstmgen.errors import DataError
 from lstmgen.text import prepared
@@ -159,6 +160,23 @@ def test_t40_a_terminal_never_gets_a_control_character(tmp_path):
     assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]", shown)
     piped = run_cli("generate", "--cue", f"the [red]cat[/] {cue}", "--words", "5", cwd=tmp_path)
     assert "\u202e" in piped.stdout
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_t40_characters_that_reorder_text_reach_files_only(tmp_path, monkeypatch, name):
+    """Joiners and the marks of a direction reach a terminal too, which need them to show words."""
+    text, path = "a\u202e\u202ab\u2066c\u2069 \u0645\u200d\u200e\u200f\n", tmp_path / "a.txt"
+    leader, follower = pty.openpty()
+    for opened in (follower, path):
+        stream = open(opened, "w", encoding="utf-8")  # noqa: SIM115 (its successor is closed)
+        monkeypatch.setattr(sys, name, stream)
+        drop_reordering()
+        getattr(sys, name).write(text)
+        getattr(sys, name).close()
+    sent = os.read(leader, 1000).decode()
+    os.close(leader)
+    assert sent == "abc \u0645\u200d\u200e\u200f\r\n"
+    assert path.read_text(encoding="utf-8") == text
 
 
 def on_a_terminal(arguments, folder):

@@ -15,6 +15,7 @@ from lstmgen.training import build
 from lstmgen.windows import plans
 from tests.helpers.program import call_cli, run_cli, train
 from tests.helpers.scenes import (
+    RUN,
     cut_behind,
     deep_compare,
     fingerprint,
@@ -256,6 +257,27 @@ def test_t06_an_interrupted_run_is_finished_before_it_is_trained_on(tiny, tmp_pa
     assert "To train on, resume the run without train.epochs, then start from its" in done.stderr
     call_cli("train", "--resume", run, "-q", cwd=tmp_path, check=0)
     assert steps_of(run) == 30
+
+
+def test_t03_the_counts_of_an_average_are_checked(tiny, tmp_path):
+    """Its start and its steps are whole numbers, as those of the training are."""
+    run = train(tiny, "train.average=ema", "train.max_steps=3", "train.schedule=constant",
+                cwd=tmp_path)  # fmt: skip
+    for value in (
+        {"start": 0, "steps": -1}, {"start": True, "steps": 3}, {"start": 0, "steps": 2**62},
+        {"start": 0.5, "steps": 3}, {"steps": 3}, 7,
+    ):  # fmt: skip
+        forge(last(run), checkpoint.PROGRESS, lambda state, value=value: state | {"average": value})
+        done = call_cli("train", "--resume", run, "train.max_steps=5", cwd=tmp_path, check=2)
+        assert "step-3 is damaged (state.json: " in done.stderr
+
+
+def test_t03_a_version_of_many_letters_is_cut(trained):
+    """What a stranger writes there does not fill the screen."""
+    run = trained / RUN
+    forge(last(run), checkpoint.PROGRESS, lambda state: state | {"lstmgen": "9" * 10_000})
+    done = call_cli("train", "--resume", run, cwd=trained, check=0)
+    assert f"was written by lstmgen {'9' * 40}, this is" in done.stderr
 
 
 def test_t07_tied_stays_tied(tiny, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.numpy import load
 
+from lstmgen.cli.outcome import reported
 from lstmgen.config.loader import load as load_config
 from lstmgen.runs import checkpoint
 from lstmgen.training import journal, loop, start
@@ -278,8 +279,12 @@ def test_t25_resuming_takes_no_more_memory_than_starting(tiny, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(signal.SIGTERM, "ended by SIGTERM"), (signal.SIGINT, "interrupted")]
-)
+    ("number", "words"),
+    [
+        (signal.SIGTERM, "ended by SIGTERM"), (signal.SIGINT, "interrupted"),
+        (signal.SIGHUP, "ended by SIGHUP"),
+    ],
+)  # fmt: skip
 def test_t19_a_signal_before_the_run_exists_leaves_nothing_behind(
     tmp_path, processes, number, words
 ):
@@ -293,6 +298,33 @@ def test_t19_a_signal_before_the_run_exists_leaves_nothing_behind(
     assert process.returncode == 128 + number
     assert told.splitlines() == [words]
     assert not list(prepared.iterdir())
+
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN])
+def test_t19_a_command_hears_only_signals_that_are_not_ignored(before):
+    """As nohup ignores SIGHUP; when the command is over, everything is as it was."""
+    old, seen = {number: signal.signal(number, before) for number in ENDING}, []
+    try:
+        reported(lambda: seen.extend(map(signal.getsignal, ENDING)))()
+        assert [signal.getsignal(number) for number in ENDING] == [before] * 3
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+    assert all((handler is before) == (before is signal.SIG_IGN) for handler in seen)
+    assert len(seen) == 3
+
+
+@pytest.mark.parametrize("before", ["SIG_IGN", "default_int_handler"])
+def test_t19_an_ignored_interrupt_stays_ignored(before):
+    """As a shell starts programs in the background; else it ends the process at once."""
+    program = (f"import signal; signal.signal(signal.SIGINT, signal.{before}); "
+               "import lstmgen.__main__; print(signal.getsignal(signal.SIGINT).name)")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
+                          check=True)  # fmt: skip
+    assert done.stdout == ("SIG_IGN\n" if before == "SIG_IGN" else "SIG_DFL\n")
 
 
 def test_t19_an_early_interrupt_is_no_traceback(trained, processes):
