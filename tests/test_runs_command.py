@@ -13,9 +13,11 @@ import pytest
 from rich.cells import cell_len
 
 from lstmgen.errors import CheckpointError
+from lstmgen.reporting.json_text import json_text
 from lstmgen.reporting.tables import Table, plain_table
 from lstmgen.runs import folders
-from lstmgen.runs.records import Records
+from lstmgen.runs.history import read_history
+from lstmgen.runs.records import COLUMNS, Records
 from tests.helpers.program import call_cli
 from tests.helpers.scenes import RUN
 
@@ -278,6 +280,47 @@ def test_any_value_in_an_event_is_listed(tmp_path, value):
     (run / "events.jsonl").write_text(json.dumps(event) + "\n", encoding="utf-8")
     for options in ((), ("--md",), ("--json",)):
         assert "odd" in call_cli("runs", *options, cwd=tmp_path, check=0).stdout
+
+
+def test_what_is_no_row_or_event_is_left_out_when_a_run_goes_on(tmp_path):
+    """As a crash leaves half a line, and somebody else anything."""
+    run = make_run(tmp_path, "odd", FINISHED)
+    records = Records(run, writes=True)
+    rows, events = records.rows(), records.events.read_text(encoding="utf-8")
+    with records.metrics.open("a", encoding="utf-8") as file:
+        file.write("20,1\n20,x,1,2,3,4,5,6,7,8\nnan,1,2,3,4,5,6,7,8,9\n90,1,2,3,4,5,6,7,8,9\n15,1")
+    assert {tuple(row) for row in records.rows()} == {COLUMNS}
+    with records.events.open("a", encoding="utf-8") as file:
+        for line in ("[" * 100_000, "3", '{"step": "x"}', "{}", '{"step": 90}', '{"step": 1'):
+            file.write(line + "\n")
+    records.drop_after(50)
+    assert records.rows() == rows
+    assert records.events.read_text(encoding="utf-8") == events
+
+
+@pytest.mark.parametrize("environment", ["{}", '{"command": 7}', '{"command": []}', "[" * 100_000])
+def test_a_history_without_readable_records_is_empty(tmp_path, environment):
+    """What is no step of a sample, since it has too many digits, is a part of the one before."""
+    run = make_run(tmp_path, "odd", FINISHED)
+    (run / folders.ENVIRONMENT).write_text(environment, encoding="utf-8")
+    text = f"## Step 10\n\n> a\n\n## Step {'9' * 5000}\n\n> b\n"
+    (run / "samples.md").write_text(text, encoding="utf-8")
+    found = read_history(run)
+    assert (found.command, found.samples) == ("", ((10, ("a", "b")),))
+    assert len(found.rows) == 3 and found.finished == found.ending != {}
+    for name in ("metrics.csv", "events.jsonl", "samples.md"):
+        (run / name).unlink()
+        os.mkfifo(run / name)
+    empty = read_history(run)
+    assert (empty.rows, empty.started, empty.ending, empty.samples) == ((), {}, {}, ())
+
+
+def test_json_has_null_for_what_is_no_number():
+    """At any depth; readers of JSON accept no NaN."""
+    value = {"a": [math.nan, (math.inf, 1.5)], "b": {"c": -math.inf, "d": "NaN"}, "e": True}
+    assert json_text(value) == (
+        '{"a": [null, [null, 1.5]], "b": {"c": null, "d": "NaN"}, "e": true}'
+    )
 
 
 HOSTILE = "a|b\n\x1b[31m`c` \u202e*d* <e> $x$"

@@ -448,6 +448,10 @@ RESUMPTIONS = (
                   _alone(step), "state.json", lambda s: s | {"progress": value}),
               command=RESUME) for name, value in
       (("of_text", "step"), ("null", None), ("list", ["step"]))),
+    _forged("t03_counters_of_another_step", "the counters of another step than the manifest's",
+            "is damaged (it is of step 26, not of 25)", command=RESUME,
+            harm=lambda step: forge(_alone(step), "state.json", lambda s: s | {
+                "progress": s["progress"] | {"step": 26}})),
     _forged("t03_list_for_the_state", "a list in the place of the state", "is damaged (state.json "
             "does not hold counters)", command=RESUME,
             harm=lambda step: forge(_alone(step), "state.json", lambda s: [s])),
