@@ -5,6 +5,7 @@ import math
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from lstmgen.errors import CheckpointError
+from lstmgen.errors import CheckpointError, UsageError
 from lstmgen.reporting.json_text import json_text
 from lstmgen.reporting.tables import Table, plain_table
 from lstmgen.runs import folders
@@ -119,6 +120,16 @@ def test_looking_at_a_lock_does_not_stop_a_training(tmp_path):
     assert not folders.is_locked(tmp_path)
     with folders.locked(tmp_path):
         pass
+
+
+def test_a_lock_names_the_process_that_holds_it_alone(tmp_path):
+    """Whatever stood in it before."""
+    (tmp_path / folders.LOCK).write_text("x" * 300, encoding="utf-8")
+    with folders.locked(tmp_path), pytest.raises(UsageError) as caught, folders.locked(tmp_path):
+        pass
+    assert str(caught.value).endswith(
+        f"is being trained by process {os.getpid()} on {socket.gethostname()}"
+    )
 
 
 def test_a_lock_is_not_taken_through_a_link(tmp_path):

@@ -384,6 +384,8 @@ CONFIGS = (
     _override("open_bracket_in_override", "model.hidden_sizes=[3", words="command line"),
     Fault("t34_name_of_a_folder", "a run named `a/b`", (*TRAIN[:2], "--name", "a/b"),
           "--name 'a/b': must be a plain folder name"),
+    Fault("t34_hidden_name", "a run named `.hidden`", (*TRAIN[:2], "--name", ".hidden"),
+          "--name '.hidden': must be a plain folder name"),
     Fault("t34_no_gpu", "CUDA where there is none", (*TRAIN, "train.device=cuda"),
           "train.device = cuda: torch sees no CUDA GPU here. Set train.device: auto or cpu"),
 )  # fmt: skip

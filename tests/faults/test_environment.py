@@ -213,6 +213,43 @@ def test_t35_what_a_closed_stderr_would_get_does_not_go_to_stdout(trained, model
     assert done.stdout.startswith("zebra") == (code == 0)
 
 
+LEFT = """
+import sys
+from lstmgen.cli import app
+app.app = lambda prog_name: sys.exit(print("left in the buffer"))
+app.main()
+"""
+
+
+def test_t35_what_is_left_in_the_buffer_of_a_full_stdout_is_an_error():
+    """Though the command itself has ended well."""
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([sys.executable, "-c", LEFT], stdout=full, stderr=subprocess.PIPE,
+                              text=True, env=buffered(), check=False)  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "error: stdout: No space left on device\n")
+
+
+NEXT_FILE = """
+import sys
+from lstmgen.cli.app import main
+try:
+    main()
+except SystemExit:
+    with open("number.txt", "w") as file:
+        file.write(str(file.fileno()))
+"""
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_t35_no_file_takes_the_place_of_a_closed_stream(tmp_path, closed):
+    """Where the system and libraries would write what is meant for the stream."""
+    command = f'"$0" -c "$1" --version {closed}'
+    subprocess.run(["sh", "-c", command, sys.executable, NEXT_FILE], cwd=tmp_path, check=True,
+                   env={**os.environ, "PYTHONPATH": os.getcwd()},
+                   capture_output=True)  # fmt: skip
+    assert int((tmp_path / "number.txt").read_text()) > 2
+
+
 def test_t40_the_name_of_a_config_brings_no_control_character_into_a_run(trained):
     """A run is named after its config, without them."""
     (trained / "a\nb\x1b.yaml").write_bytes((trained / "my.yaml").read_bytes())
