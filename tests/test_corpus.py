@@ -2,6 +2,7 @@
 
 import errno
 import glob
+import json
 import os
 import re
 import shutil
@@ -426,13 +427,18 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("blocks")
 
 
-@pytest.mark.parametrize("harm", ["meta", "list", "empty", "cut", "gone", "pipe", "flipped"])
+@pytest.mark.parametrize(
+    "harm", ["meta", "number", "edited", "empty", "cut", "gone", "pipe", "flipped"]
+)
 def test_prepared_ids_that_were_damaged_are_made_again(tmp_path, harm):
     first = prepare_text(tmp_path, CLEAN)
     expected = [part.ids.tolist() for part in (first.train, first.valid)]
     home = next((tmp_path / "prepared").iterdir())
-    if harm in ("meta", "list"):
-        (home / "meta.json").write_text("" if harm == "meta" else "[]")
+    if harm in ("meta", "number"):
+        (home / "meta.json").write_text("" if harm == "meta" else "7")
+    elif harm == "edited":
+        meta = json.loads((home / "meta.json").read_text(encoding="utf-8"))
+        (home / "meta.json").write_text(json.dumps(meta | {"notices": ["a word of my own"]}))
     elif harm == "flipped":
         data = bytearray((home / "valid.ids").read_bytes())
         data[0] ^= 1
@@ -446,6 +452,7 @@ def test_prepared_ids_that_were_damaged_are_made_again(tmp_path, harm):
         (home / "train.ids").write_bytes(b"" if harm == "empty" else data[:400])
     again = prepare_text(tmp_path, CLEAN)
     assert [part.ids.tolist() for part in (again.train, again.valid)] == expected
+    assert again.notices == first.notices
     assert sorted(path.name for path in home.iterdir() if path.is_file()) == [
         "meta.json", "train.ids", "train.lines", "valid.ids",
     ]  # fmt: skip
@@ -484,8 +491,7 @@ def test_a_text_that_another_process_has_prepared_meanwhile_is_taken(tmp_path, m
 
     def slow(handle):
         real(handle)
-        if not list((tmp_path / "prepared").glob("*-*")):
-            shutil.copytree(tmp_path / "other", tmp_path / "prepared", dirs_exist_ok=True)
+        shutil.copytree(tmp_path / "other", tmp_path / "prepared", dirs_exist_ok=True)
 
     monkeypatch.setattr(os, "fsync", slow)
     second = prepare(data, folder=tmp_path / "prepared")

@@ -162,6 +162,7 @@ def break_arrays(how):
         "order": {"keys.2": keys[::-1].copy()},
         "twice": {"keys.2": np.repeat(keys[:1], len(keys))},
         "negative": {"keys.2": keys - keys[0] - 1},
+        "below": {"keys.2": np.append([-2], keys[1:])},
         "context": {"keys.2": np.append(keys[:-1], 10**9)},
         "word": {"keys.2": np.append(keys[:-1], keys[-1] - keys[-1] % 10 + 9)},
     }[how]
@@ -170,11 +171,21 @@ def break_arrays(how):
 
 @pytest.mark.parametrize("how", [
     "missing", "named", "dtype", "counts", "shape", "length", "empty", "zero", "order", "twice",
-    "negative", "context", "word",
+    "negative", "below", "context", "word",
 ])  # fmt: skip
 def test_arrays_that_are_no_model_are_rejected(how):
     with pytest.raises(ValueError, match="arrays|array"):
         from_arrays(break_arrays(how), vocab_size=9)
+
+
+def test_a_model_of_no_order_or_of_a_higher_one_is_rejected():
+    """The highest, of five words, is not."""
+    arrays = build_kneser_ney(random_text(1, 60, 9), order=5, vocab_size=9).to_arrays()
+    assert from_arrays(arrays, vocab_size=9).order == 5
+    longer = {"keys.6": arrays["keys.5"], "counts.6": arrays["counts.5"]}
+    for others in ({}, arrays | longer):
+        with pytest.raises(ValueError, match="other arrays than a model has"):
+            from_arrays(others, vocab_size=9)
 
 
 def count_expected(text, word, other, groups):

@@ -967,6 +967,10 @@ HOSTILE = (
             _entries(lambda v: v | {"entries": [*v["entries"][:-1], 3]})),
     _forged("t18_word_twice", "one word twice", "must hold different, non-empty words",
             _entries(lambda v: v | {"entries": [*v["entries"][:-1], v["entries"][1]]})),
+    _forged("t18_words_exchanged", "two words of the vocabulary exchanged, to score", "error: the "
+            "run's text has changed since it was trained on. Use --text FILE", command=EVALUATE,
+            harm=_entries(lambda v: v | {
+                "entries": [*v["entries"][:-2], *v["entries"][:-3:-1]]})),
     _forged("t18_escape_codes", "escape codes for a word", "holds control characters",
             _entries(lambda v: v | {"entries": [*v["entries"][:-1], "\x1b[2J"]})),
     _forged("t18_negative_counts", "negative counts", "must count in integers",

@@ -1,5 +1,6 @@
 """A damaged checkpoint is refused whole; nothing of it is used."""
 
+import json
 import random
 import shutil
 
@@ -10,7 +11,15 @@ from lstmgen.generation.load import load_checkpoint
 from lstmgen.runs import checkpoint
 from tests.helpers import SOAK
 from tests.helpers.program import call_cli
-from tests.helpers.scenes import RUN, STORY, best, checkpoints_of, last, wait_for
+from tests.helpers.scenes import (
+    RUN,
+    STORY,
+    best,
+    checkpoints_of,
+    last,
+    wait_for,
+    write_manifest,
+)
 
 
 def read_all(step):
@@ -87,7 +96,7 @@ def test_t17_no_word_is_left_of_a_text_that_only_a_config_names(trained, tmp_pat
     folder = tmp_path / "here"
     shutil.copytree(trained, folder)
     secret = tmp_path / "secret.txt"
-    secret.write_text(STORY * 8 + "The password is swordfish.\n", encoding="utf-8")
+    secret.write_text("The password is swordfish.\n" + STORY * 8, encoding="utf-8")
     resolved = folder / RUN / "resolved.yaml"
     resolved.write_text(resolved.read_text().replace(str(trained / "story.txt"), str(secret)))
     before = {path for path in folder.rglob("*") if path.is_file()}
@@ -110,6 +119,29 @@ def test_t15_a_checkpoint_newer_than_the_index_is_gone_on_from(trained, tmp_path
     done = call_cli("train", "--resume", RUN, cwd=folder, check=0)
     assert f"step {newest}" in done.stderr and "nothing to resume" in done.stderr
     assert checkpoint.read_index(checkpoints_of(run)).last == newest
+
+
+@pytest.mark.parametrize("name", ["manifest.json", checkpoint.CONFIG])
+def test_t15_a_checkpoint_whose_words_cannot_be_read_is_passed_over(trained, tmp_path, name):
+    """Though the text is prepared with the words of a checkpoint."""
+    folder = tmp_path / "here"
+    shutil.copytree(trained, folder)
+    (last(folder / RUN) / name).write_bytes(b"{")
+    done = call_cli("train", "--resume", RUN, "train.max_steps=22", cwd=folder, check=0)
+    assert f"is damaged ({name}" in done.stderr
+    assert "training continues from the checkpoint of step 20" in " ".join(done.stderr.split())
+
+
+def test_t16_a_run_with_an_older_record_of_its_text_is_evaluated(trained, tmp_path):
+    """The record cannot be compared; the words are."""
+    folder = tmp_path / "here"
+    shutil.copytree(trained, folder)
+    step = best(folder / RUN)
+    expected = call_cli("evaluate", RUN, "--json", cwd=folder, check=0).stdout
+    manifest = json.loads((step / "manifest.json").read_text(encoding="utf-8"))
+    write_manifest(step, manifest | {"format": 2})
+    found = call_cli("evaluate", RUN, "--json", cwd=folder, check=0).stdout
+    assert json.loads(found)["perplexity"] == json.loads(expected)["perplexity"]
 
 
 @pytest.mark.slow
