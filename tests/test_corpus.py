@@ -658,6 +658,8 @@ def test_very_long_rows_of_marks_are_normalized_at_once():
     """Sorting 400,000 marks at once would take minutes, deaf to Ctrl-C."""
     text = "a" + "\u0301\u0323" * 200_000
     assert normalize(text).count("\u034f") >= 400_000 // 31 - 1
+    parts = normalize("\u05d0" + "\u05b0" * 100).split("\u034f")
+    assert [part.count("\u05b0") for part in parts] == [30, 30, 30, 10]
 
 
 def ended_process():

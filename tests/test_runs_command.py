@@ -18,7 +18,7 @@ from lstmgen.reporting.json_text import json_text
 from lstmgen.reporting.tables import Table, plain_table
 from lstmgen.runs import folders
 from lstmgen.runs.history import read_history
-from lstmgen.runs.records import COLUMNS, Records
+from lstmgen.runs.records import COLUMNS, Records, read_record
 from tests.helpers.program import call_cli
 from tests.helpers.scenes import RUN
 
@@ -316,6 +316,8 @@ def test_a_history_without_readable_records_is_empty(tmp_path, environment):
     (run / folders.ENVIRONMENT).write_text(environment, encoding="utf-8")
     text = f"## Step 10\n\n> a\n\n## Step {'9' * 5000}\n\n> b\n"
     (run / "samples.md").write_text(text, encoding="utf-8")
+    with (run / "metrics.csv").open("a", encoding="utf-8") as file:
+        file.write(",1,10,2,2,2,2,2,2,2\n")
     found = read_history(run)
     assert (found.command, found.samples) == ("", ((10, ("a", "b")),))
     assert len(found.rows) == 3 and found.finished == found.ending != {}
@@ -324,6 +326,13 @@ def test_a_history_without_readable_records_is_empty(tmp_path, environment):
         os.mkfifo(run / name)
     empty = read_history(run)
     assert (empty.rows, empty.started, empty.ending, empty.samples) == ((), {}, {}, ())
+
+
+def test_a_record_larger_than_any_is_not_read(tmp_path):
+    with (tmp_path / "events.jsonl").open("wb") as file:
+        file.truncate((256 << 20) + 1)
+    with pytest.raises(OSError, match="more than 268,435,456"):
+        read_record(tmp_path / "events.jsonl")
 
 
 def test_json_has_null_for_what_is_no_number():
