@@ -630,6 +630,18 @@ def test_two_stars_take_each_file_once_whatever_links_there_are(tmp_path):
         assert sorted(path.name for path in found) == ["a.txt", "b.txt"], pattern
 
 
+def test_a_file_under_several_names_is_taken_once_unless_each_is_named(tmp_path):
+    path, other = tmp_path / "a.txt", tmp_path / "d.txt"
+    path.write_text("a", encoding="utf-8")
+    other.write_text("a", encoding="utf-8")
+    (tmp_path / "b.txt").symlink_to("a.txt")
+    (tmp_path / "c.txt").hardlink_to(path)
+    for source in (tmp_path, tmp_path / "*.txt", tmp_path / "**" / "*.txt"):
+        assert find_files(str(source), key="data.train").files == [path, other], source
+    named = [str(tmp_path / name) for name in ("a.txt", "b.txt", "a.txt")]
+    assert [str(file) for file in find_files(named, key="data.train").files] == named
+
+
 def test_two_stars_match_what_glob_matches_without_links(tmp_path, monkeypatch):
     for name in ("a.txt", "x/b.txt", "x/y/c.txt", "x/y/d.md", "z[1]/e.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
