@@ -26,13 +26,16 @@ def read_plain(path: Path, *, limit: int) -> bytes:
         OSError: it is a pipe, a device or a folder, or is larger.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would wait
-    with os.fdopen(handle, "rb") as file:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a plain file")
         if status.st_size > limit:
             raise OSError(errno.EFBIG, f"has {status.st_size:,} bytes, more than {limit:,}")
-        return file.read(status.st_size)  # a claimed limit must not allocate memory
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(status.st_size)  # a claimed limit must not allocate memory
+    finally:
+        os.close(handle)
 
 
 def replace_file(path: Path, data: bytes) -> None:

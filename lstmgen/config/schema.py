@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
 from lstmgen.config.word_bias import MAX_BIAS, parse_bias
+from lstmgen.errors import printable
 
 Sources = str | list[str]
 PEEPHOLE_CELLS = ("lstm_peephole",)  # model.peephole applies to these
@@ -488,7 +489,9 @@ class ConflictError(ValueError):
 
     def __init__(self, conflicts: list[Conflict]) -> None:
         self.conflicts = conflicts
-        super().__init__("; ".join(f"{c.keys[0]} = {c.value}: {c.message}" for c in conflicts))
+        # pydantic cannot pass on a message with halves of characters
+        shown = (f"{c.keys[0]} = {printable(c.value)}: {c.message}" for c in conflicts)
+        super().__init__("; ".join(shown))
 
 
 def find_conflicts(config: "Config") -> list[Conflict]:

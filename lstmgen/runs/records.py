@@ -75,7 +75,7 @@ class Records:
                 file.write("".join(f"> {line}\n" for line in text.split("\n")) + "\n")
 
     def rows(self) -> list[Row]:
-        """All rows of metrics, without lines that a crash truncated or that have no finite step."""
+        """All rows of metrics, without truncated lines and those whose counts are not finite."""
         rows = []
         for line in read_record(self.metrics).splitlines():
             cells = line.split(",")
@@ -84,7 +84,7 @@ class Records:
             with suppress(ValueError):
                 values = [float(cell) if cell.strip() else None for cell in cells]
                 rows.append(dict(zip(COLUMNS, values, strict=False)))
-        return [row for row in rows if row["step"] is None or math.isfinite(row["step"])]
+        return [row for row in rows if all(math.isfinite(row[c] or 0) for c in INTEGER_COLUMNS)]
 
     def drop_after(self, step: int) -> None:
         """Remove records after the step from which training resumes, and truncated lines."""
@@ -181,5 +181,5 @@ def _cell(column: str, value: float | int | None) -> str:
 
 def _step_of(part: str) -> float:
     """The step of one part of samples.md; infinity if it has none."""
-    match = re.match(r"## Step (\d+)\n", part)
+    match = re.match(r"## Step (\d{1,18})\n", part)
     return int(match[1]) if match else math.inf

@@ -311,6 +311,10 @@ CONFIGS = (
             "could share. Set model.tie_weights: false"),
     _config("half_a_character", 'sample: {cues: ["\\ud800"]}', "sample.cues = ['\\ud800']: has "
             "bytes that are no text. Write it in UTF-8"),
+    _config("half_a_character_alone", 'sample: {start_with: "\\ud800"}', "sample.start_with = "
+            "\\ud800: has bytes that are no text. Write it in UTF-8"),
+    _override("bytes_in_a_tag", "sample.tag=\udcff", words="sample.tag = \\udcff: has bytes that "
+              "are no text"),
     _config("tied_adaptive", "model:\n  output: adaptive", "bad.yaml:2: model.output = adaptive"),
     _config("surrogate_key", '"\\ud800": 1', "bad.yaml:1: \\ud800 = 1: no such key. Known "
             "here: data"),

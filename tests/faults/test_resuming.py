@@ -415,7 +415,11 @@ def test_what_a_resumption_changed_is_remembered(tiny, tmp_path):
 
 def test_torn_records_do_not_stand_in_the_way(tiny, tmp_path):
     run = train(tiny, "train.schedule=constant", "train.epochs=1", cwd=tmp_path)
-    (run / "samples.md").write_text("## Step 5\n\n> ## Step one: flour\n\n## Step 99999\n\n> x\n")
+    (run / "samples.md").write_text("## Step 5\n\n> ## Step one: flour\n\n## Step 99999\n\n> x\n"
+                                    f"## Step {'9' * 5000}\n\n> x\n")  # fmt: skip
+    with (run / "metrics.csv").open("a") as file:
+        for words in ("nan", "inf"):
+            file.write(f"12,0.5,{words},1,1,1,1,1,1,1\n")
     for name, torn in (("metrics.csv", "12,0.5,1"), ("events.jsonl", '{"event": "sav')):
         with (run / name).open("a") as file:
             file.write(torn)
