@@ -31,6 +31,7 @@ from lstmgen.generation.sampling import (
     keep_min_p,
     keep_top_k,
     keep_top_p,
+    log_sum_exp,
     penalize_repeats,
     probabilities,
 )
@@ -130,6 +131,16 @@ SCORES = np.log(np.array([[0.1, 0.4, 0.2, 0.3], [0.25, 0.25, 0.25, 0.25]]))
 
 def left(scores):
     return [np.flatnonzero(np.isfinite(row)).tolist() for row in scores]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3, 1e300])
+def test_the_log_of_summed_exponentials_is_that_of_numpy(scale):
+    """Without overflow; excluded words count for nothing, even if all are."""
+    scores = scale * np.random.default_rng(0).standard_normal((4, 50))
+    scores[1, :40], scores[2] = -np.inf, -np.inf
+    expected = np.logaddexp.reduce(scores, axis=-1, keepdims=True)
+    np.testing.assert_allclose(log_sum_exp(scores), expected, rtol=1e-14)
+    np.testing.assert_allclose(log_sum_exp(scores[0]), expected[0], rtol=1e-14)
 
 
 def test_top_k_keeps_exactly_k_with_ties_too():

