@@ -70,6 +70,17 @@ def test_a_training_that_begins_beside_another_one_sleeps_at_once(machine):
         assert not machine.train(threads, 3 * WINDOW)[-1]
 
 
+def test_other_ranks_of_the_training_are_no_other_programs(machine):
+    machine.running = 4
+    with WaitingThreads(2, 4, ranks=2) as threads:
+        assert not threads.sleep
+        machine.share, machine.running = SHARE / 2, 5
+        machine.train(threads, 4 * WINDOW, step=WINDOW)
+        assert threads.sleep
+        machine.share, machine.running = None, 4
+        assert not machine.train(threads, 3 * WINDOW)[-1]
+
+
 def test_where_sleeping_is_slower_they_spin_and_wait_longer_before_each_trial(machine, threads):
     machine.share, machine.running = SHARE / 2, 3
     trials = []

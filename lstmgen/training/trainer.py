@@ -58,7 +58,8 @@ class Trainer:
         self.journal = Journal(run, setup, world)
         self.limits = Limits(setup, self.manager, requests, world, self.journal.seconds)
         on_cpu = self.state.model.device.type == "cpu"
-        self.threads = WaitingThreads(torch.get_num_threads() if on_cpu else 1, usable_cores())
+        threads = torch.get_num_threads() if on_cpu else 1
+        self.threads = WaitingThreads(threads, usable_cores(), ranks=world.local_size)
         self.skipped: list[str] = []  # notices about damaged checkpoints
 
     @property

@@ -27,10 +27,11 @@ class WaitingThreads:
     Args:
         threads: of a step.
         cores: that this process may use.
+        ranks: of this training on this machine, which are no other programs.
     """
 
-    def __init__(self, threads: int, cores: int) -> None:
-        self.threads = threads
+    def __init__(self, threads: int, cores: int, *, ranks: int = 1) -> None:
+        self.threads, self.ranks = threads, ranks
         self._crowd_size = -(-(cores - threads + 1) // (threads - 1)) if threads > 1 else 0
         self._crowd: list[_Crowd] = []
         self._others = False  # whether other programs ran at a look in this window
@@ -40,7 +41,7 @@ class WaitingThreads:
         self._ended = time.monotonic()  # of the last step
 
     def __enter__(self) -> "WaitingThreads":
-        if self._crowd_size and other_programs_run():
+        if self._crowd_size and self.ranks == 1 and other_programs_run():
             self._sleep()
             self._next_try, self._seen_others = time.monotonic() + FIRST_PAUSE, True
         self._begin()
@@ -68,7 +69,7 @@ class WaitingThreads:
             return
         self._steps += 1
         if self.sleep:
-            self._others = self._others or not 0 < runnable_threads() <= self.threads
+            self._others = self._others or not 0 < runnable_threads() <= self.threads * self.ranks
         wall = now - self._began
         if wall >= WINDOW:
             share = (time.process_time() - self._cpu) / (wall * self.threads)
