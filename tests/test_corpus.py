@@ -474,7 +474,8 @@ def test_where_nothing_may_be_written_a_text_is_prepared_elsewhere(tmp_path, mon
     if number == errno.ENOSPC:
         with pytest.raises(
             StorageError,
-            match=r"cannot be written \(No space left on device, [\d,]+ bytes are free",
+            match=r"which needs about [\d,]+ bytes, cannot be written "
+            r"\(No space left on device, [\d,]+ bytes are free",
         ):
             prepare_text(tmp_path, CLEAN)
     else:

@@ -62,6 +62,7 @@ LATER_SETTINGS = ("encoding", "documents", "strip_gutenberg", "tags")  # hashed 
 MIN_VALIDATION = 20  # tokens; a shorter held-out part is not informative
 CHUNK = 1 << 20  # numbers converted at a time
 NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+NEEDED = (2, 8)  # bytes on the disk for each byte of a text, read as words and as characters
 LINES, META = "train.lines", "meta.json"
 MAX_META = 512 << 20  # bytes; most of them are the vocabulary
 
@@ -114,7 +115,10 @@ def prepare(
         if error.errno in NOT_OURS:
             with tempfile.TemporaryDirectory() as other:
                 return prepare(data, folder=Path(other), entries=entries, progress=progress)
-        raise _cannot_write(folder, "the prepared text", error) from error
+        size = sum(path.stat().st_size for path in (*train.files, *valid.files))
+        needed = NEEDED[data.tokenizer == "character"] * size
+        what = f"the prepared text, which needs about {needed:,} bytes,"
+        raise _cannot_write(folder, what, error) from error
     if source.fingerprint() != fingerprint:
         shutil.rmtree(home, ignore_errors=True)
         raise DataError("the text was changed while it was read. Try again when it is complete")
