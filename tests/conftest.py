@@ -17,8 +17,11 @@ from tests.helpers.scenes import STORY, make_trained, write_story
 # The networks here are too small to share, and waiting threads crawl on a busy machine.
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job of a shell's background
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# Programs that the tests start hear signals even where this process was started to ignore them, as
+# by nohup: a handler, unlike being ignored, is not inherited.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda number, frame: None)
 os.environ.pop("LSTMGEN_RUNS_DIR", None)
 os.environ.pop("LSTMGEN_DEVICE", None)
 # Every training ends with a choice of the temperature, for which few samples do here.
