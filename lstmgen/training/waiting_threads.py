@@ -32,8 +32,8 @@ class WaitingThreads:
 
     def __init__(self, threads: int, cores: int, *, ranks: int = 1) -> None:
         self.threads, self.ranks = threads, ranks
-        self._crowd_size = -(-(cores - threads + 1) // (threads - 1)) if threads > 1 else 0
-        self._crowd: list[_Crowd] = []
+        self._idle_needed = -(-(cores - threads + 1) // (threads - 1)) if threads > 1 else 0
+        self._idle: list[_IdleThreads] = []
         self._others = False  # whether other programs ran at a look in this window
         self._pause, self._next_try = FIRST_PAUSE, 0.0
         self._spinning_rate = 0.0  # steps per second before they went to sleep
@@ -41,7 +41,7 @@ class WaitingThreads:
         self._ended = time.monotonic()  # of the last step
 
     def __enter__(self) -> "WaitingThreads":
-        if self._crowd_size and self.ranks == 1 and other_programs_run():
+        if self._idle_needed and self.ranks == 1 and other_programs_run():
             self._sleep()
             self._next_try, self._seen_others = time.monotonic() + FIRST_PAUSE, True
         self._begin()
@@ -56,11 +56,11 @@ class WaitingThreads:
     @property
     def sleep(self) -> bool:
         """Whether threads sleep at barriers."""
-        return bool(self._crowd)
+        return bool(self._idle)
 
     def after_step(self, seconds: float) -> None:
         """Count a step that took some seconds; decide after each window of steps."""
-        if not self._crowd_size:
+        if not self._idle_needed:
             return
         now, before = time.monotonic(), self._ended
         self._ended = now
@@ -103,17 +103,17 @@ class WaitingThreads:
             self._seen_others = self._seen_others or self._others
 
     def _sleep(self) -> None:
-        self._crowd = [_Crowd() for _ in range(self._crowd_size)]
-        for crowd in self._crowd:
-            crowd.start()
+        self._idle = [_IdleThreads() for _ in range(self._idle_needed)]
+        for thread in self._idle:
+            thread.start()
 
     def _spin(self) -> None:
-        for crowd in self._crowd:
-            crowd.end()
-        self._crowd = []
+        for thread in self._idle:
+            thread.end()
+        self._idle = []
 
 
-class _Crowd(threading.Thread):
+class _IdleThreads(threading.Thread):
     """Threads that do nothing, beside which all others sleep at barriers.
 
     libgomp, torch's thread library, lets threads spin only while it manages no more of them than
@@ -122,7 +122,7 @@ class _Crowd(threading.Thread):
     """
 
     def __init__(self) -> None:
-        super().__init__(name="lstmgen-crowd", daemon=True)
+        super().__init__(name="lstmgen-idle", daemon=True)
         self._over = threading.Event()
 
     def run(self) -> None:
