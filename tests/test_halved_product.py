@@ -62,6 +62,25 @@ def test_a_model_that_is_dropped_leaves_no_thread(matrix, monkeypatch):
     assert not worker.is_alive()
 
 
+def test_after_an_interrupt_the_products_are_right(matrix, monkeypatch):
+    """A session goes on after Ctrl-C, which may come between the two halves."""
+    product = make(matrix, monkeypatch, gain=1e9)
+    ones = np.ones((1, COLUMNS), dtype=np.float32)
+    expected = product(ones)
+    worker = product._worker
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(worker, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        product(2 * ones)
+    monkeypatch.undo()
+    for _ in range(3):
+        assert np.array_equal(product(ones), expected)
+    assert not product.is_parallel
+
+
 def test_two_threads_may_multiply_at_the_same_time(matrix, monkeypatch):
     product = make(matrix, monkeypatch, gain=1e9)
     vectors = [np.full((1, COLUMNS), n, dtype=np.float32) for n in range(8)]

@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 
@@ -72,9 +73,13 @@ class HalvedProduct:
 
     def _at_once(self, worker: "_Worker", vectors: Array) -> Array:
         result, (first, second) = self._result(vectors), self._halves
-        worker.begin(vectors, second, result[..., self._cut :])
-        np.matmul(vectors, first, out=result[..., : self._cut])
-        worker.wait()
+        try:
+            worker.begin(vectors, second, result[..., self._cut :])
+            np.matmul(vectors, first, out=result[..., : self._cut])
+            worker.wait()
+        except BaseException:  # Ctrl-C: the worker may not be done, so it is not asked again
+            self._worker = None
+            raise
         return result
 
     def _result(self, vectors: Array) -> Array:
@@ -117,7 +122,8 @@ class _Worker(threading.Thread):
     def end(self) -> None:
         """End the thread."""
         self._job = None
-        self._begun.release()
+        with suppress(RuntimeError):  # it has been told to begin, and was left behind
+            self._begun.release()
 
 
 def _least_seconds(work: Callable[[], object]) -> float:
