@@ -13,6 +13,7 @@ Every message names the thing, its value and the way out. The command line print
 a traceback.
 """
 
+import re
 from dataclasses import dataclass
 
 NO_TEMPORARY_FOLDER = "no temporary folder can be written. Name one that can be: TMPDIR=FOLDER"
@@ -89,6 +90,11 @@ def printable(text: object) -> str:
         else character.encode("unicode_escape").decode("ascii")
         for character in str(text)
     )
+
+
+def encodable(text: str) -> bool:
+    """Whether a text has no lone surrogates, as from invalid bytes on a command line."""
+    return re.search("[\ud800-\udfff]", text) is None
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

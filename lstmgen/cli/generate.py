@@ -19,7 +19,7 @@ from lstmgen.cli.outcome import reported, warn, write_text
 from lstmgen.config.loader import option_of, override_sample
 from lstmgen.config.schema import SampleConfig
 from lstmgen.config.word_bias import biased_words
-from lstmgen.errors import DataError, UsageError, printable
+from lstmgen.errors import DataError, UsageError, encodable, printable
 from lstmgen.generation.chosen import needs_copies
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.line_results import continue_lines
@@ -34,7 +34,7 @@ from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.runs.folders import Choice, describe_step, runs_folder
 from lstmgen.text.cue_lines import read_cue_lines
 from lstmgen.text.finding import check_readable
-from lstmgen.text.reading import encodable, read_stream, remove_control
+from lstmgen.text.reading import read_stream, remove_control
 
 PATIENCE = 2.0  # seconds before a note says that standard input is awaited
 BEAMS_NOTE = (

@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 from lstmgen.cli.outcome import warn
 from lstmgen.cli.terminal import fit_tail, is_interactive, on_one_line, terminal_columns, wrap
-from lstmgen.errors import ConfigError, StorageError, UsageError
+from lstmgen.errors import ConfigError, StorageError, UsageError, encodable
 from lstmgen.generation.drafts import SETTINGS, Draft, read_draft, write_draft
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.word_entries import unmatched_notes
 from lstmgen.generation.writing import SUGGESTIONS, Sentence, Writer
 from lstmgen.runs.checkpoint import Checkpoint
-from lstmgen.text.reading import encodable
 
 LINES = (
     (f"1 to {SUGGESTIONS}", "accept a suggestion"),

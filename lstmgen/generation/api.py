@@ -11,7 +11,7 @@ import numpy as np
 from lstmgen.cells.building_blocks import State
 from lstmgen.config.loader import override_sample
 from lstmgen.config.schema import SampleConfig
-from lstmgen.errors import UsageError, counted
+from lstmgen.errors import UsageError, counted, encodable
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.load import load_generator
 from lstmgen.generation.next_word import CueReader
@@ -21,7 +21,7 @@ from lstmgen.generation.sampling import highest, log_sum_exp, probabilities
 from lstmgen.generation.sampling_loop import continue_cue
 from lstmgen.runs.checkpoint import Checkpoint
 from lstmgen.runs.folders import runs_folder
-from lstmgen.text.reading import encodable, normalize
+from lstmgen.text.reading import normalize
 from lstmgen.text.spacing import surface_of
 from lstmgen.text.tokenizer import tokenize
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from lstmgen.config.loader import override_sample
 from lstmgen.config.schema import SampleConfig
-from lstmgen.errors import ConfigError, DataError, StorageError, UsageError, printable
+from lstmgen.errors import ConfigError, DataError, StorageError, UsageError, encodable, printable
 from lstmgen.safe_files import replace_file
 from lstmgen.text.finding import check_readable
-from lstmgen.text.reading import encodable, read_blocks
+from lstmgen.text.reading import read_blocks
 
 # Keys of the section ``sample`` that apply to writing; the rest depends on the checkpoint.
 SETTINGS = (

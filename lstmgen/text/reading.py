@@ -28,7 +28,6 @@ _MANY_MARKS = re.compile(f"[^\x00-\u02ff\u3400-\u9fff\uac00-\ud7a3]{{{MAX_MARKS 
 _LINE_END = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _CONTROLS = "\x00-\x08\x0e-\x1b\x1f\x7f\ufeff"  # with the byte order mark
 _CONTROL = re.compile(f"[{_CONTROLS}]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL_IN_WORD = re.compile(rf"(?<=[^\s{_CONTROLS}])[{_CONTROLS}]+(?=[^\s{_CONTROLS}])")
 # Characters that UTF-8 text has only if Windows-1252 was once read as Latin-1.
 _MISREAD = re.compile("[\x80-\x84\x86-\x9f]")
@@ -81,11 +80,6 @@ def is_turkish(texts: Iterable[str]) -> bool:
     for text in texts:
         dotted, dotless = dotted + text.count("i"), dotless + text.count("ı")
     return dotless > DOTLESS * (dotted + dotless)
-
-
-def encodable(text: str) -> bool:
-    """Whether a text has no lone surrogates, as from invalid bytes on a command line."""
-    return _SURROGATE.search(text) is None
 
 
 def remove_control(text: str) -> str:

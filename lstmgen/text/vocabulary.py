@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmgen.errors import CheckpointError, DataError, printable
+from lstmgen.errors import CheckpointError, DataError, encodable, printable
 from lstmgen.text.apostrophes import is_possessive
 from lstmgen.text.finding import check_readable
-from lstmgen.text.reading import encodable, read_blocks, remove_control
+from lstmgen.text.reading import read_blocks, remove_control
 from lstmgen.text.spacing import simplify_spelling, split_form
 from lstmgen.text.style import TextStyle
 from lstmgen.text.tags import is_tag, tag_name
