@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
 from lstmgen.config.word_bias import MAX_BIAS, parse_bias
-from lstmgen.errors import printable
+from lstmgen.errors import encodable, printable
 
 Sources = str | list[str]
 PEEPHOLE_CELLS = ("lstm_peephole",)  # model.peephole applies to these
@@ -545,7 +545,7 @@ def sample_conflicts(sample: SampleConfig) -> list[Conflict]:
         conflicts.append(Conflict(("sample.beams", "sample.words"), sample.beams, message))
     for name in TEXTS:
         value = getattr(sample, name)
-        if any(map(_has_surrogate, [value] if isinstance(value, str) else value or [])):
+        if not all(map(encodable, [value] if isinstance(value, str) else value or [])):
             message = "has bytes that are no text. Write it in UTF-8"
             conflicts.append(Conflict((f"sample.{name}",), value, message))
     for entry in sample.bias:
@@ -556,10 +556,6 @@ def sample_conflicts(sample: SampleConfig) -> list[Conflict]:
             )
             conflicts.append(Conflict(("sample.bias",), entry, message))
     return conflicts
-
-
-def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _model_conflicts(model: ModelConfig) -> list[Conflict]:
