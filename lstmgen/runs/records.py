@@ -82,8 +82,10 @@ class Records:
             if len(cells) < len(COLUMNS):
                 continue
             with suppress(ValueError):
-                values = [float(cell) if cell.strip() else None for cell in cells]
-                rows.append(dict(zip(COLUMNS, values, strict=False)))
+                rows.append({
+                    column: float(cell) if cell.strip() else None
+                    for column, cell in zip(COLUMNS, cells, strict=False)
+                })  # fmt: skip
         return [row for row in rows if all(math.isfinite(row[c] or 0) for c in INTEGER_COLUMNS)]
 
     def drop_after(self, step: int) -> None:
