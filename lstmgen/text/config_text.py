@@ -71,15 +71,15 @@ def prepare_text(
 
 def index_bytes(data: DataConfig, corpus: Corpus) -> int:
     """The most bytes that the index of a training text takes on the disk; 0 if none is kept."""
-    kept = data.copy_index and not _no_index(data, corpus)
-    return 8 * len(corpus.train.ids) if kept else 0  # two numbers for each word
+    is_kept = _why_no_index(data, corpus) is None
+    return 8 * len(corpus.train.ids) if is_kept else 0  # two numbers for each word
 
 
 def index_copies(data: DataConfig, corpus: Corpus) -> tuple[CopyIndex | None, str]:
     """The index of a training text, or None and the reason."""
-    notice = _no_index(data, corpus)
-    if not data.copy_index or notice:
-        return None, notice
+    reason = _why_no_index(data, corpus)
+    if reason is not None:
+        return None, reason
     index = build_copy_index(
         corpus.train.ids,
         corpus.line_ends,
@@ -91,8 +91,8 @@ def index_copies(data: DataConfig, corpus: Corpus) -> tuple[CopyIndex | None, st
     return index, ""
 
 
-def _no_index(data: DataConfig, corpus: Corpus) -> str:
-    """Why no index is kept of a text though the config asks for one; empty if one is."""
+def _why_no_index(data: DataConfig, corpus: Corpus) -> str | None:
+    """Why no index is kept of a text, empty if the config asks for none; None if one is kept."""
     if not data.copy_index:
         return ""
     if data.tokenizer == "character":
@@ -102,4 +102,4 @@ def _no_index(data: DataConfig, corpus: Corpus) -> str:
             f"the training text has more than {MAX_TOKENS:,} tokens: no copy index is kept, so "
             "copied passages cannot be detected"
         )
-    return ""
+    return None
