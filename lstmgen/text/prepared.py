@@ -96,8 +96,7 @@ def prepare(
     source = _Source(data, train.files, valid.files, listed, from_model=entries is not None)
     fingerprint = source.fingerprint()
     if expected not in (None, fingerprint):
-        with tempfile.TemporaryDirectory() as other:  # the files stay readable while mapped
-            return prepare(data, folder=Path(other), entries=entries, progress=progress)
+        return _prepare_elsewhere(data, entries, progress)
     home = folder / f"{fingerprint[:32]}-{FORMAT}"
     notices = (*train.notices, *valid.notices)
     try:
@@ -113,8 +112,7 @@ def prepare(
         raise EncodingError(problems, key="data.encoding") from None
     except OSError as error:
         if error.errno in NOT_OURS:
-            with tempfile.TemporaryDirectory() as other:
-                return prepare(data, folder=Path(other), entries=entries, progress=progress)
+            return _prepare_elsewhere(data, entries, progress)
         size = sum(path.stat().st_size for path in (*train.files, *valid.files))
         needed = NEEDED[data.tokenizer == "character"] * size
         what = f"the prepared text, which needs about {needed:,} bytes,"
@@ -123,6 +121,14 @@ def prepare(
         shutil.rmtree(home, ignore_errors=True)
         raise DataError("the text was changed while it was read. Try again when it is complete")
     return _load(home, fingerprint=fingerprint, files=len(train.files), notices=notices)
+
+
+def _prepare_elsewhere(
+    data: DataConfig, entries: tuple[str, ...] | None, progress: Progress | None
+) -> Corpus:
+    """Prepare a text in a temporary folder, whose files stay readable while they are mapped."""
+    with tempfile.TemporaryDirectory() as folder:
+        return prepare(data, folder=Path(folder), entries=entries, progress=progress)
 
 
 def encode_files(
@@ -387,9 +393,7 @@ def _chunks(path: Path, start: int, stop: int) -> Iterator[NDArray[np.uint32]]:
 
 def _load(home: Path, *, fingerprint: str, files: int, notices: tuple[str, ...]) -> Corpus:
     meta = json.loads(read_plain(home / META, limit=MAX_META))
-    if not isinstance(meta, dict):
-        raise ValueError(f"{META} has been changed")
-    if meta.pop("digest") != _digest_of(meta):
+    if not isinstance(meta, dict) or meta.pop("digest") != _digest_of(meta):
         raise ValueError(f"{META} has been changed")
     for name, digest in meta["digests"].items():
         if _digest(home / name) != digest:
