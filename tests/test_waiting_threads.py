@@ -29,10 +29,10 @@ class Machine:
         slept, end = [], self.now + seconds
         while self.now < end:
             self.now += pause + step
-            alone = 0.6 if threads.sleep else 1.0  # sleeping threads use no core
+            alone = 0.6 if threads.asleep else 1.0  # sleeping threads use no core
             self.cpu += 2 * step * (alone if self.share is None else self.share)
             threads.after_step(step)
-            slept.append(threads.sleep)
+            slept.append(threads.asleep)
         return slept
 
 
@@ -65,7 +65,7 @@ def test_beside_a_training_they_sleep_until_it_ends(machine, threads):
 def test_a_training_that_begins_beside_another_one_sleeps_at_once(machine):
     machine.share, machine.running = SHARE, 4
     with WaitingThreads(2, 2) as threads:
-        assert threads.sleep
+        assert threads.asleep
         machine.share, machine.running = None, 2
         assert not machine.train(threads, 3 * WINDOW)[-1]
 
@@ -73,10 +73,10 @@ def test_a_training_that_begins_beside_another_one_sleeps_at_once(machine):
 def test_other_ranks_of_the_training_are_no_other_programs(machine):
     machine.running = 4
     with WaitingThreads(2, 4, ranks=2) as threads:
-        assert not threads.sleep
+        assert not threads.asleep
         machine.share, machine.running = SHARE / 2, 5
         machine.train(threads, 4 * WINDOW, step=WINDOW)
-        assert threads.sleep
+        assert threads.asleep
         machine.share, machine.running = None, 4
         assert not machine.train(threads, 3 * WINDOW)[-1]
 
@@ -85,9 +85,9 @@ def test_where_sleeping_is_slower_they_spin_and_wait_longer_before_each_trial(ma
     machine.share, machine.running = SHARE / 2, 3
     trials = []
     for _ in range(400):
-        before = threads.sleep
+        before = threads.asleep
         machine.train(threads, 1e-9, step=2 * STEP if before else STEP)
-        if threads.sleep and not before:
+        if threads.asleep and not before:
             trials.append(machine.now)
     assert len(trials) > 2
     pauses = [b - a for a, b in zip(trials, trials[1:], strict=False)]
@@ -120,7 +120,7 @@ def test_the_end_leaves_no_thread(machine):
     with WaitingThreads(2, 2) as threads:
         machine.share, machine.running = SHARE / 2, 4
         machine.train(threads, 3 * WINDOW, step=WINDOW)
-        assert threads.sleep and threading.active_count() > before
+        assert threads.asleep and threading.active_count() > before
     assert threading.active_count() == before
 
 

@@ -54,7 +54,7 @@ class WaitingThreads:
         self._spin()
 
     @property
-    def sleep(self) -> bool:
+    def asleep(self) -> bool:
         """Whether threads sleep at barriers."""
         return bool(self._idle)
 
@@ -68,7 +68,7 @@ class WaitingThreads:
             self._begin()
             return
         self._steps += 1
-        if self.sleep:
+        if self.asleep:
             self._others = self._others or not 0 < runnable_threads() <= self.threads * self.ranks
         wall = now - self._began
         if wall >= WINDOW:
@@ -83,7 +83,7 @@ class WaitingThreads:
         self._others = False
 
     def _decide(self, now: float, *, share: float, rate: float) -> None:
-        if not self.sleep:
+        if not self.asleep:
             if share >= SHARE:
                 self._pause, self._was_low = FIRST_PAUSE, False
             elif not self._was_low:
