@@ -137,7 +137,7 @@ def test_t12_a_training_needs_no_folder_of_prepared_texts(trained, tmp_path):
 
 
 @pytest.mark.parametrize("file", ["train.ids", "valid.ids", "train.lines", "meta.json"])
-def test_t15_a_prepared_text_that_was_changed_is_prepared_anew(trained, tmp_path, file):
+def test_t15_a_changed_prepared_text_is_prepared_again(trained, tmp_path, file):
     """A flipped bit, as a disk may give it; the text itself is there."""
     runs = tmp_path / "runs"
     shutil.copytree(trained / "runs", runs)
