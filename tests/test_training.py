@@ -13,8 +13,15 @@ from lstmgen.model.dropout_masks import Masks
 from lstmgen.model.language_model import DropoutRates, LanguageModel
 from lstmgen.training.averaging import Average
 from lstmgen.training.devices import choose_device
-from lstmgen.training.loop import CHECK_EVERY, StepSetup, TrainState, check_finite, train_steps
-from lstmgen.training.loss_module import select_scored
+from lstmgen.training.loop import (
+    CHECK_EVERY,
+    StepSetup,
+    TrainState,
+    accumulate_gradients,
+    check_finite,
+    train_steps,
+)
+from lstmgen.training.loss_module import LossModule, select_scored
 from lstmgen.training.meters import Meter
 from lstmgen.training.noising import kneser_ney_noise
 from lstmgen.training.optimizers import (
@@ -200,6 +207,16 @@ def test_clipping_happens_once_on_the_whole_gradient():
         long = start - weights_of(free.model)[name] - decay
         scale = 0.01 / clipped.gradient_norm
         torch.testing.assert_close(short, long * scale, rtol=1e-4, atol=1e-12)
+
+
+def test_the_gradient_norm_is_that_of_the_mean_over_the_words():
+    state, plan = make_trainee(), StreamPlan(LENGTH, window=5, stride=5, batch_size=2)
+    setup, windows = StepSetup(steady(0.1), IDS, plan, 1), plan.micro_batches(IDS, epoch=0, step=0)
+    state.states = [state.model.zero_states(2)]
+    replica = LossModule(state.model, distributed=False)
+    _, norm = accumulate_gradients(state, setup, replica, windows, words=10)
+    squares = sum(float((p.grad / 10).square().sum()) for p in state.model.parameters())
+    assert float(norm) == pytest.approx(math.sqrt(squares), rel=1e-12)
 
 
 def test_weight_decay_leaves_biases_alone():

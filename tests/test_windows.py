@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstmgen.windows.evaluation_lanes import MAX_LANES, lane_count, lane_windows, zero_state_windows
-from lstmgen.windows.plans import RandomPlan, StreamPlan, fit_to_text, steps_until
+from lstmgen.windows.plans import (
+    RandomPlan,
+    StreamPlan,
+    WindowsAhead,
+    fit_to_text,
+    steps_until,
+)
 from lstmgen.windows.window import IGNORED
 
 sizes = st.tuples(st.integers(2, 90), st.integers(1, 12), st.integers(1, 12), st.integers(1, 5),
@@ -97,6 +103,18 @@ def test_random_windows_have_every_valid_start_and_no_other():
     assert [len(w.rows) for w in windows] == [3, 3, 2]  # the last at its true size
     for window in windows:
         assert (window.inputs[:, 0] + 3 == window.targets[:, 0]).all()
+
+
+@pytest.mark.parametrize("kind", [StreamPlan, RandomPlan])
+def test_windows_cut_ahead_are_those_of_their_step(kind):
+    """Over an epoch's end, after a jump as of a resumed run, and a step taken twice."""
+    plan = kind(90, window=5, stride=2, batch_size=2)
+    ids, last = np.arange(90), plan.steps_in(0) - 1
+    ahead = WindowsAhead(plan, ids)
+    for epoch, step in [*((0, s) for s in range(last + 1)), (1, 0), (1, 1), (0, 3), (0, 3), (2, 7)]:
+        taken, cut = ahead.take(epoch, step), plan.micro_batches(ids, epoch=epoch, step=step)
+        assert [w.inputs.tolist() for w in taken] == [w.inputs.tolist() for w in cut]
+        assert [w.targets.tolist() for w in taken] == [w.targets.tolist() for w in cut]
 
 
 def test_random_epochs_take_one_phase_each_and_reach_all_starts():

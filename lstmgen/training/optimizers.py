@@ -55,8 +55,8 @@ def apply_gradients(
         clip_norm: the maximum norm; None: no clipping.
         failed: a boolean scalar; if true, the kernel skips the update.
     """
-    optional = [p.grad for group in optimizer.param_groups for p in group["params"]]
-    gradients = [gradient for gradient in optional if gradient is not None]
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    gradients = [p.grad for p in parameters if p.grad is not None]
     norm = norm.to(gradients[0].dtype)
     scale = torch.ones_like(norm)
     if clip_norm is not None:
@@ -69,7 +69,8 @@ def apply_gradients(
     else:  # the kernel accepts only float32, too coarse for float64
         torch._foreach_div_(gradients, divisor)
     optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
+    for parameter in parameters:  # as zero_grad does, in less time
+        parameter.grad = None
 
 
 def optimizer_tensors(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from lstmgen.errors import counted
 from lstmgen.windows.window import Ids, Window, cut_windows
 
+AHEAD = 16  # steps whose windows are cut at once
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -133,6 +135,28 @@ class RandomPlan:
 
 
 Plan = StreamPlan | RandomPlan
+
+
+class WindowsAhead:
+    """The windows of consecutive steps, cut for several steps at a time.
+
+    A step leaves little of this code in the processor's caches, so that cutting the windows of
+    one step there takes nearly as long as cutting those of ten.
+    """
+
+    def __init__(self, plan: Plan, ids: Ids) -> None:
+        self._plan, self._ids = plan, ids
+        self._cut: dict[tuple[int, int], list[Window]] = {}
+
+    def take(self, epoch: int, step: int) -> list[Window]:
+        """The windows of one step, one batch per micro-batch."""
+        if (epoch, step) not in self._cut:
+            last = min(step + AHEAD, self._plan.steps_in(epoch))
+            self._cut = {
+                (epoch, ahead): self._plan.micro_batches(self._ids, epoch=epoch, step=ahead)
+                for ahead in range(step, last)
+            }
+        return self._cut.pop((epoch, step))
 
 
 def _draw_phase(valid: int, stride: int, seed: int, epoch: int) -> tuple[int, np.random.Generator]:
