@@ -12,6 +12,7 @@ n-grams one word shorter) * base + word: exact, and without hashing.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,20 +69,36 @@ class KneserNey:
 
     def distribution(self, context: Sequence[int]) -> Floats:
         """(vocab_size,) probability of every word after the last ``order - 1`` ids of a context."""
-        base = self.vocab_size + 1
         known = list(context)[-(self.order - 1) :] if self.order > 1 else []
-        probs = np.full(self.vocab_size, 1 / self.vocab_size)
-        for before, level in enumerate(self.levels[: len(known) + 1]):
+        probs = self._without_context.copy()
+        for before, level in enumerate(self.levels[1 : len(known) + 1], start=1):
             number = self._number(known[len(known) - before :])
             if number < 0 or not level.totals[number]:
                 break  # so no longer context has been seen either
-            first, last = np.searchsorted(level.keys, (number * base, (number + 1) * base))
-            counts = level.counts[first:last]
-            probs *= level.backoff[number]
-            probs[level.keys[first:last] - number * base] += (
-                counts - level.discounts[np.minimum(counts, 3)]
-            ) / level.totals[number]
+            self._interpolate_all(level, number, probs)
         return probs
+
+    @cached_property
+    def _without_context(self) -> Floats:
+        """(vocab_size,) probability of every word whatever was before it."""
+        probs = np.full(self.vocab_size, 1 / self.vocab_size)
+        if self.levels[0].totals[0]:
+            self._interpolate_all(self.levels[0], 0, probs)
+        return probs
+
+    def _interpolate_all(self, level: Level, number: int, shorter: Floats) -> None:
+        """Change the probabilities of all words after a shorter context to those after a context.
+
+        Args:
+            number: of the context.
+        """
+        base = self.vocab_size + 1
+        first, last = np.searchsorted(level.keys, (number * base, (number + 1) * base))
+        counts = level.counts[first:last]
+        shorter *= level.backoff[number]
+        shorter[level.keys[first:last] - number * base] += (
+            counts - level.discounts[np.minimum(counts, 3)]
+        ) / level.totals[number]
 
     def _number(self, words: Sequence[int]) -> int:
         """The number of an n-gram among those of its order; -1 for an unseen one, 0 for none."""
