@@ -25,7 +25,8 @@ from lstmgen.text.copy_index import build_copy_index
 from lstmgen.text.documents import split_documents
 from lstmgen.text.encodings import EncodingError
 from lstmgen.text.finding import find_files
-from lstmgen.text.prepared import encode_files, prepare
+from lstmgen.text.in_memory import encode_files
+from lstmgen.text.prepared import prepare
 from lstmgen.text.reading import normalize, read_blocks
 from lstmgen.text.spacing import detokenize
 from lstmgen.text.tokenizer import Tokenizer
@@ -504,7 +505,8 @@ def test_a_copy_of_standard_input_has_the_mode_that_the_umask_gives(tmp_path):
     """So that users of one group can share it; what a killed process has left is removed."""
     left = tmp_path / f"{unfinished.prefix().rsplit('-', 2)[0]}-{ended_process()}-stdin"
     left.write_bytes(b"half")
-    program = ("import sys; from pathlib import Path; from lstmgen.text.prepared import save_stdin;"
+    program = ("import sys; from pathlib import Path;"
+               "from lstmgen.text.standard_input import save_stdin;"
                "print(save_stdin(Path(sys.argv[1])))")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", program, tmp_path], input=CLEAN, text=True,
                           capture_output=True, check=True, umask=0o027)  # fmt: skip

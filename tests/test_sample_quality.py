@@ -28,7 +28,8 @@ from lstmgen.generation.continuation import Endings
 from lstmgen.generation.generator import Generator
 from lstmgen.generation.load import load_checkpoint, make_engine
 from lstmgen.ngrams.kneser_ney import build_kneser_ney
-from lstmgen.text.prepared import prepare, read_last_forms
+from lstmgen.text.in_memory import read_last_forms
+from lstmgen.text.prepared import prepare
 from lstmgen.text.sentences import split_sentences
 from lstmgen.text.spacing import detokenize
 from lstmgen.text.tokenizer import tokenize

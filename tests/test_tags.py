@@ -10,8 +10,9 @@ from lstmgen.config.schema import DataConfig, SampleConfig
 from lstmgen.errors import UsageError
 from lstmgen.generation.constraints import resolve_constraints
 from lstmgen.text.copy_index import build_copy_index
+from lstmgen.text.in_memory import encode_files
 from lstmgen.text.passage_unit import WORDS
-from lstmgen.text.prepared import encode_files, prepare
+from lstmgen.text.prepared import prepare
 from lstmgen.text.spacing import detokenize
 from lstmgen.text.tags import file_tags, is_tag, tag_entry
 from lstmgen.text.vocabulary import STORY, UNKNOWN, build_vocabulary, listed_vocabulary

@@ -25,7 +25,7 @@ from lstmgen.model.language_model import LanguageModel
 from lstmgen.reporting.score_records import LINE_COLUMNS, format_records
 from lstmgen.text import numbering, reading
 from lstmgen.text.corpus import Part
-from lstmgen.text.prepared import encode_files
+from lstmgen.text.in_memory import encode_files
 from lstmgen.text.tags import file_tags, is_tag
 from lstmgen.text.token_stream import (
     LineCounts,

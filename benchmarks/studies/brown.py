@@ -20,7 +20,8 @@ from benchmarks.report import Table
 from benchmarks.trainings import LSTMGEN, train
 from lstmgen.config.schema import DataConfig
 from lstmgen.ngrams.kneser_ney import build_kneser_ney
-from lstmgen.text.prepared import encode_files, prepare
+from lstmgen.text.in_memory import encode_files
+from lstmgen.text.prepared import prepare
 
 
 def texts_of(folder: Path) -> list[str]:

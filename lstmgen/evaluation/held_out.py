@@ -8,7 +8,7 @@ from lstmgen.evaluation.scored_text import find_part, run_data
 from lstmgen.generation.load import LoadedCheckpoint
 from lstmgen.ngrams.kneser_ney import MAX_WORDS
 from lstmgen.text.corpus import Ids
-from lstmgen.text.prepared import read_last_forms
+from lstmgen.text.in_memory import read_last_forms
 from lstmgen.text.spacing import Kind, detokenize
 from lstmgen.text.vocabulary import STORY
 

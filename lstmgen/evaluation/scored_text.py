@@ -11,7 +11,8 @@ from lstmgen.runs import folders
 from lstmgen.runs.resolved import load_resolved
 from lstmgen.text.config_text import prepare_text
 from lstmgen.text.corpus import Corpus, Part
-from lstmgen.text.prepared import encode_files, save_stdin
+from lstmgen.text.in_memory import encode_files
+from lstmgen.text.standard_input import save_stdin
 from lstmgen.text.vocabulary import Vocabulary
 
 Split = Literal["train", "valid", "test"]

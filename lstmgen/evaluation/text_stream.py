@@ -24,7 +24,7 @@ from lstmgen.evaluation.scored_text import (
 from lstmgen.generation.load import LoadedCheckpoint
 from lstmgen.text.corpus import Part
 from lstmgen.text.finding import find_files, short_names
-from lstmgen.text.prepared import save_stdin
+from lstmgen.text.standard_input import save_stdin
 from lstmgen.text.tags import file_tags
 from lstmgen.text.token_stream import (
     LineCounts,

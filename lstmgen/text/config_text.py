@@ -9,8 +9,9 @@ from lstmgen.errors import ConfigError, DataError, Problem
 from lstmgen.text.copy_index import MAX_TOKENS, CopyIndex, build_copy_index
 from lstmgen.text.corpus import Corpus, Progress
 from lstmgen.text.finding import find_files, short_names
-from lstmgen.text.prepared import prepare, save_stdin
+from lstmgen.text.prepared import prepare
 from lstmgen.text.reading import is_turkish, read_blocks
+from lstmgen.text.standard_input import save_stdin
 
 PREPARED = ".prepared"
 

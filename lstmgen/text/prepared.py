@@ -8,7 +8,6 @@ and of every setting that affects the ids, never of a path or a time, and the fo
 
 import errno
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -16,7 +15,6 @@ import stat
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmgen.config.schema import DataConfig
-from lstmgen.errors import CheckpointError, DataError, StorageError, printable
+from lstmgen.errors import CheckpointError, DataError, printable
 from lstmgen.safe_files import UMASK, read_plain
 from lstmgen.text import unfinished
 from lstmgen.text.corpus import Corpus, Part, Progress
@@ -116,7 +114,7 @@ def prepare(
         size = sum(path.stat().st_size for path in (*train.files, *valid.files))
         needed = NEEDED[data.tokenizer == "character"] * size
         what = f"the prepared text, which needs about {needed:,} bytes,"
-        raise _cannot_write(folder, what, error) from error
+        raise unfinished.cannot_write(folder, what, error) from error
     if source.fingerprint() != fingerprint:
         shutil.rmtree(home, ignore_errors=True)
         raise DataError("the text was changed while it was read. Try again when it is complete")
@@ -129,87 +127,6 @@ def _prepare_elsewhere(
     """Prepare a text in a temporary folder, whose files stay readable while they are mapped."""
     with tempfile.TemporaryDirectory() as folder:
         return prepare(data, folder=Path(folder), entries=entries, progress=progress)
-
-
-def encode_files(
-    sources: str | list[str], vocabulary: Vocabulary, *, data: DataConfig, key: str
-) -> Part:
-    """Encode a text in memory with an existing vocabulary (for ``evaluate --text``)."""
-    paths = find_files(sources, key=key).files
-    tokenizer, file = Tokenizer(data.tokenizer), io.BytesIO()
-    tags = file_tags(paths, known=vocabulary.tags) if data.tags else []
-    written = write_numbers(
-        paths, tokenizer, file, data=data, counter=ByteCounter(None, 0), tags=tags
-    )
-    if not written.tokens:
-        raise DataError(f"{key}: the text is empty")
-    numbers = np.frombuffer(file.getbuffer(), dtype=np.uint32)
-    table = IdTable(tokenizer, vocabulary)
-    ids = np.concatenate(list(table.convert([numbers])))
-    return Part(ids=ids, **table.sizes)
-
-
-def read_last_forms(
-    sources: str | list[str], tokens: int, *, data: DataConfig, key: str
-) -> list[str]:
-    """The forms of the last tokens of a text, ``<story>`` where a document begins."""
-    paths = find_files(sources, key=key).files
-    tokenizer, last = Tokenizer(data.tokenizer), _LastBytes(4 * tokens)
-    write_numbers(paths, tokenizer, last, data=data, counter=ByteCounter(None, 0))
-    forms = tokenizer.forms()
-    numbers = np.frombuffer(last.last(), dtype=np.uint32)
-    return [STORY if number == MARK else forms[number] for number in numbers.tolist()]
-
-
-class _LastBytes(io.BytesIO):
-    """A file that keeps the last bytes written, at most twice as many as asked for."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.size = size
-
-    def write(self, data: Any) -> int:
-        written = super().write(data)
-        if self.tell() > 2 * self.size:
-            last = self.last()
-            self.seek(0)
-            self.truncate()
-            super().write(last)
-        return written
-
-    def last(self) -> bytes:
-        """The bytes asked for."""
-        return self.getvalue()[-self.size :]
-
-
-def save_stdin(folder: Path) -> Path:
-    """Copy standard input to a file named by its content, so that it can be read again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished.sweep(folder)
-    handle, name = tempfile.mkstemp(prefix=unfinished.prefix(), dir=folder)
-    try:
-        with os.fdopen(handle, "w+b") as file, open(0, "rb", closefd=False) as stdin:
-            shutil.copyfileobj(stdin, file)
-            file.seek(0)
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        os.chmod(name, 0o666 & ~UMASK)
-        return Path(name).rename(folder / f"stdin-{digest[:16]}.txt")
-    except BaseException as error:
-        Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise _cannot_write(folder, "a copy of standard input", error) from error
-        raise
-
-
-def _cannot_write(folder: Path, what: str, error: OSError) -> StorageError:
-    """The error for a full disk, or another that cannot be written to."""
-    free = ""
-    with suppress(OSError):
-        free = f", {shutil.disk_usage(folder).free:,} bytes are free"
-    return StorageError(
-        f"{printable(folder)}: {what} cannot be written ({error.strerror}{free}). Free some, or "
-        "choose another place with --runs-dir"
-    )
 
 
 @dataclass(frozen=True)

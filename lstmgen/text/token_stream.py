@@ -72,7 +72,7 @@ def read_tokens(
     counts: LineCounts,
     tags: Sequence[str] = (),
 ) -> Iterator[Tokens]:
-    """The tokens of files, with the ids that ``prepared.encode_files`` gives them.
+    """The tokens of files, with the ids that ``in_memory.encode_files`` gives them.
 
     Args:
         data: how the files are read.

@@ -13,6 +13,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from lstmgen.errors import StorageError, printable
+
 DAY = 86_400.0  # seconds after which what another machine has left is removed
 _NAME = re.compile(r"\.making-([0-9a-f]{8})-(\d{1,10})-.*")
 
@@ -29,6 +31,17 @@ def sweep(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
             with suppress(OSError):
                 path.unlink(missing_ok=True)
+
+
+def cannot_write(folder: Path, what: str, error: OSError) -> StorageError:
+    """The error for a full disk, or another that cannot be written to."""
+    free = ""
+    with suppress(OSError):
+        free = f", {shutil.disk_usage(folder).free:,} bytes are free"
+    return StorageError(
+        f"{printable(folder)}: {what} cannot be written ({error.strerror}{free}). Free some, or "
+        "choose another place with --runs-dir"
+    )
 
 
 def _is_left_behind(path: Path) -> bool:
