@@ -16,7 +16,8 @@ from typing import Any
 
 SCRIPTS = (  # in the order in which they are run
     "engine.js", "sampling.js", "text.js", "copies.js", "dom.js", "curves.js", "run.js", "pen.js",
-    "equations.js", "features.js", "inside.js", "words.js", "origins.js", "main.js",
+    "panels.js", "heat_maps.js", "gradient_reach.js", "equations.js", "features.js", "inside.js",
+    "words.js", "origins.js", "main.js",
 )  # fmt: skip
 _TYPES = re.compile(r"^ */\*\*.*?\*/\n|/\*\*.*?\*/ ?", re.DOTALL | re.MULTILINE)  # JSDoc
 _ESCAPED = {  # what could end the block, and what UTF-8 lacks

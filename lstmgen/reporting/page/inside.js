@@ -3,14 +3,12 @@
 const UNITS = 40; // rows of a heat map
 const LONGEST = 400; // words of a text that are shown
 const REST = 120; // milliseconds for which the pointer rests on a word before all of its curves are drawn
-const VANISHED = 1e-3; // of the gradient at the last word
 const UNCHANGED = 150; // milliseconds without a change after which the text of the pen is taken
-const SMALLEST = 1e-8; // gradient that is drawn
 const SURVEYED = 600; // tokens of the training text in which units are searched
 
 /** @param {Pen} pen @param {any} data the page's data */
 function showInside(pen, data) {
-  const { model, text, training } = pen, { gates } = model, memory = model.hasCell ? "cell" : "hidden";
+  const { model, text, training } = pen, memory = model.hasCell ? "cell" : "hidden", panels = panelsOf(model);
   const fresh = model.untrained(data.model.seed);
   let ids = [...pen.ids], reading = pen.reading.first(LONGEST), word = ids.length - 1, layer = 0, unit = -1;
   let order = /** @type {number[]} */ ([]), clamp = /** @type {Clamp | null} */ (null);
@@ -19,13 +17,9 @@ function showInside(pen, data) {
   const $layer = $("layer"), $unit = $("unit"), $gate = $("clamp-gate"), $value = $("clamp-value");
   model.layers.forEach(({ size }, i) => $layer.append(el("option", { value: i }, `${i + 1} (${size} units)`)));
   for (const span of document.querySelectorAll(".memory-name")) span.textContent = model.hasCell ? "cell state" : "hidden state";
-  gates.forEach(({ name }) => $gate.append(el("option", { value: name }, name)));
+  model.gates.forEach(({ name }) => $gate.append(el("option", { value: name }, name)));
 
-  const values = (/** @type {Step} */ step, /** @type {string} */ name) =>
-    name === "cell" ? step.after.cell.map(Math.tanh) : name === "hidden" ? step.after.hidden : step.gates[name];
-  const panels = [...gates.map((g) => ({ name: g.name, title: `${g.name} (${g.letter})`, signed: g.squash === "tanh" })),
-    ...(model.hasCell ? [{ name: "cell", title: "cell, as tanh(c)", signed: true }] : []), { name: "hidden", title: "hidden (h)", signed: true }];
-  const at = (/** @type {number} */ t) => reading.steps[t][layer];
+  const at = (/** @type {number} */ t) => reading.steps[t][layer], memoryAt = (/** @type {number} */ t) => valuesOf(at(t), memory);
 
   /** Take the pen's text or the typed sentence. */
   const open = () => {
@@ -36,7 +30,7 @@ function showInside(pen, data) {
     $("cut").hidden = own || pen.ids.length <= LONGEST;
     untrained = null;
     word = ids.length - 1;
-    const all = ids.map((_, t) => values(at(t), memory));
+    const all = ids.map((_, t) => memoryAt(t));
     const spread = Array.from({ length: model.layers[layer].size }, (_, u) => {
       const mean = all.reduce((sum, v) => sum + v[u], 0) / all.length;
       return all.reduce((sum, v) => sum + (v[u] - mean) ** 2, 0);
@@ -67,7 +61,7 @@ function showInside(pen, data) {
     $("of-units").textContent = `of 0 to ${$unit.max}`;
     const paint = scale(true);
     spans.forEach((span, t) => {
-      shade(span, paint(values(at(t), memory)[unit]));
+      shade(span, paint(memoryAt(t)[unit]));
       span.classList.toggle("chosen", t === word);
     });
     showMaps();
@@ -82,33 +76,10 @@ function showInside(pen, data) {
     if (!rows.includes(unit)) rows.unshift(unit);
     $("rows").textContent = `the ${Math.min(UNITS, order.length)} of ${order.length} units whose ${memory} state changes most over this text, largest change first`
       + (order.indexOf(unit) < UNITS ? "" : `, below unit ${unit}`);
-    $("maps").replaceChildren(...panels.map(({ name, title, signed }) => {
-      const reach = name === "hidden" ? Math.max(...ids.map((_, t) => Math.max(...values(at(t), name).map(Math.abs)))) || 1 : 1;
-      const paint = scale(signed, reach), canvas = el("canvas", { width: ids.length, height: rows.length, role: "img", "aria-label": `${title} by unit and word` });
-      const brush = canvas.getContext("2d"), note = el("figcaption");
-      const say = (/** @type {number} */ t, /** @type {number} */ u) =>
-        (note.textContent = `${title}: ${short(values(at(t), name)[u])} in unit ${u} at “${text.name(ids[t])}”`);
-      say(word, unit);
-      const cells = brush.createImageData(ids.length, rows.length);
-      ids.forEach((_, t) => {
-        const all = values(at(t), name);
-        rows.forEach((u, y) => cells.data.set([...paint(all[u]), 255], 4 * (y * ids.length + t)));
-      });
-      brush.putImageData(cells, 0, 0);
-      const find = (/** @type {MouseEvent} */ event) => ({ t: Math.floor((event.offsetX / canvas.clientWidth) * ids.length), u: rows[Math.floor((event.offsetY / canvas.clientHeight) * rows.length)] });
-      canvas.addEventListener("mousemove", (/** @type {MouseEvent} */ event) => {
-        const { t, u } = find(event);
-        if (at(t) && u !== undefined) say(t, u);
-      });
-      canvas.addEventListener("mouseleave", () => say(word, unit));
-      canvas.addEventListener("click", (/** @type {MouseEvent} */ event) => {
-        ({ t: word, u: unit } = find(event));
-        show();
-      });
-      const column = el("div", { class: "marker" }), row = el("div", { class: "marker" });
-      Object.assign(column.style, { left: `${(100 * word) / ids.length}%`, width: `${100 / ids.length}%`, top: 0, bottom: 0 });
-      Object.assign(row.style, { top: `${(100 * rows.indexOf(unit)) / rows.length}%`, height: `${100 / rows.length}%`, left: 0, right: 0 });
-      return el("figure", {}, note, el("div", { class: "map" }, canvas, column, row));
+    $("maps").replaceChildren(...heatMaps({ text, ids, steps: ids.map((_, t) => at(t)), panels, rows, word, unit }, (t, u) => {
+      word = t;
+      unit = u;
+      show();
     }));
   };
 
@@ -119,33 +90,21 @@ function showInside(pen, data) {
     const norms = reading.gradientNorms(count, target, layer);
     if (whole) untrained = untrained ?? new Reading(fresh, ids);
     const other = whole && untrained ? untrained.gradientNorms(count, target, layer).states : [];
-    const curve = (/** @type {number[]} */ states) => states.map((n, t) => [count - t, n / (states[count - 1] || 1)]).reverse().filter(([, n]) => n > SMALLEST);
-    const most = Math.max(...norms.words), own = curve(norms.states), read = count - pen.start.length;
-    const reach = (/** @type {number[][]} */ points) => {
-      const kept = points.filter(([, n]) => n >= VANISHED).map(([back]) => back), far = Math.max(0, ...kept);
-      return far + 1 > count ? `more than a thousandth of it is left after all ${count} words` : `it stays below a thousandth of that from ${far + 1} words back on`;
-    };
+    const most = Math.max(...norms.words), own = reachCurve(norms.states), before = reachCurve(other), read = count - pen.start.length;
     spans.forEach((span, t) => (span.style.borderBottomWidth = t < count ? `${Math.round((5 * norms.words[t]) / (most || 1))}px` : "0"));
     $("prediction").replaceChildren(`The prediction of “${text.name(target)}” (${percent(Math.exp(scores[target]))}) ${read > 0 ? `after ${read} ${read === 1 ? "word" : "words"}` : "at the start"}; most likely: `,
       ...highest(scores, 5).flatMap((id) => [el("b", {}, text.name(id)), ` ${percent(Math.exp(scores[id]))}  `]));
-    $("reach").textContent = `Layer ${layer + 1}: compared with one word back, ${reach(own)}`
-      + `${other.length ? ` (before training: ${reach(curve(other))})` : ""}. The window of the training was ${data.model.window} words.`;
-    drawChart($("gradient"), {
-      title: `How far back it reaches: gradient at the hidden${model.hasCell ? " and cell" : ""} state of layer ${layer + 1}`, x: "words back", log: true,
-      guides: [{ name: `window ${data.model.window}`, at: data.model.window, vertical: true }, { name: "a thousandth", at: VANISHED }],
-      series: [{ name: "before training", points: curve(other), style: 1 }, { name: "this model", points: own, style: 0 }],
-    });
+    $("reach").textContent = `Layer ${layer + 1}: compared with one word back, ${describeReach(own, count)}`
+      + `${other.length ? ` (before training: ${describeReach(before, count)})` : ""}. The window of the training was ${data.model.window} words.`;
+    drawReach($("gradient"), `hidden${model.hasCell ? " and cell" : ""} state of layer ${layer + 1}`, data.model.window, own, before);
   };
 
   const showNumbers = () => {
     const step = at(word), same = ids.flatMap((id, t) => (id === ids[word] ? [t] : []));
-    const mean = (/** @type {string} */ name, /** @type {number[]} */ places) => {
-      const all = places.flatMap((t) => [...values(at(t), name)]);
-      return short(all.reduce((a, b) => a + b, 0) / all.length);
-    };
+    const mean = (/** @type {string} */ name, /** @type {number[]} */ places) => meanOf(places.map(at), name);
     const head = ["", `unit ${unit}`, "mean of all units", `… at every “${text.name(ids[word])}”`, "… over this text"];
     fillTable($("means"), head, panels.map(({ name, title }) =>
-      [title, short(values(step, name)[unit]), mean(name, [word]), mean(name, same), mean(name, ids.map((_, t) => t))]));
+      [title, short(valuesOf(step, name)[unit]), mean(name, [word]), mean(name, same), mean(name, ids.map((_, t) => t))]));
     $("after-reading").textContent = `After reading “${text.name(ids[word])}”`;
     $("equations").textContent = [`“${text.name(ids[word])}”, layer ${layer + 1}, unit ${unit}`, "", ...spellOut(model, layer, step, unit), "", ...data.model.equations].join("\n");
   };
@@ -169,7 +128,7 @@ function showInside(pen, data) {
     const gate = $gate.value, { signed } = /** @type {any} */ (panels.find((p) => p.name === gate));
     $value.min = signed ? -1 : 0;
     const before = reading.next(word + 1);
-    if (!clamp) $value.value = values(at(word), gate)[unit];
+    if (!clamp) $value.value = valuesOf(at(word), gate)[unit];
     $("clamp-at").textContent = Number($value.value).toFixed(2);
     const after = clamp ? new Reading(model, ids.slice(0, word + 1), clamp).next() : before;
     $("clamp-reset").disabled = !clamp;
@@ -196,10 +155,8 @@ function showInside(pen, data) {
   };
   const showMeans = () => {
     const { run, own } = survey(), frequent = commonest(run.ids, 10), head = ["token", ...panels.map((p) => p.title)];
-    const row = (/** @type {string} */ name, /** @type {number[]} */ places) => [name, ...panels.map((p) => {
-      const all = places.flatMap((t) => [...values(run.steps[t][layer], p.name)]);
-      return short(all.reduce((sum, v) => sum + v, 0) / all.length);
-    })];
+    const row = (/** @type {string} */ name, /** @type {number[]} */ places) =>
+      [name, ...panels.map((p) => meanOf(places.map((t) => run.steps[t][layer]), p.name))];
     const rows = [...frequent.map((id) => row(text.name(id), run.ids.flatMap((other, t) => (other === id ? [t] : [])))),
       row("all tokens", run.ids.map((_, t) => t))];
     fillTable($("token-means"), head, rows);
