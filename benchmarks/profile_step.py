@@ -28,7 +28,16 @@ KINDS = (  # the first that fits
     ("casts, copies, filling", ("copy", "fill_", "zero_", "clone", "aten::to", "_to_copy")),
 )
 SHAPES = (
-    ("many-to-one: 48 x 12 words, 160 units, 1,749 words", 1_749, 128, [160], True, 12, 1, 48),
+    (
+        "many-to-one: 128 x 12 words, 160 and 96, 1,749 words",
+        1_749,
+        128,
+        [160, 96],
+        True,
+        12,
+        1,
+        128,
+    ),
     ("dense: 20 x 35 words, 2 x 200, 16,383 words", 16_383, 200, [200, 200], False, 35, 35, 20),
     ("base: 32 x 48 words, 640 and 400, 20,000 words", 20_000, 190, [640, 400], True, 48, 48, 32),
     (
