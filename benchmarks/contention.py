@@ -70,9 +70,11 @@ class Training:
             time.sleep(0.05)
 
     def rate(self, begin: float, end: float) -> float:
-        """Steps per second between two times."""
+        """Steps per second between two times; 0 if there was one step at most."""
         lines = [line.split() for line in self.steps.read_text().splitlines()[:-1]]
         points = [(int(step), float(at)) for step, at in lines if begin <= float(at) <= end]
+        if len(points) < 2:
+            return 0.0
         (first, start), (last, stop) = points[0], points[-1]
         return (last - first) / (stop - start)
 

@@ -1,12 +1,22 @@
 """How the threads of a training wait: spinning alone, sleeping beside other programs."""
 
+import os
 import threading
+import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from lstmgen.training import waiting_threads
-from lstmgen.training.waiting_threads import FIRST_PAUSE, SHARE, WINDOW, WaitingThreads
+from lstmgen.training.core_sharing import busy_seconds
+from lstmgen.training.waiting_threads import (
+    FIRST_PAUSE,
+    LAST_PAUSE,
+    SHARE,
+    WINDOW,
+    WaitingThreads,
+)
 from tests.helpers.program import train
 from tests.helpers.scenes import last
 
@@ -17,12 +27,17 @@ class Machine:
     """A clock, the cores' time that a training gets, and what else runs."""
 
     def __init__(self, monkeypatch):
-        self.now, self.cpu, self.running = 0.0, 0.0, 2
+        self.now, self.cpu, self.others = 0.0, 0.0, 0.0
         self.share = None  # of the cores' time, beside other programs; None: alone
+        self.ranks = 1  # of the training, each on two cores
+        self.tells = True  # whether the system tells how busy its cores are
         monkeypatch.setattr(waiting_threads.time, "monotonic", lambda: self.now)
         monkeypatch.setattr(waiting_threads.time, "process_time", lambda: self.cpu)
-        monkeypatch.setattr(waiting_threads, "runnable_threads", lambda: self.running)
-        monkeypatch.setattr(waiting_threads, "other_programs_run", lambda: self.running > 2)
+        monkeypatch.setattr(waiting_threads, "busy_seconds", self.busy)
+        monkeypatch.setattr(waiting_threads, "other_programs_run", lambda: self.share is not None)
+
+    def busy(self):
+        return self.ranks * self.cpu + self.others if self.tells else None
 
     def train(self, threads, seconds, *, step=STEP, pause=0.0):
         """Steps for some seconds; whether threads slept after each."""
@@ -31,6 +46,7 @@ class Machine:
             self.now += pause + step
             alone = 0.6 if threads.asleep else 1.0  # sleeping threads use no core
             self.cpu += 2 * step * (alone if self.share is None else self.share)
+            self.others += 2 * step * (0.0 if self.share is None else 1 - self.share)
             threads.after_step(step)
             slept.append(threads.asleep)
         return slept
@@ -53,36 +69,36 @@ def test_alone_threads_spin(machine, threads):
 
 def test_beside_a_training_they_sleep_until_it_ends(machine, threads):
     machine.train(threads, 5)
-    machine.share, machine.running = SHARE / 2, 4
+    machine.share = SHARE / 2
     crawling = machine.train(threads, 3 * WINDOW, step=WINDOW)
     assert crawling[-1]
     assert all(machine.train(threads, FIRST_PAUSE / 2))
-    machine.share, machine.running = None, 2
+    machine.share = None
     assert not machine.train(threads, 3 * WINDOW)[-1]
     assert not any(machine.train(threads, 100))
 
 
 def test_a_training_that_begins_beside_another_one_sleeps_at_once(machine):
-    machine.share, machine.running = SHARE, 4
+    machine.share = SHARE
     with WaitingThreads(2, 2) as threads:
         assert threads.asleep
-        machine.share, machine.running = None, 2
+        machine.share = None
         assert not machine.train(threads, 3 * WINDOW)[-1]
 
 
 def test_other_ranks_of_the_training_are_no_other_programs(machine):
-    machine.running = 4
+    machine.ranks = 2
     with WaitingThreads(2, 4, ranks=2) as threads:
         assert not threads.asleep
-        machine.share, machine.running = SHARE / 2, 5
+        machine.share = SHARE / 2
         machine.train(threads, 4 * WINDOW, step=WINDOW)
         assert threads.asleep
-        machine.share, machine.running = None, 4
+        machine.share = None
         assert not machine.train(threads, 3 * WINDOW)[-1]
 
 
 def test_where_sleeping_is_slower_they_spin_and_wait_longer_before_each_trial(machine, threads):
-    machine.share, machine.running = SHARE / 2, 3
+    machine.share = SHARE / 2
     trials = []
     for _ in range(400):
         before = threads.asleep
@@ -94,13 +110,39 @@ def test_where_sleeping_is_slower_they_spin_and_wait_longer_before_each_trial(ma
     assert pauses[0] >= FIRST_PAUSE and pauses[1] >= 1.5 * pauses[0]
 
 
+def test_one_long_step_beside_others_is_enough_to_sleep(machine, threads):
+    """Where threads spin beside spinning threads, a step can take seconds."""
+    machine.train(threads, 5)
+    machine.share = SHARE / 2
+    assert machine.train(threads, 1e-9, step=3 * WINDOW) == [True]
+
+
+def test_beside_others_that_are_seen_they_try_to_spin_after_a_minute_and_again(machine, threads):
+    machine.share = SHARE / 2
+    machine.train(threads, 2 * WINDOW, step=WINDOW)
+    assert all(machine.train(threads, LAST_PAUSE))
+    machine.share = SHARE  # others run, but they leave the cores' time to a training
+    assert not machine.train(threads, FIRST_PAUSE + 1)[-1]
+
+
 def test_where_the_system_does_not_tell_they_look_at_times(machine, threads):
-    """As in a container that shows one runnable thread whatever runs."""
-    machine.share, machine.running = SHARE / 2, 1
+    """As in a container without /proc/stat."""
+    machine.share, machine.tells = SHARE / 2, False
     machine.train(threads, 3 * WINDOW, step=WINDOW)
     assert all(machine.train(threads, FIRST_PAUSE / 2))
     machine.share = None
     assert not machine.train(threads, 2 * FIRST_PAUSE)[-1]
+
+
+@pytest.mark.skipif(busy_seconds() is None, reason="the system does not tell")
+def test_the_time_that_cores_are_busy_counts_this_process(monkeypatch):
+    before, end = busy_seconds(), time.process_time() + 0.3
+    while time.process_time() < end:
+        pass
+    assert busy_seconds() - before >= 0.25
+    first = min(os.sched_getaffinity(0))
+    monkeypatch.setattr(Path, "read_text", lambda self: f"cpu{first} 1 2\n")
+    assert busy_seconds() is None
 
 
 def test_what_is_done_between_steps_is_not_counted(machine, threads):
@@ -110,7 +152,7 @@ def test_what_is_done_between_steps_is_not_counted(machine, threads):
 
 
 def test_one_thread_waits_for_nobody(machine):
-    machine.share, machine.running = 0.1, 9
+    machine.share = 0.1
     with WaitingThreads(1, 2) as threads:
         assert not any(machine.train(threads, 20))
 
@@ -118,7 +160,7 @@ def test_one_thread_waits_for_nobody(machine):
 def test_the_end_leaves_no_thread(machine):
     before = threading.active_count()
     with WaitingThreads(2, 2) as threads:
-        machine.share, machine.running = SHARE / 2, 4
+        machine.share = SHARE / 2
         machine.train(threads, 3 * WINDOW, step=WINDOW)
         assert threads.asleep and threading.active_count() > before
     assert threading.active_count() == before

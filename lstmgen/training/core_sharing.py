@@ -39,6 +39,23 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def busy_seconds() -> float | None:
+    """How long the cores of this process have been busy since the system started, with any
+    program; None if unknown."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    cores, ticks = {f"cpu{core}" for core in os.sched_getaffinity(0)}, 0
+    try:
+        for line in Path("/proc/stat").read_text().splitlines():
+            name, *counts = line.split()
+            if name in cores:
+                user, nice, system, _idle, _waiting, irq, softirq = map(int, counts[:7])
+                ticks += user + nice + system + irq + softirq
+        return ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError):
+        return None
+
+
 def runnable_threads() -> int:
     """Threads running or waiting for a core, including this one; 0 if unknown."""
     try:

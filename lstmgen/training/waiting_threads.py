@@ -13,11 +13,14 @@ from types import TracebackType
 
 import torch
 
-from lstmgen.training.core_sharing import other_programs_run, runnable_threads
+from lstmgen.training.core_sharing import busy_seconds, other_programs_run
 
 WINDOW = 0.5  # seconds of steps between two decisions
 SHARE = 0.85  # of the cores' time that spinning threads get at least, if they are alone
-FIRST_PAUSE, LAST_PAUSE = 8.0, 64.0  # seconds until the other way of waiting is tried again
+OTHERS = 0.15  # of a core's time that other programs use at least, if there are any
+FIRST_PAUSE, LAST_PAUSE = 8.0, 64.0  # seconds until the other way of waiting is tried again;
+# while other programs are seen to run, spinning is tried LAST_PAUSE later, as a step of spinning
+# threads can take some seconds there
 PARALLEL = 1 << 18  # numbers that torch divides between threads
 
 
@@ -34,7 +37,6 @@ class WaitingThreads:
         self.threads, self.ranks = threads, ranks
         self._idle_needed = -(-(cores - threads + 1) // (threads - 1)) if threads > 1 else 0
         self._idle: list[_IdleThreads] = []
-        self._others = False  # whether other programs ran at a look in this window
         self._pause, self._next_try = FIRST_PAUSE, 0.0
         self._spinning_rate = 0.0  # steps per second before they went to sleep
         self._was_low, self._is_trial, self._seen_others = False, False, False
@@ -68,25 +70,37 @@ class WaitingThreads:
             self._begin()
             return
         self._steps += 1
-        if self.asleep:
-            self._others = self._others or not 0 < runnable_threads() <= self.threads * self.ranks
         wall = now - self._began
         if wall >= WINDOW:
-            share = (time.process_time() - self._cpu) / (wall * self.threads)
-            self._decide(now, share=share, rate=self._steps / wall)
+            own = time.process_time() - self._cpu
+            share, others = own / (wall * self.threads), self._others_run(own, wall)
+            self._decide(now, wall=wall, share=share, rate=self._steps / wall, others=others)
             self._begin()
 
     def _begin(self) -> None:
         """Begin a window."""
         self._began, self._cpu = time.monotonic(), time.process_time()
-        self._steps = 0
-        self._others = False
+        self._steps, self._busy = 0, busy_seconds()
 
-    def _decide(self, now: float, *, share: float, rate: float) -> None:
+    def _others_run(self, own: float, wall: float) -> bool | None:
+        """Whether other programs ran in a window; None where the system does not tell.
+
+        Args:
+            own: seconds of the cores' time that this process had. wall: of the window.
+        """
+        busy = None if self._busy is None else (busy_seconds() or 0.0) - self._busy
+        if busy is None or busy < own - OTHERS * wall:  # less than this process had: no true count
+            return None
+        return busy - self.ranks * own > OTHERS * wall
+
+    def _decide(
+        self, now: float, *, wall: float, share: float, rate: float, others: bool | None
+    ) -> None:
+        due = self._next_try + (LAST_PAUSE if others else 0.0)
         if not self.asleep:
             if share >= SHARE:
                 self._pause, self._was_low = FIRST_PAUSE, False
-            elif not self._was_low:
+            elif not self._was_low and wall < 2 * WINDOW:
                 self._was_low = True  # the next window is wholly beside the other program
             elif now >= self._next_try:
                 self._sleep()
@@ -95,12 +109,12 @@ class WaitingThreads:
                 self._pause = min(2 * self._pause, LAST_PAUSE)
         elif self._is_trial and rate < self._spinning_rate:
             self._spin()
-        elif now >= self._next_try or (self._seen_others and not self._others):
+        elif (self._seen_others and others is False) or now >= due:
             self._spin()
             self._next_try = now  # if the cores are not free, sleep again at once
         else:
             self._is_trial = False
-            self._seen_others = self._seen_others or self._others
+            self._seen_others = self._seen_others or bool(others)
 
     def _sleep(self) -> None:
         self._idle = [_IdleThreads() for _ in range(self._idle_needed)]
