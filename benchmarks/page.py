@@ -26,6 +26,7 @@ WRITE = """async () => {
   while (!document.getElementById('stop').disabled) await new Promise((r) => setTimeout(r, 5));
   return (count() - before) / (performance.now() - began) * 1000;
 }"""
+READ = "The old miller looked up at the bell. " * 15
 HOVER = """() => {
   const words = [...document.querySelectorAll('#inside-text .word')].slice(80, 100);
   return words.map((word) => {
@@ -74,6 +75,7 @@ def _measure(file: Path) -> tuple[list[float], list[float], list[float]]:
             page.wait_for_timeout(QUIET)  # the page writes a first text by itself
             page.fill("#words", "200")
             writing.append(page.evaluate(WRITE))
+        page.fill("#own", READ)  # the texts that the model has written may be shorter
         page.wait_for_timeout(QUIET)
         hovering = page.evaluate(HOVER)
         browser.close()

@@ -132,6 +132,19 @@ def test_words_of_ones_own_replace_a_word(runs, open_page):
     assert "zebra" in opened.text("#unknown")
 
 
+def test_a_continuation_has_a_word_even_where_the_story_is_likely_to_end(runs, open_page):
+    opened = open_page(page_of(runs, "fable"))
+    counts = opened.eval(
+        "() => { const model = new Model(page.model), text = new Vocabulary(page.text);"
+        "const pen = new Pen(model, text, page.sample);"
+        "const [end] = pen.start, scores = pen.scores.bind(pen);"
+        "pen.scores = () => { const all = scores(); all[end] = 99; return all; };"
+        "return [1, 2, 3].map((seed) =>"
+        "  [...pen.words({temperature: 1, topP: 1, words: 9, seed})].length); }",
+    )
+    assert counts == [1, 1, 1]
+
+
 def test_again_writes_something_else_and_the_same_seed_the_same(runs, open_page):
     opened = open_page(page_of(runs, "fable"))
     opened.write("The old dog", words=20, temperature=1, seed=1)

@@ -78,7 +78,9 @@ class Pen {
     const random = new Random(settings.seed), { surfaces } = this.text, joiner = new Detokenizer(this.text);
     this.ids.forEach((id) => joiner.add(id));
     for (let words = 0, tokens = 0; words < settings.words * 1.5 && tokens < 4 * settings.words + 50; tokens++) {
-      const scores = this.scores(), id = draw(scores, settings, random);
+      const scores = this.scores();
+      if (!tokens) scores[this.start[0]] = -Infinity; // a continuation has one word at least
+      const id = draw(scores, settings, random);
       if (id === this.start[0]) return; // the story ends
       const open = words < settings.words * 1.25 && joiner.spacing.double + joiner.spacing.single > 0;
       if (words >= settings.words && !open && this.sentenceEnds() && !/^[.!?…)\]]/.test(surfaces[id])) return;
