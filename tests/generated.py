@@ -16,7 +16,7 @@ from lstmgen.config.schema import Config
 
 ROOT = Path(__file__).parent.parent
 STORY_HEAD = """\
-A small network for a small world: the bundled stories, in about a minute on two cores.
+A small network for a small world: the bundled stories, in half a minute on two cores.
 Every key with its description; most are at their defaults and may be left out. Any key can be
 changed on the command line too: lstmgen train story train.epochs=5"""
 

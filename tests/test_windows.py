@@ -117,6 +117,22 @@ def test_windows_cut_ahead_are_those_of_their_step(kind):
         assert [w.targets.tolist() for w in taken] == [w.targets.tolist() for w in cut]
 
 
+def test_the_windows_of_large_steps_are_cut_one_by_one(monkeypatch):
+    """So that memory does not grow with the batch sixteen times as fast."""
+    steps = []
+    cut = StreamPlan.micro_batches
+    monkeypatch.setattr(
+        StreamPlan,
+        "micro_batches",
+        lambda self, ids, **at: steps.append(at) or cut(self, ids, **at),
+    )
+    for batch, expected in ((8, 16), (1 << 13, 4), (1 << 16, 1)):
+        steps.clear()
+        plan = StreamPlan(1 << 21, window=2, stride=1, batch_size=batch)
+        WindowsAhead(plan, np.zeros(1 << 21, np.uint8)).take(0, 0)
+        assert len(steps) == expected
+
+
 def test_random_epochs_take_one_phase_each_and_reach_all_starts():
     plan = RandomPlan(41, window=5, stride=4, batch_size=2, accumulate=2, seed=1)
     reached = set()

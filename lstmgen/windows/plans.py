@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lstmgen.errors import counted
 from lstmgen.windows.window import Ids, Window, cut_windows
 
-AHEAD = 16  # steps whose windows are cut at once
+AHEAD, AHEAD_WORDS = 16, 1 << 16  # steps whose windows are cut at once, and words in them, at most
 
 
 @dataclass(frozen=True)
@@ -146,12 +146,14 @@ class WindowsAhead:
 
     def __init__(self, plan: Plan, ids: Ids) -> None:
         self._plan, self._ids = plan, ids
+        words = plan.batch_size * plan.accumulate * plan.window
+        self._steps = max(1, min(AHEAD, AHEAD_WORDS // words))
         self._cut: dict[tuple[int, int], list[Window]] = {}
 
     def take(self, epoch: int, step: int) -> list[Window]:
         """The windows of one step, one batch per micro-batch."""
         if (epoch, step) not in self._cut:
-            last = min(step + AHEAD, self._plan.steps_in(epoch))
+            last = min(step + self._steps, self._plan.steps_in(epoch))
             self._cut = {
                 (epoch, ahead): self._plan.micro_batches(self._ids, epoch=epoch, step=ahead)
                 for ahead in range(step, last)
