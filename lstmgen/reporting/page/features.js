@@ -12,7 +12,7 @@ function unitsThatFollow(run, text, memory, words) {
     return Number(words ? words.has(id) : joiner.spacing.double > 0 || joiner.spacing.single > 0);
   });
   const found = run.model.layers.flatMap(({ size }, layer) => {
-    const states = run.steps.map((steps) => (memory === "cell" ? steps[layer].after.cell.map(Math.tanh) : steps[layer].after.hidden));
+    const states = run.steps.map((steps) => valuesOf(steps[layer], memory));
     return Array.from({ length: size }, (_, unit) => ({ layer, unit, correlation: correlation(states.map((s) => s[unit]), feature) }));
   });
   return found.sort((a, b) => Math.abs(b.correlation) - Math.abs(a.correlation));
