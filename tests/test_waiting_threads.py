@@ -12,7 +12,7 @@ from lstmgen.training import waiting_threads
 from lstmgen.training.core_sharing import busy_seconds
 from lstmgen.training.waiting_threads import (
     FIRST_PAUSE,
-    LAST_PAUSE,
+    SEEN_PAUSE,
     SHARE,
     WINDOW,
     WaitingThreads,
@@ -120,7 +120,7 @@ def test_one_long_step_beside_others_is_enough_to_sleep(machine, threads):
 def test_beside_others_that_are_seen_they_try_to_spin_after_a_minute_and_again(machine, threads):
     machine.share = SHARE / 2
     machine.train(threads, 2 * WINDOW, step=WINDOW)
-    assert all(machine.train(threads, LAST_PAUSE))
+    assert all(machine.train(threads, SEEN_PAUSE))
     machine.share = SHARE  # others run, but they leave the cores' time to a training
     assert not machine.train(threads, FIRST_PAUSE + 1)[-1]
 

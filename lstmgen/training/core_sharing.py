@@ -1,4 +1,4 @@
-"""Sharing the cores with other programs: to be called before torch is loaded."""
+"""Sharing the cores with other programs. Nothing here loads torch."""
 
 import os
 import time
@@ -11,7 +11,7 @@ SPIN_COUNT = "1000"  # of a waiting thread; libgomp's default is 300,000
 def share_cores() -> None:
     """Let waiting threads sleep sooner if other programs are running.
 
-    For commands that compute for a moment; a training decides again and again
+    Before torch is loaded, for commands that compute for a moment; a training decides again and again
     (``waiting_threads``, which also says why).
 
     libgomp, torch's thread library, reads this once, when it is loaded; an existing environment

@@ -18,9 +18,8 @@ from lstmgen.training.core_sharing import busy_seconds, other_programs_run
 WINDOW = 0.5  # seconds of steps between two decisions
 SHARE = 0.85  # of the cores' time that spinning threads get at least, if they are alone
 OTHERS = 0.15  # of a core's time that other programs use at least, if there are any
-FIRST_PAUSE, LAST_PAUSE = 8.0, 64.0  # seconds until the other way of waiting is tried again;
-# while other programs are seen to run, spinning is tried LAST_PAUSE later, as a step of spinning
-# threads can take some seconds there
+FIRST_PAUSE, LAST_PAUSE = 8.0, 64.0  # seconds until the other way of waiting is tried again
+SEEN_PAUSE = 64.0  # more until spinning is tried beside programs that are seen to run
 PARALLEL = 1 << 18  # numbers that torch divides between threads
 
 
@@ -88,15 +87,15 @@ class WaitingThreads:
         Args:
             own: seconds of the cores' time that this process had. wall: of the window.
         """
-        busy = None if self._busy is None else (busy_seconds() or 0.0) - self._busy
-        if busy is None or busy < own - OTHERS * wall:  # less than this process had: no true count
-            return None
-        return busy - self.ranks * own > OTHERS * wall
+        before, now = self._busy, busy_seconds()
+        if before is None or now is None or now - before < own - OTHERS * wall:
+            return None  # unknown, or less than what this process had and so no true count
+        return now - before - self.ranks * own > OTHERS * wall
 
     def _decide(
         self, now: float, *, wall: float, share: float, rate: float, others: bool | None
     ) -> None:
-        due = self._next_try + (LAST_PAUSE if others else 0.0)
+        due = self._next_try + (SEEN_PAUSE if others else 0.0)  # a step can take seconds there
         if not self.asleep:
             if share >= SHARE:
                 self._pause, self._was_low = FIRST_PAUSE, False
