@@ -8,15 +8,18 @@ bundled stories, under torch's profiler; fractions are of the operators' self ti
 import time
 from argparse import Namespace
 from collections import defaultdict
-from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.report import Table
 from benchmarks.steps import endless_steps
+from lstmgen.config.loader import load
+from lstmgen.config.schema import Config
 from lstmgen.model.language_model import DropoutRates, LanguageModel
+from lstmgen.runs.bundled import find_config
 from lstmgen.training.devices import set_up
+from lstmgen.training.size_defaults import fine_tuning
 from lstmgen.windows.plans import StreamPlan
 
 STEPS = 20
@@ -27,41 +30,35 @@ KINDS = (  # the first that fits
     ("optimiser and gradient norm", ("_fused_", "Optimizer", "norm", "_foreach")),
     ("casts, copies, filling", ("copy", "fill_", "zero_", "clone", "aten::to", "_to_copy")),
 )
-SHAPES = (
-    (
-        "many-to-one: 128 x 12 words, 160 and 96, 1,749 words",
-        1_749,
-        128,
-        [160, 96],
-        True,
-        12,
-        1,
-        128,
-    ),
-    ("dense: 20 x 35 words, 2 x 200, 16,383 words", 16_383, 200, [200, 200], False, 35, 35, 20),
-    ("base: 32 x 48 words, 640 and 400, 20,000 words", 20_000, 190, [640, 400], True, 48, 48, 32),
-    (
-        "fine-tuning: 16 x 35 words, 640 and 400, 1,749 words",
-        1_749,
-        190,
-        [640, 400],
-        True,
-        35,
-        35,
-        16,
-    ),
+PEER = ("model.hidden_sizes=[200,200]", "model.embedding_dim=200", "model.tie_weights=false",
+        "train.batch_size=20", "train.window=35")  # fmt: skip
+TUNED = [  # the bundled stories' size
+    f"{key}={value}"
+    for key, value in fine_tuning(43_000, entries=1_749, covered=1.0, own_words=True).items()
+]
+SHAPES = (  # name, preset, changes, words in the vocabulary
+    ("many-to-one", "story", (), 1_749),
+    ("dense", "base", PEER, 16_383),
+    ("base", "base", (), 20_000),
+    ("fine-tuning", "base", TUNED, 1_749),
 )
 
 
-def time_fractions(shape: tuple[Any, ...], *, bf16: bool) -> tuple[dict[str, float], float]:
+def time_fractions(
+    config: Config, vocabulary: int, *, bf16: bool
+) -> tuple[dict[str, float], float]:
     """Fractions of a step's time by kind, and its seconds without the profiler."""
-    _, vocabulary, embedding, sizes, tied, window, stride, batch = shape
+    sizes, train = config.model, config.train
     ids = np.random.default_rng(0).zipf(1.3, 200_000) % vocabulary
     model = LanguageModel(
-        vocabulary, embedding_dim=embedding, hidden_sizes=sizes, tie_weights=tied,
+        vocabulary, embedding_dim=sizes.embedding_dim, hidden_sizes=sizes.hidden_sizes,
+        tie_weights=sizes.tie_weights,
         dropout=DropoutRates(0.2, 0.2, 0.2),
     )  # fmt: skip
-    plan = StreamPlan(len(ids), window=window, stride=stride, batch_size=batch)
+    plan = StreamPlan(
+        len(ids), window=train.window, stride=train.stride or train.window,
+        batch_size=train.batch_size,
+    )  # fmt: skip
     steps = endless_steps(model, ids, plan, bf16=bf16)
     taken = sorted(next(steps).seconds for _ in range(2 * STEPS))[STEPS]
     start = time.perf_counter()
@@ -81,13 +78,16 @@ def time_fractions(shape: tuple[Any, ...], *, bf16: bool) -> tuple[dict[str, flo
 
 
 def run(args: Namespace) -> list[Table]:
-    """Profile both shapes in both precisions."""
+    """Profile all shapes in both precisions."""
     set_up(torch.device("cpu"))
     rows: list[tuple[str, ...]] = []
-    for shape in SHAPES:
+    for kind, preset, changes, vocabulary in SHAPES:
+        config = load(find_config(preset), changes).config
+        train, sizes = config.train, " and ".join(map(str, config.model.hidden_sizes))
+        shape = f"{kind}: {train.batch_size} x {train.window} words, {sizes}, {vocabulary:,} words"
         for bf16 in (True, False):
-            fractions, taken = time_fractions(shape, bf16=bf16)
-            name = f"{shape[0]}, {'bf16' if bf16 else 'fp32'}"
+            fractions, taken = time_fractions(config, vocabulary, bf16=bf16)
+            name = f"{shape}, {'bf16' if bf16 else 'fp32'}"
             parts = [f"{fraction:.0%}" for fraction in fractions.values()]
             rows.append((name, f"{1000 * taken:.1f} ms", *parts))
     heads = ("step", "time", *(kind for kind, _ in KINDS), "the rest", "cutting windows, beside")

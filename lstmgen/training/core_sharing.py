@@ -11,8 +11,8 @@ SPIN_COUNT = "1000"  # of a waiting thread; libgomp's default is 300,000
 def share_cores() -> None:
     """Let waiting threads sleep sooner if other programs are running.
 
-    Before torch is loaded, for commands that compute for a moment; a training decides again and again
-    (``waiting_threads``, which also says why).
+    To be called before torch is loaded, by commands that compute for a moment; a training decides
+    again and again (``waiting_threads``, which also says why).
 
     libgomp, torch's thread library, reads this once, when it is loaded; an existing environment
     setting is kept. Results do not depend on it.
