@@ -13,6 +13,7 @@ PARTS = (
     "text.js",
     "copies.js",
     "dom.js",
+    "panels.js",
     "equations.js",
     "features.js",
     "pen.js",
